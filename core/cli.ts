@@ -3,6 +3,7 @@
  * started with a wrong option or a wrong file.
  */
 
+import { constants, setPriority } from 'node:os';
 import { type Broker, brokerOf, type ListenerAddress, version } from './broker.ts';
 import { BrokerError, type BrokerErrorCode } from './broker-error.ts';
 import { apiKeyCommand, apiKeyUsage } from './command/api-key.ts';
@@ -23,7 +24,7 @@ import { ServiceNotices } from './control/service-notices.ts';
 import { loadAddon } from './data-plane/addon.ts';
 import { systemClock } from './sessions/timers.ts';
 import { keepsData } from './storage/keeps-data.ts';
-import { readStoreRequest, storeCommand, storeUsage } from './storage/store-command.ts';
+import { readStoreRequest, type StoreOutcome, storeCommand, storeUsage } from './storage/store-command.ts';
 import { systemReason } from './system-reason.ts';
 import { devCert, devCertUsage } from './tls/dev-cert.ts';
 
@@ -124,11 +125,17 @@ function runApiKey(args: readonly string[]): void {
 }
 
 async function runStore(args: readonly string[]): Promise<void> {
-  const outcome = asksForHelp(args)
-    ? { text: storeUsage, isSound: true }
-    : await storeCommand(readStoreRequest(args, process.env));
+  const outcome = asksForHelp(args) ? { text: storeUsage, isSound: true } : await lookAfter(args);
   process.stdout.write(outcome.text);
   if (!outcome.isSound) process.exitCode = exitFailed;
+}
+
+async function lookAfter(args: readonly string[]): Promise<StoreOutcome> {
+  const request = readStoreRequest(args, process.env);
+  // The broker that uses the directory comes first, where there are not enough processors.
+  if (request.action === 'backup' || request.action === 'check')
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  return await storeCommand(request);
 }
 
 async function runBroker(): Promise<void> {

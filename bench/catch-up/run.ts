@@ -29,7 +29,7 @@ export async function runCatchUp({ full }: CommandLine): Promise<boolean> {
   const program = await compile({
     name: 'catch-up',
     main: 'bench/catch-up/catch-up.cpp',
-    includes: ['bench/catch-up'],
+    includes: ['bench/catch-up', 'native/log'],
   });
   const folder = await benchFolder('catch-up-store');
   const broker = await rallymqWith('durable', ['--data', folder], 'kept with fsync').start();

@@ -32,13 +32,13 @@ export async function runBackup({ full }: CommandLine): Promise<boolean> {
     try {
       showStep('round trips at rest');
       await delay(restMs);
-      const before = trips.take();
+      const before = await trips.take();
       showStep('the backup');
       const startedAtMs = performance.now();
       const command = [join(root, 'dist', 'core', 'rallymq.js'), 'store', 'backup', join(folder, 'copy')];
       const { stdout } = await promisify(execFile)(process.execPath, [...command, '--data', data]);
       const seconds = (performance.now() - startedAtMs) / 1_000;
-      const meanwhile = trips.take();
+      const meanwhile = await trips.take();
       clear();
       say(stdout.trim().replace(folder, ''));
       say(
