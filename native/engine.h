@@ -531,8 +531,8 @@ class Engine : private ShardPort,
     matcher_.deliver(filters, publication, index_, isLogged);
   }
 
-  ShareOutcome deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, ShareLevel worst) override {
-    return sharing_.deliver(publication, key, index_, shardKey, worst);
+  ShareOutcome deliverSharedHere(Publication& publication, Share& share, ShareLevel worst) override {
+    return sharing_.deliver(publication, share, index_, share.key, worst);
   }
 
   void acknowledge(unsigned worker, const Source& source, Reason reason, bool isLogged) override {

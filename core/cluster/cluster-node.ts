@@ -11,6 +11,7 @@ import { systemClock } from '../sessions/timers.ts';
 import type { SessionHolder } from './client-directory.ts';
 import { Cluster } from './cluster.ts';
 import { type KnownCluster, writeKnownCluster } from './cluster-memory.ts';
+import type { JetStreamWait } from './jetstream-wait.ts';
 import { isWholeFrom, LogStreams, ownerOf } from './log-streams.ts';
 import type { JoinRefusal } from './membership.ts';
 import { connectToNats, type NatsPost } from './nats-connection.ts';
@@ -123,14 +124,18 @@ export class ClusterNode {
       onWait: (reason) => logger.warn({ reason }, 'NATS cannot be reached yet'),
     });
     try {
-      const register = await openRegister(post.connection, clusterName);
+      const wait: JetStreamWait = {
+        waitMs: connectMs,
+        onWait: (reason) => logger.warn({ reason }, 'JetStream does not serve yet'),
+      };
+      const register = await openRegister(post.connection, clusterName, wait);
       const isReplicated = config.replicas > 1;
       const needsStreams = isReplicated || data?.known?.stream !== undefined;
       const streams = needsStreams
         ? await LogStreams.open(post.connection, clusterName, config.limits.logCopies)
         : undefined;
       if (streams !== undefined && data !== undefined)
-        logPlace = await logPlaceOf(streams, data, isReplicated);
+        logPlace = await logPlaceOf(streams, data, isReplicated, wait);
       const cluster = new Cluster({
         ...events,
         onView: (view, before) => {
@@ -209,6 +214,7 @@ async function logPlaceOf(
   streams: LogStreams,
   { known, log, isEmpty }: NodeData,
   isReplicated: boolean,
+  wait: JetStreamWait,
 ): Promise<LogPlace | undefined> {
   const stream = known?.stream ?? log;
   const last = await streams.last(stream);
@@ -219,7 +225,7 @@ async function logPlaceOf(
     return undefined;
   }
   if (last === undefined) {
-    await streams.create(stream);
+    await streams.create(stream, wait);
     return { stream, base: 0, isWhole: isEmpty };
   }
   const first = await streams.first(stream);

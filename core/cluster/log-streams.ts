@@ -18,6 +18,7 @@ import {
 import { type KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
+import { type JetStreamWait, onceServed } from './jetstream-wait.ts';
 import type { LogAccess } from './log-access.ts';
 import { connectToNats, type NatsPost } from './nats-connection.ts';
 
@@ -100,13 +101,14 @@ export class LogStreams {
   }
 
   /** Errors: CLUSTER_REFUSED, as JetStream's. */
-  async create(id: string): Promise<void> {
+  async create(id: string, wait: JetStreamWait): Promise<void> {
+    const stream = {
+      name: this.#nameOf(id),
+      subjects: [this.#subjectOf(id)],
+      num_replicas: this.#copies,
+    };
     try {
-      await this.#manager.streams.add({
-        name: this.#nameOf(id),
-        subjects: [this.#subjectOf(id)],
-        num_replicas: this.#copies,
-      });
+      await onceServed(wait, () => this.#manager.streams.add(stream));
     } catch (cause) {
       if (!(cause instanceof JetStreamApiError)) throw cause;
       throw new BrokerError(

@@ -3,6 +3,7 @@ import { JetStreamApiError, jetstream } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
+import { type JetStreamWait, noWait, onceServed } from './jetstream-wait.ts';
 import type { Register } from './ports.ts';
 
 const key = 'view';
@@ -13,30 +14,34 @@ const copies = 3;
 const wrongSequence = 10_071;
 
 /** Creates the bucket if missing. Errors: CLUSTER_REFUSED. */
-export async function openRegister(connection: NatsConnection, clusterName: string): Promise<Register> {
+export async function openRegister(
+  connection: NatsConnection,
+  clusterName: string,
+  wait = noWait,
+): Promise<Register> {
   const bucket = `rally-${clusterName}`;
   try {
-    return registerOf(await openBucket(connection, bucket));
+    return registerOf(await openBucket(connection, bucket, wait));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new BrokerError(
       'CLUSTER_REFUSED',
-      `NATS does not give the key-value bucket ${bucket} (${reason}): RallyMQ needs JetStream (nats-server -js).`,
+      `NATS does not give the key-value bucket ${bucket} (${reason}): RallyMQ needs JetStream (nats-server -js), with more than half of its servers running.`,
       { cause },
     );
   }
 }
 
-async function openBucket(connection: NatsConnection, bucket: string): Promise<KV> {
+async function openBucket(connection: NatsConnection, bucket: string, wait: JetStreamWait): Promise<KV> {
   const buckets = new Kvm(jetstream(connection, { timeout: requestMs }));
   const isCluster = (connection.info as { readonly cluster?: string } | undefined)?.cluster !== undefined;
-  const options = { history: 1, replicas: isCluster ? copies : 1 };
+  const create = (replicas: number): Promise<KV> => buckets.create(bucket, { history: 1, replicas });
   try {
-    return await buckets.create(bucket, options);
+    return await onceServed(wait, () => create(isCluster ? copies : 1));
   } catch (error) {
     // It may exist with other settings, or there are fewer servers than copies.
     if (!(error instanceof JetStreamApiError)) throw error;
-    return await buckets.create(bucket, { history: 1, replicas: 1 }).catch(() => buckets.open(bucket));
+    return await create(1).catch(() => buckets.open(bucket));
   }
 }
 

@@ -132,23 +132,22 @@ class Sharing {
 
   // --- messages -----------------------------------------------------------------------------------
 
-  // Gives a member here the message, none worse than `worst`. `key`: of the share here, `shardKey`: there.
-  ShareOutcome deliver(Publication& publication, uint32_t key, unsigned shard, uint32_t shardKey, ShareLevel worst) {
-    Share* share = filters_.findShare(key);
-    if (!share || share->own->subscribers.isEmpty()) return ShareOutcome::over;
-    share->setKeyAt(shard, shardKey);
+  // Gives a member here the message, none worse than `worst`, for a shard that knows the share by this key.
+  ShareOutcome deliver(Publication& publication, Share& share, unsigned shard, uint32_t shardKey, ShareLevel worst) {
+    if (share.own->subscribers.isEmpty()) return ShareOutcome::over;
+    share.setKeyAt(shard, shardKey);
     raiseImproved();
     const ShareKind kind = shareKindOf(publication.qos);
     bool isWithheldFromSome = false;
     const auto mayHave = [&](const Session& session) {
-      const bool isMeant = !isWithheld(session, publication.topic) && !isHidden(session, *share, publication.topic);
+      const bool isMeant = !isWithheld(session, publication.topic) && !isHidden(session, share, publication.topic);
       isWithheldFromSome = isWithheldFromSome || !isMeant;
       return isMeant;
     };
-    const Subscriber* member = members_.choose(*share, kind, worst, level_, mayHave);
+    const Subscriber* member = members_.choose(share, kind, worst, level_, mayHave);
     if (!member && isWithheldFromSome) return ShareOutcome::withheld;
     if (!member) {
-      share->toldFull[size_t(kind)] |= uint64_t(1) << shard;
+      share.toldFull[size_t(kind)] |= uint64_t(1) << shard;
       return ShareOutcome::full;
     }
     const bool retain = member->retainAsPublished && publication.retain;
@@ -160,7 +159,7 @@ class Sharing {
       outbound_.journal().queued(
           member->session->key,
           {.message = publication.keep(), .subscriptionIds = ids, .qos = qos, .retain = retain, .share = shardKey},
-          filters_.hashOf(share->own->text()));
+          filters_.hashOf(share.own->text()));
     }
     outbound_.begin(publication);
     outbound_.deliver(*member->session, publication, member->qos, retain, ids, shardKey);
@@ -169,7 +168,9 @@ class Sharing {
 
   // The same for a message of another worker's shard, which gets it back if no member accepts it.
   void receive(Publication& publication, const delivery::DeliverShared& sent, unsigned shard) {
-    const ShareOutcome outcome = deliver(publication, sent.share, shard, sent.senderShare, sent.level);
+    Share* const share = filters_.findShare(sent.share);
+    const ShareOutcome outcome = share ? deliver(publication, *share, shard, sent.senderShare, sent.level)
+                                       : ShareOutcome::over;
     if (outcome == ShareOutcome::taken) return;
     requests_.toShard(shard, request::Reshare{.outcome = outcome,
                                               .level = sent.level,

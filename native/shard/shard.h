@@ -27,9 +27,8 @@ class FrontEndPort : public RetainedWalks::Outlet, public Confirmations::Outlet 
  public:
   // `isLogged`: for the durable sessions among them.
   virtual void deliverHere(const std::vector<Filter*>& filters, Publication& publication, bool isLogged) = 0;
-  // To a member of the share with this key here, none worse than `worst`; `shardKey` names the share in the shard.
-  virtual ShareOutcome deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey,
-                                         ShareLevel worst) = 0;
+  // To a member of the share here, none worse than `worst`.
+  virtual ShareOutcome deliverSharedHere(Publication& publication, Share& share, ShareLevel worst) = 0;
   // `isLogged`: after the commit of everything that the shard has logged so far.
   virtual void acknowledge(unsigned worker, const Source& source, Reason reason, bool isLogged = false) = 0;
   // Like answer(), after all acknowledgements that wait for a commit.
@@ -500,7 +499,7 @@ class Shard {
                                                                  .refused = search.refused});
         return;
       }
-      const ShareOutcome outcome = frontEnds_.deliverSharedHere(publication, route->key, share.key, search.level);
+      const ShareOutcome outcome = frontEnds_.deliverSharedHere(publication, share, search.level);
       if (outcome == ShareOutcome::taken) return;
       refuse(search, outcome, share.key, publication, index_);
     }

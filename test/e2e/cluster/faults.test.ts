@@ -157,3 +157,52 @@ test('NATS that is killed and started again: nobody is taken out, and messages g
   assert.equal((await b.nodes()).epoch, epoch);
   assert.ok(!client.isClosed);
 });
+
+test('JetStream is away and core NATS is not: what need not be stored goes on, and the rest waits', async (t) => {
+  const cluster = await BrokerCluster.start(t, 2, { hasData: true, replicas: 3 });
+  const [a, b] = [cluster.broker(0), cluster.broker(1)];
+  const durable = await cluster.connected(b, 'durable');
+  await durable.subscribe('kept/#', 1);
+  const restart = async (flags?: readonly string[]): Promise<void> => {
+    await cluster.nats.kill();
+    await cluster.nats.run(flags);
+    await until('both are back', async () => (await a.isReady()) && (await b.isReady()));
+  };
+  await restart([]);
+  const { epoch } = await a.nodes();
+
+  const live = { properties: { sessionExpiryInterval: 0 } };
+  const subscriber = cluster.session(b);
+  await subscriber.connect('tcp', live);
+  await subscriber.subscribe('live/#', 1);
+  const publisher = cluster.session(a);
+  await publisher.connect('tcp', live);
+  for (const topic of topics) for (const qos of [0, 1] as const) publisher.publish(`live/${topic}`, 'x', qos);
+  await until('what is not stored', () => subscriber.handed.length === 2 * topics.length);
+  await until('its PUBACKs', () => publisher.unanswered.size === 0);
+  const { client: first } = await openConnected(t, 'tcp', a.ports, { clientId: 'goes on', ...live });
+  await openConnected(t, 'tcp', b.ports, { clientId: 'goes on', ...live });
+  await first.closed();
+
+  publisher.publish('kept/1', 'at most once', 0);
+  publisher.publish('kept/1', 'stored', 1);
+  const newcomer = await RawClient.open('tcp', a.ports);
+  newcomer.send(connectFrame({ clientId: 'new', properties: { sessionExpiryInterval: 3_600 } }));
+  const connack = newcomer.nextPacket();
+  let isLetIn = false;
+  void connack.then(() => (isLetIn = true));
+  await until('QoS 0', () => durable.handed.some(({ text }) => text === 'at most once'));
+  await until('the age of what waits', async () => {
+    const { text } = await a.get('/metrics');
+    const found = /^rallymq_cluster_log_waiting_seconds ([\d.e-]+)$/m.exec(text);
+    return Number(found?.[1]) > 1;
+  });
+  assert.equal(publisher.unanswered.size, 1);
+  assert.ok(!isLetIn);
+  assert.equal((await b.nodes()).epoch, epoch);
+
+  await restart();
+  await until('its PUBACK', () => publisher.unanswered.size === 0);
+  assert.equal((await connack).body[1], 0);
+  await until('the message', () => durable.handed.some(({ text }) => text === 'stored'));
+});

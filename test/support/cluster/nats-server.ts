@@ -55,10 +55,10 @@ export class NatsServer {
     return `nats://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it, again with what it has stored. */
-  async run(): Promise<void> {
+  /** Starts it, again with what it has stored; `flags`: other ones than before. */
+  async run(flags = this.#flags): Promise<void> {
     this.#said = '';
-    const args = ['-a', '127.0.0.1', '-p', `${this.port}`, '-sd', this.#folder, ...this.#flags];
+    const args = ['-a', '127.0.0.1', '-p', `${this.port}`, '-sd', this.#folder, ...flags];
     const child = spawn('/usr/sbin/nats-server', args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
     child.stderr.on('data', (chunk: Buffer) => (this.#said += chunk.toString()));
