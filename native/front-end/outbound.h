@@ -545,7 +545,7 @@ class Outbound {
     }
     uint16_t packetId = 0;
     if (qos > 0)
-      packetId = add(session, {.message = keepsSent(session, share) ? publication.keep() : MessageRef(),
+      packetId = add(session, {.message = keepsSent(session, share) ? publication.keep(&held().blocks()) : MessageRef(),
                                .subscriptionIds = ids,
                                .qos = qos,
                                .retain = retain,

@@ -22,6 +22,7 @@
 #include "../structures/row-place.h"
 #include "log-place.h"
 #include "mark.h"
+#include "message-blocks.h"
 
 namespace rally {
 
@@ -76,10 +77,12 @@ struct Message {
   // With its heap overhead, as if it were no stub.
   size_t blockBytes() const { return blockBytes(workers, contentBytes()); }
   size_t heldBytes() const { return isStub ? blockBytes(workers, 0) : blockBytes(); }
-  // Empty, with room for this much content.
-  static Message* make(unsigned workers, size_t contentBytes) {
+  // Empty, with room for this much content. `blocks`: where to look for a block first.
+  static Message* make(unsigned workers, size_t contentBytes, MessageBlocks* blocks = nullptr) {
     RALLY_ASSERT(workers > 0);
-    void* block = std::malloc(sizeof(Message) + workers * sizeof(Holding) + contentBytes);
+    const size_t bytes = sizeof(Message) + workers * sizeof(Holding) + contentBytes;
+    void* block = blocks ? blocks->take(bytes) : nullptr;
+    if (!block) block = std::malloc(bytes);
     RALLY_ASSERT(block);
     auto* message = new (block) Message;
     message->workers = uint8_t(workers);
@@ -113,6 +116,16 @@ class MessageRef {
     }
   }
 
+  // In place of the destructor: the block of the last reference may be of use again.
+  void drop(MessageBlocks& blocks) {
+    if (!message_ || message_->references.load(std::memory_order_acquire) != 1) {
+      *this = MessageRef();
+      return;
+    }
+    const size_t bytes = message_->isStub || message_->isMarked ? 0 : message_->blockBytes();
+    message_->~Message();
+    blocks.put(std::exchange(message_, nullptr), bytes);
+  }
   // Gives the reference away as a bare pointer, for a lane; the receiver wraps it again.
   Message* release() { return std::exchange(message_, nullptr); }
   Message* get() const { return message_; }
@@ -167,9 +180,9 @@ struct Publication {
     return read;
   }
 
-  const MessageRef& keep() {
+  const MessageRef& keep(MessageBlocks* blocks = nullptr) {
     if (!kept) {
-      Message* message = Message::make(workers, size() + markBytes());
+      Message* message = Message::make(workers, size() + markBytes(), blocks);
       writeHead(*message);
       message->isMarked = mark != nullptr;
       uint8_t* at = const_cast<uint8_t*>(message->bytes());

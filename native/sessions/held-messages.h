@@ -28,6 +28,8 @@ class HeldMessages {
   HeldMessages& operator=(const HeldMessages&) = delete;
 
   size_t bytes() const { return bytes_ + rows_.bytes() + unparked_.bytes(); }
+  // For the next messages of this worker that have to be kept.
+  MessageBlocks& blocks() { return blocks_; }
   Rows& rows() { return rows_; }
 
   // Queued messages that are also in the log. Nothing is counted, and nothing parked, before this.
@@ -190,6 +192,7 @@ class HeldMessages {
   static constexpr size_t goneMax = 1'024;
 
   const unsigned worker_;
+  MessageBlocks blocks_;
   Rows rows_;
   size_t bytes_ = 0;  // but those of rows_ and unparked_
   bool countsParkable_ = false;

@@ -211,12 +211,13 @@ class Window {
   // The message is not sent again; its acknowledgement is still awaited.
   static void drop(Contents& contents, Entry& entry, HeldMessages& held) {
     leave(contents, entry, held);
-    entry.delivery.message = MessageRef();
+    entry.delivery.message.drop(held.blocks());
     entry.delivery.subscriptionIds = {};
   }
   static void close(Contents& contents, Entry& entry, HeldMessages& held) {
     RALLY_ASSERT(entry.state != State::done);
     leave(contents, entry, held);
+    entry.delivery.message.drop(held.blocks());
     entry.delivery = {};
     entry.state = State::done;
     if (entry.isInflight) contents.inflight--;

@@ -11,6 +11,7 @@
 
 #include "filter-shapes.h"
 #include "filter-tree.h"
+#include "recent-matches.h"
 #include "share.h"
 #include "slot.h"
 
@@ -66,6 +67,7 @@ class FilterTable {
   Filter& acquire(Bytes text, uint64_t session = 0) {
     if (Filter* known = find(text)) return *known;
     const uint32_t id = filters_.add();
+    recent_.forget();
     Filter& filter = filters_[id];
     filter.bytes = ShortText(text);
     textBytes_ += ShortText::costOf(text.size());
@@ -99,6 +101,7 @@ class FilterTable {
     }
     textBytes_ -= ShortText::costOf(filter.text().size());
     filters_.remove(id);
+    recent_.forget();
     if (base) releaseIfUnused(*base);
   }
 
@@ -124,9 +127,15 @@ class FilterTable {
 
   // Appends to `matches` every filter that matches the topic name (4.7), each once.
   void match(Bytes topic, uint64_t hash, std::vector<Filter*>& matches) {
-    if (const uint32_t id = findByText(topic, hash); id != 0 && !filters_[id].isShared)
-      matches.push_back(&filters_[id]);
-    if (!tree_.isEmpty()) tree_.match(topic, [&](uint32_t id) { matches.push_back(&filters_[id]); });
+    const auto visit = [&](uint32_t id) { matches.push_back(&filters_[id]); };
+    if (tree_.isEmpty()) return matchText(topic, hash, visit);
+    recent_.match(
+        hash,
+        [&](auto&& note) {
+          matchText(topic, hash, note);
+          tree_.match(topic, note);
+        },
+        visit);
   }
 
  private:
@@ -139,6 +148,11 @@ class FilterTable {
 
   // The key of topics is stored and shared in a cluster, that of tables is not.
   uint64_t inTable(uint64_t topicHash) const { return foldedMultiply(topicHash ^ keys_.tables, hashMultiplier); }
+
+  template <class Visit>
+  void matchText(Bytes topic, uint64_t hash, Visit&& visit) const {
+    if (const uint32_t id = findByText(topic, hash); id != 0 && !filters_[id].isShared) visit(id);
+  }
 
   uint32_t findId(Bytes text) const { return isInTree(text) ? tree_.find(text) : findByText(text, hashOf(text)); }
 
@@ -171,6 +185,7 @@ class FilterTable {
   FilterTree::Filters filters_;
   HashIndex byText_;
   FilterTree tree_;
+  RecentMatches recent_;
   FilterShapes shapes_;
   Slab<Share> shares_;
   std::unordered_map<uint32_t, uint32_t> shareKeys_;

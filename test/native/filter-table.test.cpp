@@ -34,12 +34,18 @@ std::string randomFilter(check::Random& random) {
   return filter.empty() ? "/" : filter;
 }
 
+// Also what it remembers of the topic (recent-matches.h).
 std::multiset<std::string> matched(FilterTable& table, const std::string& topic) {
-  std::vector<Filter*> matches;
   const Exact exact(bytesOf(topic));
-  table.match(exact, table.hashOf(exact), matches);
   std::multiset<std::string> texts;
-  for (const Filter* filter : matches) texts.insert(textOf(filter->text()));
+  for (int time = 1; time <= 3; time++) {
+    std::vector<Filter*> matches;
+    table.match(exact, table.hashOf(exact), matches);
+    std::multiset<std::string> now;
+    for (const Filter* filter : matches) now.insert(textOf(filter->text()));
+    if (time > 1) CHECK(now == texts);
+    texts = std::move(now);
+  }
   return texts;
 }
 
