@@ -20,7 +20,7 @@ import type { MessageListener } from './host/host-client.ts';
 import type { PublishOptions } from './host/host-message.ts';
 import type { Bans } from './security/ban-keeper.ts';
 import type { SecurityHooks } from './security/gatekeeper.ts';
-import type { ClientInfo } from './sessions/session-directory.ts';
+import type { ClientInfo } from './sessions/session-record.ts';
 import type { ReloadOutcome } from './tls/tls-keeper.ts';
 import type { QoS } from './wire/packets.ts';
 
@@ -72,7 +72,7 @@ export {
   scramCredentials,
   scramSha256,
 } from './security/scram-sha-256.ts';
-export type { ClientInfo } from './sessions/session-directory.ts';
+export type { ClientInfo } from './sessions/session-record.ts';
 export type { ReloadOutcome } from './tls/tls-keeper.ts';
 export type { QoS } from './wire/packets.ts';
 export type { Properties } from './wire/properties.ts';

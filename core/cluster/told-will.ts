@@ -1,6 +1,6 @@
 /** A will in the form in which nodes exchange it. */
 import { type HostMessage, hostMessageOf } from '../host/host-message.ts';
-import type { ArrivingWill } from '../sessions/session-directory.ts';
+import type { ArrivingWill } from '../sessions/session-record.ts';
 import { decodePublish } from '../wire/decode-publish.ts';
 import { FrameReader } from '../wire/frame-reader.ts';
 import { isProtocolError } from '../wire/protocol-error.ts';

@@ -12,7 +12,8 @@ import {
 } from '../front-end/client-event-details.ts';
 import type { Gatekeeper } from '../security/gatekeeper.ts';
 import type { ClientHistory } from '../sessions/client-history.ts';
-import type { ClientInfo, SessionDirectory } from '../sessions/session-directory.ts';
+import type { SessionDirectory } from '../sessions/session-directory.ts';
+import type { ClientInfo } from '../sessions/session-record.ts';
 import type { ClientCounts } from '../statistics/client-counts.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';

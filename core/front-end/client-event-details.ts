@@ -1,6 +1,6 @@
 /** The events of clients, in sentences for operators. */
 import type { CloseCause } from '../data-plane/addon.ts';
-import type { ClientInfo } from '../sessions/session-directory.ts';
+import type { ClientInfo } from '../sessions/session-record.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
 import { reasonSentence } from './reason-strings.ts';

@@ -6,7 +6,7 @@
  *                                        -> refusalOfUser() -> connected() ... disconnected()
  */
 import type { Limits } from '../config/limits.ts';
-import type { ClientInfo } from '../sessions/session-directory.ts';
+import type { ClientInfo } from '../sessions/session-record.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { addressKey } from './address-key.ts';

@@ -19,7 +19,8 @@ import type {
   ToWorker,
 } from '../control/messages.ts';
 import type { AccessCounts } from '../control/reloads.ts';
-import type { ClientInfo, ConnectVerdict } from '../sessions/session-directory.ts';
+import type { ConnectVerdict } from '../sessions/session-directory.ts';
+import type { ClientInfo } from '../sessions/session-record.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';

@@ -2,7 +2,7 @@
  * The list of clients, a page at a time (main thread): sessions in the order of their keys, which is that of their age. The
  * cursor is the key of the last one of a page, so whoever comes or goes meanwhile moves nobody to another page.
  */
-import type { ClientInfo } from './session-directory.ts';
+import type { ClientInfo } from './session-record.ts';
 
 /** A client with a session, connected or away. */
 export interface ClientState {

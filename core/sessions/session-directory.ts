@@ -9,37 +9,38 @@
  * wait for its session, the newest one does, for at most sessionWaitMs; session-states.ts has the table.
  */
 
-import type { ClientTls, Transport } from '../config/authentication.ts';
 import type { Limits } from '../config/limits.ts';
 import type { Admission, ConnectRequest, ToWorker } from '../control/messages.ts';
 import type { CloseCause, RecoveredSessions } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Identity } from '../security/access.ts';
-import { neverExpires } from '../wire/properties.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type ClientPage, type ClientQuery, type ClientState, pageOf } from './client-list.ts';
-import type { Claimed, Directory, MovingSession } from './directory.ts';
-import { type RestingSession, RestingSessions } from './resting-sessions.ts';
-import { type SessionEvent, type SessionStateName, stepOf } from './session-states.ts';
+import type { Claimed, Directory } from './directory.ts';
+import { RestingSessions } from './resting-sessions.ts';
+import {
+  type Arrival,
+  type ArrivingWill,
+  type ClientInfo,
+  clientOf,
+  endMs,
+  eventOf,
+  newRecord,
+  type Place,
+  restingRecord,
+  type SessionRecord,
+  takeWaiting,
+  wantOf,
+  willDueMs,
+  type Yielding,
+} from './session-record.ts';
+import { type SessionEvent, stepOf } from './session-states.ts';
 import type { Clock, Timer } from './timers.ts';
 
 /** How the directory reaches the workers. */
 export interface WorkerLink {
   /** False if the worker does not run. */
   send(worker: number, message: ToWorker): boolean;
-}
-
-export interface ClientInfo {
-  readonly clientId: string;
-  readonly protocolVersion: 3 | 4 | 5;
-  readonly transport: Transport;
-  readonly remoteAddress: string;
-  /** Its place in `listeners`, from 1; absent where it has come in on one of the broker's own ports. */
-  readonly listener?: number;
-  /** As it was verified; absent of a client whose user name nobody has verified. */
-  readonly username?: string;
-  /** Of a connection over TLS. */
-  readonly tls?: ClientTls;
 }
 
 export interface DirectoryOptions {
@@ -72,12 +73,6 @@ export interface DirectoryOptions {
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
 }
 
-/** Of a client that is let in. */
-export interface ArrivingWill extends NonNullable<ConnectRequest['will']> {
-  readonly sessionExpirySeconds: number;
-  readonly admission: Admission | undefined;
-}
-
 /** How many clients there are and were. */
 export interface DirectoryCounts {
   readonly connected: number;
@@ -101,69 +96,6 @@ export interface ConnectVerdict {
   readonly data?: Uint8Array | undefined;
   readonly identity?: Identity;
   readonly admission?: Admission | undefined;
-}
-
-interface SessionRecord {
-  /** Of a session that another node had it is known once the client identifier is ours. */
-  key: number;
-  state: SessionStateName;
-  worker: number;
-  /** Where it comes from while it changes workers: one of this node's, ... */
-  movesFrom: number | undefined;
-  /** ... or another node's. */
-  lent: MovingSession | undefined;
-  client: ClientInfo;
-  /** Of its client, the last one. */
-  identity: Identity;
-  /** While its client is connected: the connection, on `worker`. */
-  connection: number | undefined;
-  /** Since when it is connected or away, on the clock: a small integer takes no memory of its own. */
-  sinceSeconds: number;
-  /** It is to end when its connection is over. */
-  isDismissed: boolean;
-  /** Other nodes keep its will. */
-  isWillKept: boolean;
-  /** Who waits for it: a client here, ... */
-  waiting: WaitingArrival | undefined;
-  /** ... or another node. */
-  yielding: Yielding | undefined;
-  /** When its delayed will is due, and when it ends, on the clock; undefined: never. */
-  willAtMs: number | undefined;
-  expiresAtMs: number | undefined;
-  /** While it is away: for the first of the two. */
-  timer: Timer | undefined;
-  /** Of a session that was restored at the start and that no client has used since: RecoveredSessions. */
-  stamp: number | undefined;
-}
-
-/** Where a client is. */
-interface Place {
-  readonly worker: number;
-  readonly connection: number;
-}
-
-/** A client that is let in. */
-interface Arrival extends Place {
-  readonly request: ConnectRequest;
-  readonly client: ClientInfo;
-  readonly authenticationData: Uint8Array | undefined;
-  readonly identity: Identity;
-  readonly admission: Admission | undefined;
-}
-
-/** Another node wants the client identifier. */
-interface Yielding {
-  /** It has no use for the session. */
-  readonly isClean: boolean;
-  /** Gives false if it does not want it any more. */
-  done(session: { readonly key: number; readonly worker: number } | undefined): boolean;
-  /** Another node has a later session of the client. */
-  readonly isOutdated: boolean;
-}
-
-interface WaitingArrival {
-  readonly arrival: Arrival;
-  readonly timer: Timer;
 }
 
 /** More than a broker deals out in its life. */
@@ -982,86 +914,4 @@ interface StepDetails {
   readonly row?: SessionRow;
   readonly cause?: CloseCause;
   readonly reasonCode?: number;
-}
-
-function newRecord(key: number, state: SessionStateName, worker: number, client: ClientInfo): SessionRecord {
-  return {
-    key,
-    state,
-    worker,
-    movesFrom: undefined,
-    lent: undefined,
-    client,
-    identity: {},
-    connection: undefined,
-    sinceSeconds: 0,
-    isDismissed: false,
-    isWillKept: false,
-    waiting: undefined,
-    yielding: undefined,
-    willAtMs: undefined,
-    expiresAtMs: undefined,
-    timer: undefined,
-    stamp: undefined,
-  };
-}
-
-function restingRecord(session: RestingSession): SessionRecord {
-  const { key, worker, clientId, stamp, isLost, leftAtMs } = session;
-  const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
-  const record = newRecord(key, isLost ? 'lost' : 'away', worker, client);
-  record.stamp = stamp;
-  if (isLost) return record;
-  record.sinceSeconds = Math.floor(leftAtMs / 1_000);
-  record.expiresAtMs = session.expiresAtMs;
-  record.willAtMs = session.willAtMs;
-  return record;
-}
-
-/** When a session ends that left then, on the clock; undefined: never. */
-function endMs(leftAtMs: number, expirySeconds: number): number | undefined {
-  return expirySeconds === neverExpires ? undefined : leftAtMs + expirySeconds * 1_000;
-}
-
-/** When its will is due: after its delay, or when the session ends if that is sooner (3.1.3.2.2). */
-function willDueMs(
-  leftAtMs: number,
-  delaySeconds: number | undefined,
-  expirySeconds: number,
-): number | undefined {
-  return delaySeconds === undefined ? undefined : leftAtMs + Math.min(delaySeconds, expirySeconds) * 1_000;
-}
-
-function wantOf(record: SessionRecord, { request, worker }: Arrival): SessionEvent {
-  if (request.cleanStart) return 'wantedNew';
-  return record.worker === worker ? 'wantedHere' : 'wantedElsewhere';
-}
-
-function eventOf({ state }: SessionRow): SessionEvent {
-  if (state === 'settled') return 'here';
-  return state === 'absent' || state === 'departing' ? 'missing' : state;
-}
-
-/** The arrival that waits for the session, which need not any more. */
-function takeWaiting(record: SessionRecord | undefined): Arrival | undefined {
-  const waiting = record?.waiting;
-  if (record === undefined || waiting === undefined) return undefined;
-  record.waiting = undefined;
-  waiting.timer.cancel();
-  return waiting.arrival;
-}
-
-function clientOf(request: ConnectRequest, username: string | undefined): ClientInfo {
-  const { clientId, protocolVersion, transport, remoteAddress, listener, tls } = request;
-  // Step by step, here and where else a CONNECT passes: an object that is spread costs some microseconds.
-  const client: { -readonly [Key in keyof ClientInfo]: ClientInfo[Key] } = {
-    clientId,
-    protocolVersion,
-    transport,
-    remoteAddress,
-  };
-  if (listener !== 0) client.listener = listener;
-  if (username !== undefined) client.username = username;
-  if (tls !== undefined) client.tls = tls;
-  return client;
 }

@@ -1,5 +1,5 @@
 /** How many clients come, go and are there, by what tells them apart (main thread). Never by client. */
-import type { ClientInfo } from '../sessions/session-directory.ts';
+import type { ClientInfo } from '../sessions/session-record.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
 
 export class ClientCounts {

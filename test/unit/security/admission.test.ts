@@ -5,7 +5,7 @@ import { defaultLimits, type Limits } from '../../../core/config/limits.ts';
 import { Admission } from '../../../core/security/admission.ts';
 import { BanList } from '../../../core/security/bans.ts';
 import { RecentCounts } from '../../../core/security/recent-counts.ts';
-import type { ClientInfo } from '../../../core/sessions/session-directory.ts';
+import type { ClientInfo } from '../../../core/sessions/session-record.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 class Stage {
