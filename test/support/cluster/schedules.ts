@@ -408,14 +408,21 @@ function playTakeovers(seed: number): number {
   return kept;
 }
 
+/** Until all know that a node is lost, what it wanted of them is done. */
+const noticedMs = 10_000;
+/** For how long a node without replicas is away. */
+const awayMsMax = 20_000;
+
 /** What a client of QoS 2 knows of its session, and where it was last. */
 interface Exchange {
   notes: number;
   node: SimulatedNode;
   connection: number;
   isAccepted: boolean;
-  /** Its session was moving, or it was on its way in, when a node was killed: it may be lost. */
+  /** Its session was moving, or it was on its way in, when a node was killed: it may be lost, also if it is let in before ... */
   isExcused: boolean;
+  /** ... this time. */
+  excusedUntilMs: number;
 }
 
 /**
@@ -446,7 +453,7 @@ class ExchangePlay extends ReplicatedPlay {
       this.kept++;
     } else if (exchange.notes > 0) assert.ok(exchange.isExcused, `the session of ${clientId} is lost`);
     exchange.isAccepted = true;
-    exchange.isExcused = false;
+    if (this.time.nowMs >= exchange.excusedUntilMs) exchange.isExcused = false;
     exchange.notes = session.notes = ++this.#notes;
   }
 
@@ -461,21 +468,28 @@ class ExchangePlay extends ReplicatedPlay {
     const node = this.random.pick(this.nodes.filter(({ hasJoined }) => hasJoined));
     const before = this.#exchanges.get(clientId);
     const connection = node.connect(clientId, false, 1_000);
-    const { notes = 0, isExcused = false } = before ?? {};
-    this.#exchanges.set(clientId, { notes, node, connection, isAccepted: false, isExcused });
+    const isAccepted = false;
+    const { notes, isExcused, excusedUntilMs } = before ?? { notes: 0, isExcused: false, excusedUntilMs: 0 };
+    this.#exchanges.set(clientId, { notes, node, connection, isAccepted, isExcused, excusedUntilMs });
     if (before !== undefined && this.random.below(2) === 0) before.node.leave(before.connection);
   }
 
   override kill(node: SimulatedNode): void {
-    for (const exchange of this.#exchanges.values()) if (!exchange.isAccepted) exchange.isExcused = true;
+    for (const exchange of this.#exchanges.values())
+      if (!exchange.isAccepted) this.#excuse(exchange, noticedMs);
     super.kill(node);
   }
 
   /** Its sessions are away until it is back with its disk; clients may begin anew. */
   killWithoutReplicas(node: SimulatedNode): void {
-    for (const exchange of this.#exchanges.values()) exchange.isExcused = true;
+    for (const exchange of this.#exchanges.values()) this.#excuse(exchange, 2 * awayMsMax);
     this.end(node);
-    this.time.after(this.random.below(20_000), () => this.start(node.name));
+    this.time.after(this.random.below(awayMsMax), () => this.start(node.name));
+  }
+
+  #excuse(exchange: Exchange, ms: number): void {
+    exchange.isExcused = true;
+    exchange.excusedUntilMs = this.time.nowMs + ms;
   }
 
   #sessionOf(clientId: string, { incarnation }: SimulatedNode): PlayedSession {

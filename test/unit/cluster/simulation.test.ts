@@ -41,7 +41,8 @@ test('nodes are killed for good, also those that stand in for others, and no ses
 });
 
 test('a client with QoS 2 that goes from node to node, of which some are killed, gets its session as it was last', () => {
-  assert.ok(playAll('exchanges', 5) > 0);
+  const known = 575; // a node that is lost had asked for the session of a client that went on elsewhere
+  assert.ok(playAll('exchanges', 4) + playSchedule('exchanges', known) > 0);
 });
 
 test('the same without replicas, or it gets a new session', () => {
