@@ -419,7 +419,7 @@ interface Exchange {
   node: SimulatedNode;
   connection: number;
   isAccepted: boolean;
-  /** Its session was moving, or it was on its way in, when a node was killed: it may be lost, also if it is let in before ... */
+  /** When a node was killed its session was moving, or it was on its way in: it may be lost, also if it is let in before ... */
   isExcused: boolean;
   /** ... this time. */
   excusedUntilMs: number;
@@ -475,8 +475,14 @@ class ExchangePlay extends ReplicatedPlay {
   }
 
   override kill(node: SimulatedNode): void {
-    for (const exchange of this.#exchanges.values())
-      if (!exchange.isAccepted) this.#excuse(exchange, noticedMs);
+    const wanted = new Set(
+      this.nodes
+        .flatMap(({ clients }) => [...clients.values()])
+        .filter(({ session }) => session === undefined)
+        .map(({ request }) => request.clientId),
+    );
+    for (const [clientId, exchange] of this.#exchanges)
+      if (!exchange.isAccepted || wanted.has(clientId)) this.#excuse(exchange, noticedMs);
     super.kill(node);
   }
 

@@ -41,12 +41,13 @@ test('nodes are killed for good, also those that stand in for others, and no ses
 });
 
 test('a client with QoS 2 that goes from node to node, of which some are killed, gets its session as it was last', () => {
-  const known = 575; // a node that is lost had asked for the session of a client that went on elsewhere
-  assert.ok(playAll('exchanges', 4) + playSchedule('exchanges', known) > 0);
+  // A node that is lost had asked for the session of a client that went on elsewhere: now, or with an earlier attempt.
+  const known = [575, 1_832];
+  for (const seed of [100, 101, ...known]) assert.ok(playSchedule('exchanges', seed) > 0);
 });
 
 test('the same without replicas, or it gets a new session', () => {
-  assert.ok(playAll('exchangesWithData', 5) > 0);
+  for (const seed of [100, 101, 139]) assert.ok(playSchedule('exchangesWithData', seed) > 0);
 });
 
 test('nodes find their places again where they take all numbers of workers, also when all were killed', () => {
