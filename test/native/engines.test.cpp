@@ -157,7 +157,7 @@ class Worker {
 
   void subscribe(Visitor& visitor) {
     rally::Session& session = *engine_.findSession(visitor.key);
-    if (!session.subscribing.empty()) return;
+    if (session.subscribing) return;
     const uint64_t token = engine_.subscriptions().nextToken();
     for (size_t i = random_.between(1, 3); i > 0; i--) {
       const rally::SubscriptionOptions options{.qos = uint8_t(random_.below(3))};
