@@ -8,7 +8,8 @@
 //
 // A turn sends only so much of what waits in queues, and where several sessions have much, a little of each in turn.
 // Those for which nothing is left stand in line for the next turn, so that thousands which catch up together delay
-// nobody else by more than one such part.
+// nobody else by more than one such part. It is small while other messages come and go, and larger otherwise, since
+// each turn costs something.
 #pragma once
 #include <vector>
 
@@ -72,8 +73,11 @@ class Outbound {
   // The next turn begins: sessions that stand in line come first.
   template <class Find>
   void continueLine(Find&& find) {
-    messagesLeft_ = lineMessagesPerTurn;
-    bytesLeft_ = lineBytesPerTurn;
+    const uint64_t live = deliveries_ - waited_ + counters_.get(Counter::publishReceived);
+    if (std::exchange(live_, live) != live) liveMs_ = nowMs_;
+    const bool isLive = nowMs_ - liveMs_ < liveMsMax;
+    messagesLeft_ = isLive ? liveMessagesPerTurn : lineMessagesPerTurn;
+    bytesLeft_ = isLive ? liveBytesPerTurn : lineBytesPerTurn;
     while (!line_.isEmpty() && !isTurnSpent()) {
       const uint64_t key = line_.front();
       line_.pop();
@@ -267,9 +271,13 @@ class Outbound {
 
  private:
   static constexpr int roundsMax = 16;
-  // What a turn sends from queues: some tenths of a millisecond of work.
+  // What a turn sends from queues: some tenths of a millisecond of work, ...
   static constexpr size_t lineMessagesPerTurn = 1'000;
   static constexpr size_t lineBytesPerTurn = 524'288;
+  // ... or some hundredths, when there was another message in the last milliseconds.
+  static constexpr size_t liveMessagesPerTurn = 128;
+  static constexpr size_t liveBytesPerTurn = 65'536;
+  static constexpr uint64_t liveMsMax = 20;
   // Of that, for one session while others wait.
   static constexpr size_t messagesAtOnce = 64;
   static constexpr size_t bytesAtOnce = 65'536;
@@ -382,6 +390,7 @@ class Outbound {
       const bool hasExpired = hasPassed(next.message->expiresAtMs, nowMs_);
       if (!hasExpired && Backlog::isAway(next)) return accounts_.backlog.fetch(session);
       deliveries_++;
+      waited_++;
       spend(next);
       const Delivery delivery = session.queue.take(sessions_.held());
       counters_.subtract(Counter::queued);
@@ -735,6 +744,9 @@ class Outbound {
   size_t messagesLeft_ = lineMessagesPerTurn;
   size_t bytesLeft_ = lineBytesPerTurn;
   uint64_t deliveries_ = 0;
+  uint64_t waited_ = 0;     // of those, from queues
+  uint64_t live_ = 0;       // other deliveries and messages received ...
+  uint64_t liveMs_ = 0;     // ... and when that was last more
   bool isWatched_ = false;  // the publication
   uint32_t timedLeft_ = 0;  // of its deliveries, that are timed
   uint64_t nowMs_ = 0;
