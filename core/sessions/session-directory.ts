@@ -25,6 +25,7 @@ import {
   clientOf,
   endMs,
   eventOf,
+  isDue,
   newRecord,
   type Place,
   restingRecord,
@@ -322,7 +323,7 @@ export class SessionDirectory {
     }
     const earlier = takeWaiting(record);
     if (earlier !== undefined) this.#turnAway(earlier, earlier.request, ReasonCode.serverBusy);
-    record.yielding = { isClean, done, isOutdated };
+    record.yielding = { isClean, done, isOutdated, sinceMs: this.#options.clock.nowMs() };
     if (record.state === 'away') this.#giveUp(record, record.yielding);
     else this.#step(record, 'wantedElsewhere');
   }
@@ -543,7 +544,7 @@ export class SessionDirectory {
       takeWaiting(record);
       this.#turnAway(arrival, arrival.request, ReasonCode.serverUnavailable);
     });
-    record.waiting = { arrival, timer };
+    record.waiting = { arrival, sinceMs: this.#options.clock.nowMs(), timer };
   }
 
   /** The session is away, and the client gets it at once or after further steps. */
@@ -840,15 +841,14 @@ export class SessionDirectory {
 
   /** Nothing is under way for the session: whoever waits gets it, or it waits for its time. */
   #rest(record: SessionRecord): void {
-    const isOver = record.expiresAtMs !== undefined && record.expiresAtMs <= this.#options.clock.nowMs();
-    if ((isOver || record.isDismissed) && !this.#isStopped) {
+    const nowMs = this.#options.clock.nowMs();
+    if ((isDue(record.expiresAtMs, record, nowMs) || record.isDismissed) && !this.#isStopped) {
       if (!record.isDismissed) this.#expired++;
       this.#step(record, 'expired'); // whoever waits gets a new one
       return;
     }
     const { willAtMs, expiresAtMs } = record;
-    // Its delay has passed while its worker was started again: whoever waits came too late to withhold it.
-    if (willAtMs !== undefined && willAtMs <= this.#options.clock.nowMs() && !this.#isStopped) {
+    if (isDue(willAtMs, record, nowMs) && !this.#isStopped) {
       this.#step(record, 'willDue');
       return;
     }

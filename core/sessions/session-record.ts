@@ -86,10 +86,14 @@ export interface Yielding {
   done(session: { readonly key: number; readonly worker: number } | undefined): boolean;
   /** Another node has a later session of the client. */
   readonly isOutdated: boolean;
+  /** Since when, on the clock. */
+  readonly sinceMs: number;
 }
 
 export interface WaitingArrival {
   readonly arrival: Arrival;
+  /** Since when, on the clock. */
+  readonly sinceMs: number;
   readonly timer: Timer;
 }
 
@@ -134,7 +138,21 @@ export function restingRecord(session: RestingSession): SessionRecord {
 
 /** When a session ends that left then, on the clock; undefined: never. */
 export function endMs(leftAtMs: number, expirySeconds: number): number | undefined {
+  if (expirySeconds === 0) return 0; // nobody comes before the connection is over
   return expirySeconds === neverExpires ? undefined : leftAtMs + expirySeconds * 1_000;
+}
+
+/**
+ * Whether the time is over at which something is due, and nobody came for the session before it: a worker may say late
+ * that a connection has ended, and a client or a node that has waited for that since is in time.
+ */
+export function isDue(
+  dueAtMs: number | undefined,
+  { waiting, yielding }: SessionRecord,
+  nowMs: number,
+): boolean {
+  const wantedSinceMs = waiting?.sinceMs ?? yielding?.sinceMs ?? nowMs;
+  return dueAtMs !== undefined && dueAtMs <= Math.min(nowMs, wantedSinceMs);
 }
 
 /** When its will is due: after its delay, or when the session ends if that is sooner (3.1.3.2.2). */

@@ -305,6 +305,29 @@ test('a will whose delay passes while its worker is started again goes out befor
   }
 });
 
+test('who comes before the will and the end of a session are due has it, however late its worker says so', () => {
+  const late = { willDelaySeconds: 1, expirySeconds: 2, awayMs: 3_000 };
+  const here = stageWith('connected');
+  here.connect(0, 2);
+  here.sent();
+  here.clock.advance(4_000);
+  here.closed('settled', late);
+  assert.deepEqual(here.sent(), ['0 accept 2 session 1']);
+  const elsewhere = stageWith('connected');
+  const told = yieldTo(elsewhere);
+  elsewhere.sent();
+  elsewhere.clock.advance(4_000);
+  elsewhere.closed('settled', late);
+  assert.deepEqual([elsewhere.sent(), told.answers], [[], [{ key: 1, worker: 0 }]]);
+  // One of expiry 0 ends with its connection [MQTT-3.1.2-23].
+  const fleeting = stageWith('connected');
+  fleeting.connect(0, 2);
+  fleeting.sent();
+  fleeting.clock.advance(4_000);
+  fleeting.closed('settled', { expirySeconds: 0, awayMs: 3_000 });
+  assert.deepEqual(fleeting.sent(), ['0 endSession 1']);
+});
+
 test('a worker that has a session which nobody knows of ends it', () => {
   const stage = stageWith('connected');
   stage.directory.workerStarted(1, [row('settled', {}, 99)]);
