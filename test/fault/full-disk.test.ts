@@ -164,7 +164,7 @@ test('an export or import for which the disk has no room says so, and leaves not
   const full = await runCommand(['store', 'import', file, '--data', join(disk.folder, 'data')]);
   assert.equal(full.code, 2);
   assert.match(full.stderr, /^rallymq: .*data cannot be used: .*\. Nothing was imported\.\n$/);
-  assert.deepEqual(readdirSync(join(disk.folder, 'data')), []);
+  assert.ok(!existsSync(join(disk.folder, 'data')));
 });
 
 test('a file of users that has no room on the disk leaves the one that is there, whole', { skip }, (t) => {
