@@ -27,7 +27,7 @@ function brokenOf({ broken }: RoundResult['model']): string {
 }
 
 /** All about the faults of a round. */
-export function reportOf({ plan, model }: RoundResult, command: string): string {
+export function reportOf({ plan, model, log }: RoundResult, command: string): string {
   const lines = [`\nSeed ${plan.seed} with ${plan.workers} workers: ${brokenOf(model)}\n`];
   for (const { rule, what } of model.faults) lines.push(`  ${rule}: ${what}`);
   const clients = new Set(model.faults.slice(0, 3).flatMap((fault) => fault.clients));
@@ -39,6 +39,7 @@ export function reportOf({ plan, model }: RoundResult, command: string): string 
   for (const client of [...clients].slice(0, 4)) {
     lines.push(`\n  The last that ${client} did and saw:`, model.history.of(client, numbers, moments));
   }
+  if (log !== '') lines.push(`\n  The broker logged:\n${log}`);
   lines.push(`\n  Limits: ${JSON.stringify(plan.limits)}`, `  Again: ${command}`);
   return lines.join('\n');
 }

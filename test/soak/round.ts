@@ -28,6 +28,8 @@ export interface RoundResult {
   readonly plan: Plan;
   readonly model: Model;
   readonly counters: Statistics | undefined;
+  /** The last that the broker logged, of errors. */
+  readonly log: string;
 }
 
 /** Of the messages that are queued in the broker while publishers go on. */
@@ -45,7 +47,7 @@ export async function playRound(plan: Plan, faulty: FaultyAddon | undefined): Pr
     const round = new Round(plan, model, broker);
     const counters = await round.play();
     if (broker.failure !== undefined) model.fault('broker', broker.failure);
-    return { plan, model, counters };
+    return { plan, model, counters, log: broker.log };
   } finally {
     await broker.stop();
   }

@@ -69,6 +69,11 @@ export class BrokerProcess {
     return broker;
   }
 
+  /** The last that it printed. */
+  get log(): string {
+    return this.#output;
+  }
+
   /** Undefined if the process has ended. */
   async statistics(): Promise<Statistics | undefined> {
     if (this.failure !== undefined) return undefined;
