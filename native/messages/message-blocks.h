@@ -22,6 +22,12 @@ class MessageBlocks {
   MessageBlocks& operator=(const MessageBlocks&) = delete;
   ~MessageBlocks() { clear(); }
 
+  // A new block, of malloc(). Those that may be taken again have all the room of their size.
+  static void* make(size_t bytes) {
+    const size_t size = heapBytes(bytes);
+    return std::malloc(size > sizeMax ? bytes : size - heapHeadBytes);
+  }
+
   // A block of at least this many bytes, or nullptr.
   void* take(size_t bytes) {
     const size_t size = heapBytes(bytes);

@@ -82,7 +82,7 @@ struct Message {
     RALLY_ASSERT(workers > 0);
     const size_t bytes = sizeof(Message) + workers * sizeof(Holding) + contentBytes;
     void* block = blocks ? blocks->take(bytes) : nullptr;
-    if (!block) block = std::malloc(bytes);
+    if (!block) block = MessageBlocks::make(bytes);
     RALLY_ASSERT(block);
     auto* message = new (block) Message;
     message->workers = uint8_t(workers);

@@ -11,7 +11,8 @@ namespace rally {
 using Bytes = std::span<const uint8_t>;
 
 // The size of an allocated block: a head of 8 bytes, in steps of 16.
-inline size_t heapBytes(size_t bytes) { return (bytes + 8 + 15) & ~size_t(15); }
+inline constexpr size_t heapHeadBytes = 8;
+inline size_t heapBytes(size_t bytes) { return (bytes + heapHeadBytes + 15) & ~size_t(15); }
 
 inline Bytes bytesOfText(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
