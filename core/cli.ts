@@ -24,7 +24,7 @@ import { ServiceNotices } from './control/service-notices.ts';
 import { loadAddon } from './data-plane/addon.ts';
 import { systemClock } from './sessions/timers.ts';
 import { keepsData } from './storage/keeps-data.ts';
-import { readStoreRequest, type StoreOutcome, storeCommand, storeUsage } from './storage/store-command.ts';
+import { readStoreRequest, storeCommand, storeUsage } from './storage/store-command.ts';
 import { systemReason } from './system-reason.ts';
 import { devCert, devCertUsage } from './tls/dev-cert.ts';
 
@@ -49,22 +49,32 @@ async function main(): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
   process.stdout.on('error', (error) => onOutputLost(error));
   const name = commandNames.find((each) => each === first);
-  await (name === undefined ? runBroker() : commands[name](rest));
+  if (name === undefined) await runBroker();
+  else if (rest.some((each) => each === '--help' || each === '-h'))
+    process.stdout.write(commands[name].usage);
+  else process.stdout.write(await commands[name].run(rest));
 }
 
-const commands: Readonly<
-  Record<(typeof commandNames)[number], (args: readonly string[]) => void | Promise<void>>
-> = {
-  'check-config': runCheckConfig,
-  passwd: runPasswd,
-  ban: runBan,
-  'dev-cert': runDevCert,
-  token: runToken,
-  'api-key': runApiKey,
-  top: runTop,
-  trace: runTrace,
-  drain: runDrain,
-  store: runStore,
+interface Command {
+  readonly usage: string;
+  /** Gives what is left to print. */
+  run(args: readonly string[]): string | Promise<string>;
+}
+
+const commands: Readonly<Record<(typeof commandNames)[number], Command>> = {
+  'check-config': {
+    usage: checkConfigUsage,
+    run: (args) => checkConfig(args, process.env, Date.now()),
+  },
+  passwd: { usage: passwdUsage, run: (args) => passwd(readPasswdRequest(args)) },
+  ban: { usage: banUsage, run: (args) => ban(args, Date.now()) },
+  'dev-cert': { usage: devCertUsage, run: devCert },
+  token: { usage: tokenUsage, run: (args) => mintToken(args, Date.now()) },
+  'api-key': { usage: apiKeyUsage, run: apiKeyCommand },
+  top: { usage: topUsage, run: runTop },
+  trace: { usage: traceUsage, run: runTrace },
+  drain: { usage: drainUsage, run: (args) => drainCommand(args, process.env) },
+  store: { usage: storeUsage, run: runStore },
 };
 
 /** Whoever has read enough, as `head` has, knows why it is the end. */
@@ -74,68 +84,27 @@ function endWithOutput(error: NodeJS.ErrnoException): void {
   fail(new BrokerError('WORKER_FAILED', sentence, { cause: error }), exitFailed);
 }
 
-function asksForHelp(args: readonly string[]): boolean {
-  return args.some((each) => each === '--help' || each === '-h');
+async function runTop(args: readonly string[]): Promise<string> {
+  await top(args, process.env, process.stdout);
+  return '';
 }
 
-async function runPasswd(args: readonly string[]): Promise<void> {
-  process.stdout.write(asksForHelp(args) ? passwdUsage : await passwd(readPasswdRequest(args)));
-}
-
-function runBan(args: readonly string[]): void {
-  process.stdout.write(asksForHelp(args) ? banUsage : ban(args, Date.now()));
-}
-
-async function runCheckConfig(args: readonly string[]): Promise<void> {
-  process.stdout.write(
-    asksForHelp(args) ? checkConfigUsage : await checkConfig(args, process.env, Date.now()),
-  );
-}
-
-async function runDrain(args: readonly string[]): Promise<void> {
-  process.stdout.write(asksForHelp(args) ? drainUsage : await drainCommand(args, process.env));
-}
-
-async function runTop(args: readonly string[]): Promise<void> {
-  if (asksForHelp(args)) process.stdout.write(topUsage);
-  else await top(args, process.env, process.stdout);
-}
-
-async function runTrace(args: readonly string[]): Promise<void> {
-  if (asksForHelp(args)) {
-    process.stdout.write(traceUsage);
-    return;
-  }
+async function runTrace(args: readonly string[]): Promise<string> {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   onOutputLost = () => stop.abort();
   await trace(args, process.env, (text) => process.stdout.write(text), stop.signal);
+  return '';
 }
 
-async function runToken(args: readonly string[]): Promise<void> {
-  process.stdout.write(asksForHelp(args) ? tokenUsage : await mintToken(args, Date.now()));
-}
-
-function runDevCert(args: readonly string[]): void {
-  process.stdout.write(asksForHelp(args) ? devCertUsage : devCert(args));
-}
-
-function runApiKey(args: readonly string[]): void {
-  process.stdout.write(asksForHelp(args) ? apiKeyUsage : apiKeyCommand(args));
-}
-
-async function runStore(args: readonly string[]): Promise<void> {
-  const outcome = asksForHelp(args) ? { text: storeUsage, isSound: true } : await lookAfter(args);
-  process.stdout.write(outcome.text);
-  if (!outcome.isSound) process.exitCode = exitFailed;
-}
-
-async function lookAfter(args: readonly string[]): Promise<StoreOutcome> {
+async function runStore(args: readonly string[]): Promise<string> {
   const request = readStoreRequest(args, process.env);
   // The broker that uses the directory comes first, where there are not enough processors.
   if (request.action === 'backup' || request.action === 'check')
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
-  return await storeCommand(request);
+  const { text, isSound } = await storeCommand(request);
+  if (!isSound) process.exitCode = exitFailed;
+  return text;
 }
 
 async function runBroker(): Promise<void> {

@@ -38,8 +38,7 @@ export function readArguments<const Kinds extends FlagKinds>(
     }
     const { name, rawName } = token;
     const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
-    // "--url --once" leaves --url without its value.
-    const value = token.inlineValue === false && /^-(?!\d)/.test(token.value ?? '') ? '' : token.value;
+    const value = valueGiven(token);
     if (kind === undefined) throw unknownFlag(command, rawName, name, Object.keys(kinds));
     if (kind === 'switch' && value !== undefined)
       throw new BrokerError(
@@ -68,6 +67,14 @@ export function readFlags<const Kinds extends FlagKinds>(
     'FLAG_UNKNOWN',
     `${command} takes flags only, not '${operand}': see ${command} --help.`,
   );
+}
+
+/** Undefined: it has none. "--port --host x" leaves the port without its value; "--port -1" has a wrong one. */
+export function valueGiven(flag: {
+  readonly value: string | undefined;
+  readonly inlineValue: boolean | undefined;
+}): string | undefined {
+  return flag.inlineValue === false && /^-(?!\d)/.test(flag.value ?? '') ? undefined : flag.value;
 }
 
 /** Not strict: the tokens have everything, and the errors are ours. */

@@ -3,6 +3,7 @@
 
 import { parseArgs } from 'node:util';
 import { BrokerError } from '../broker-error.ts';
+import { valueGiven } from './arguments.ts';
 import { configFileOf, type Environment, readEnvironment } from './environment.ts';
 import { readConfigFile } from './file.ts';
 import { nearestName } from './nearest-name.ts';
@@ -79,9 +80,7 @@ function tokenize(args: readonly string[]): Flag[] {
   return tokens.flatMap((token) => {
     if (token.kind === 'option-terminator') return [];
     if (token.kind === 'positional') return [{ name: '', shown: token.value, value: undefined }];
-    // "--port --host x" leaves the port without its value; "--port -1" has a wrong one.
-    const isFlag = token.inlineValue === false && /^-(?!\d)/.test(token.value ?? '');
-    return [{ name: token.name, shown: token.rawName, value: isFlag ? undefined : token.value }];
+    return [{ name: token.name, shown: token.rawName, value: valueGiven(token) }];
   });
 }
 

@@ -133,27 +133,21 @@ export class HostClient {
     if (options.qos !== 0 || !hasRoom) return this.publish(topic, payload, options);
     const packet = publicationOf(topic, payload, options, this.#limits);
     let outcome: Promise<number> | number | undefined;
-    let settle: Asker | undefined;
+    let settle: ((outcome: Promise<number> | number) => void) | undefined;
+    const end = (reached: Promise<number> | number): void => {
+      outcome = reached;
+      settle?.(reached);
+      this.#askWaiting();
+    };
     this.#engine.publish(packet, {
-      succeed: () => {
-        outcome = ReasonCode.success;
-        settle?.succeed();
-        this.#askWaiting();
-      },
-      fail: (error) => {
-        outcome = Promise.reject(error instanceof Refusal ? this.#publishError(error) : error);
-        settle?.fail(outcome);
-        this.#askWaiting();
-      },
+      succeed: () => end(ReasonCode.success),
+      fail: (error) => end(Promise.reject(error instanceof Refusal ? this.#publishError(error) : error)),
     });
     // The link may have no room: then the engine keeps it.
     return (
       outcome ??
       new Promise((resolve) => {
-        settle = {
-          succeed: () => resolve(ReasonCode.success),
-          fail: (rejected) => resolve(rejected as Promise<number>),
-        };
+        settle = resolve;
       })
     );
   }
