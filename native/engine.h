@@ -31,6 +31,7 @@
 #include "security/rule-gate.h"
 #include "sessions/session-table.h"
 #include "shard/shard.h"
+#include "structures/free-memory.h"
 #include "topics/slot-map.h"
 
 namespace rally {
@@ -751,7 +752,7 @@ class Engine : private ShardPort,
     const MessageRef message = std::move(offers_[token - 1].message);
     if (lanes_.isRemote(worker) && isElsewhere(filters_.hashOf(message->topic())))
       journal_.retainedCleared(message->topic());
-    if (--offersLeft_ == 0) std::vector<Offer>().swap(offers_);
+    if (--offersLeft_ == 0) freeMemory(offers_);
   }
 
   void depart(Departure::Kind kind, Session& session) {

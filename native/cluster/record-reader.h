@@ -154,8 +154,8 @@ class RecordReader {
     Reader reader(access);
     expect(access.empty() || (parseAccess(reader) && reader.remaining() == 0));
     if (!ok_) return;
-    durable.access = ShortTextOf<8, uint32_t>(access);
-    durable.clientId = ShortTextOf<22>(clientId);
+    durable.access = LongText(access);
+    durable.clientId = NameText(clientId);
   }
 
  private:

@@ -20,6 +20,7 @@
 #include <unordered_set>
 
 #include "../broker.h"
+#include "../structures/free-memory.h"
 #include "number-list.h"
 
 namespace rally {
@@ -157,10 +158,10 @@ class CheckpointPart : private SessionCopier {
     taken_.assign(engine_.workers(), UINT64_MAX);
     journal_.taken(taken_);
     journal_.endCheckpoint();
-    decltype(copied_)().swap(copied_);
+    freeMemory(copied_);
     RALLY_ASSERT(!hasWanted() && sleepers_.isEmpty());
     wants_ = settledWants_ = 0;
-    decltype(wantedNow_)().swap(wantedNow_);
+    freeMemory(wantedNow_);
     lastList_ = {};
     step_ = Step::none;
   }

@@ -15,8 +15,8 @@ struct DurableSession {
   PacketIdSet receivedLogged;        // those of Session::received that are in the log
   Lazy<std::vector<uint64_t>> done;  // messages that are finished, which the log has not been told yet
   uint32_t checkpoint = 0;           // the last checkpoint that contains the session, or that began before it did
-  ShortTextOf<8, uint32_t> access;   // the client's identity for the rules, as security/access.h reads it; empty: none
-  ShortTextOf<22> clientId;
+  LongText access;                   // the client's identity for the rules, as security/access.h reads it; empty: none
+  NameText clientId;
 };
 static_assert(sizeof(DurableSession) == 72, "with most client identifiers, a block of 80 bytes");
 

@@ -39,7 +39,7 @@ using LoggedRows = SharedRows<LoggedEntry>;
 
 struct LoggedSession {
   uint64_t key = 0;
-  ShortTextOf<22> clientId;
+  NameText clientId;
   uint32_t expirySeconds = 0;
   uint32_t ownEpochs = 0;   // epochs that began for this session alone: with its copy in a checkpoint
   uint32_t matchIndex = 0;  // its place among the targets of a message, if it is there

@@ -5,6 +5,7 @@
 #pragma once
 #include <vector>
 
+#include "../structures/free-memory.h"
 #include "../structures/hash-index.h"
 #include "../structures/hash.h"
 #include "../structures/lazy.h"
@@ -24,7 +25,7 @@ struct LoggedSubscription {
 class LoggedSubscriptions {
  public:
   struct Each {
-    ShortTextOf<22> filter;
+    NameText filter;
     LoggedSubscription options;
   };
 
@@ -39,7 +40,7 @@ class LoggedSubscriptions {
   }
   // The filter is not there yet.
   void add(Bytes filter, const LoggedSubscription& options) {
-    all_.push_back({ShortTextOf<22>(filter), options});
+    all_.push_back({NameText(filter), options});
     if (index_.isMade()) index_.own().add(hashOf(filter), uint32_t(all_.size()));
     else if (all_.size() > fewMax)
       for (uint32_t id = 1; id <= all_.size(); id++) index_.own().add(hashOf(textOf(id)), id);
@@ -62,7 +63,7 @@ class LoggedSubscriptions {
   }
   // Frees them.
   void clear() {
-    std::vector<Each>().swap(all_);
+    freeMemory(all_);
     index_.reset();
   }
 

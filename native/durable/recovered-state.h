@@ -496,7 +496,7 @@ class RecoveredState {
 
   void take(const records::Session& record) {
     Session& session = state_->sessions[record.session];
-    session.clientId = ShortTextOf<22>(record.clientId);
+    session.clientId = NameText(record.clientId);
     session.expirySeconds = record.expirySeconds;
     session.leftAtMs = record.leftAtMs;
     session.access.assign(record.access.begin(), record.access.end());

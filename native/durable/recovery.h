@@ -153,7 +153,7 @@ class Recovery {
     session.will = std::move(from.will);
     session.isDurable = true;
     session.durable = std::make_unique<DurableSession>();
-    session.durable->clientId = ShortTextOf<22>(from.clientId.bytes());
+    session.durable->clientId = NameText(from.clientId.bytes());
     session.durable->stamp = from.stamp;
     if (broker_.isClustered()) engine.noteMove(from.stamp);
     if (!from.access.empty()) {

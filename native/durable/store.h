@@ -9,6 +9,7 @@
 
 #include <thread>
 
+#include "../structures/free-memory.h"
 #include "checkpointer.h"
 #include "recovery.h"
 
@@ -41,7 +42,7 @@ class Store {
   }
   const std::vector<RecoveredSession>& sessions() const { return sessions_; }
   // They have been told to whom they concern.
-  void forgetSessions() { std::vector<RecoveredSession>().swap(sessions_); }
+  void forgetSessions() { freeMemory(sessions_); }
   Checkpointer& checkpointer() { return *checkpointer_; }
   const Damage& damage() const { return damage_; }
   uint64_t run() const { return run_; }

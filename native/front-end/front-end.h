@@ -418,11 +418,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const bool isNew = session.expirySeconds > 0 && !session.durable;
     if (isNew) {
       session.durable = std::make_unique<DurableSession>();
-      session.durable->clientId = ShortTextOf<22>(terms.clientId);
+      session.durable->clientId = NameText(terms.clientId);
       session.durable->checkpoint = journal_.checkpoint();
     }
     if (!session.durable) return;
-    session.durable->access = ShortTextOf<8, uint32_t>(terms.accessBytes);
+    session.durable->access = LongText(terms.accessBytes);
     session.durable->stamp = journal_.stamp();
     journal_.session(session);
     // Behind it: its subscriptions are of a session. One that has come from a node without a log has some already.

@@ -1,4 +1,5 @@
 #include "reclaimer.h"
+#include "../structures/free-memory.h"
 
 #include <algorithm>
 #include <array>
@@ -78,8 +79,8 @@ void Reclaimer::finish() {
   if (kept) kept->isUnreadable = true;
   finished_ = kept ? 0 : victim_;
   victim_ = 0;
-  std::vector<uint8_t>().swap(window_);
-  std::vector<FoundRecord>().swap(found_);
+  freeMemory(window_);
+  freeMemory(found_);
   taken_ = 0;
 }
 

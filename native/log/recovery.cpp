@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "../structures/free-memory.h"
 #include "copied-record.h"
 
 namespace rally::log {
@@ -15,9 +16,6 @@ namespace {
 constexpr uint64_t readAheadBytesMin = 1u << 20;
 // How many records before its turn the visitor hears of one.
 constexpr size_t soonRecords = 24;
-
-// Frees it, which `content = {}` would not.
-void drop(std::vector<uint8_t>& content) { std::vector<uint8_t>().swap(content); }
 
 }  // namespace
 
@@ -65,7 +63,7 @@ void Recovery::identify() {
     for (Source& source : sources_) {
       load(source);
       if (const auto log = logOfGroups(source.content, source.number)) votes[*log]++;
-      drop(source.content);
+      freeMemory(source.content);
     }
   }
   log_ = {randomSeed(), randomSeed()};
@@ -201,18 +199,18 @@ int Recovery::run(Visitor& visitor) {
       ahead = std::thread([&] { prepare(index + 1, scannedAhead); });
     }
     take(index, scanned, visitor);
-    if (index > 0) drop(sources_[index - 1].content);
+    if (index > 0) freeMemory(sources_[index - 1].content);
     done += sources_[index].bytes;
     visitor.progress(done, total);
     if (isAhead) ahead.join();
     else if (hasNext) prepare(index + 1, scannedAhead);
     std::swap(scanned, scannedAhead);
   }
-  if (!sources_.empty()) drop(sources_.back().content);
+  if (!sources_.empty()) freeMemory(sources_.back().content);
   reportMissing(last_, visitor);
   for (const Position end : ends_) space_.noteEnd(end);
-  std::unordered_set<uint64_t>().swap(givenCopies_);
-  std::vector<Position>().swap(ends_);
+  freeMemory(givenCopies_);
+  freeMemory(ends_);
   return 0;
 }
 

@@ -176,24 +176,21 @@ class Door final : private ListenerOutlet, private VisitorPort {
     events_.push({EventKind::noticed, uint8_t(notice), Reason::success, 0, 0, {text.begin(), text.end()}});
   }
 
-  bool openKnown(Visitor& visitor, const HttpRequest& request, const std::string& client, Bytes rest) override {
+  bool openWebSocket(Visitor& visitor, const HttpRequest& request, const std::string& client, Bytes rest) override {
     question_.clear();
     KnownOpenings::appendQuestion(question_, request);
-    const std::string_view key = request.find("sec-websocket-key");
-    const std::string* subprotocol = OpeningHandshake::isKey(key) ? known_.find(question_) : nullptr;
-    if (!subprotocol) return false;
-    open(visitor, key, *subprotocol, introductionOf(visitor, client, request), rest);
-    return true;
+    const std::string_view given = request.find("sec-websocket-key");
+    const std::string_view key = OpeningHandshake::isKey(given) ? given : std::string_view();
+    const std::string* subprotocol = key.empty() ? nullptr : known_.find(question_);
+    std::string introduction = introductionOf(visitor, client, request);
+    if (subprotocol) open(visitor, key, *subprotocol, introduction, rest);
+    else askToOpen({&visitor, question_, std::string(key), std::move(introduction)}, client);
+    return subprotocol;
   }
 
   // The fields in the order of `OpeningRequest` in core/front-end/opening.ts, a line each. Over TLS its facts follow.
-  void askToOpen(Visitor& visitor, const HttpRequest& request, const std::string& client) override {
-    Opening opening;
-    opening.visitor = &visitor;
-    opening.introduction = introductionOf(visitor, client, request);
-    KnownOpenings::appendQuestion(opening.question, request);
-    const std::string_view key = request.find("sec-websocket-key");
-    if (OpeningHandshake::isKey(key)) opening.key = key;
+  void askToOpen(Opening opening, const std::string& client) {
+    Visitor& visitor = *opening.visitor;
     std::string fields = client + "\n" + opening.key + "\n" + opening.question;
     if (visitor.stream.tls()) fields.append("\n").append(visitor.stream.tls()->facts());
     visitor.openingId = ++openingIds_;

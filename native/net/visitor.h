@@ -57,11 +57,9 @@ class VisitorPort {
   virtual void stopWaiting(Visitor& visitor) = 0;
   // `reason`: details beyond the notice.
   virtual void note(Notice notice, const Visitor& visitor, std::string_view reason = {}) = 0;
-  // The opening of a WebSocket, if it needs no question: passes the visitor to the data plane, which deletes it, with
-  // the bytes after the request. `client`: its address.
-  virtual bool openKnown(Visitor& visitor, const HttpRequest& request, const std::string& client, Bytes rest) = 0;
-  // Asks packet control; answerOpening() follows.
-  virtual void askToOpen(Visitor& visitor, const HttpRequest& request, const std::string& client) = 0;
+  // The opening of a WebSocket. `client`: its address. True: it needed no question, and the visitor, which is deleted,
+  // was passed to the data plane, with the bytes after the request. False: answerOpening() follows.
+  virtual bool openWebSocket(Visitor& visitor, const HttpRequest& request, const std::string& client, Bytes rest) = 0;
   // Passes the visitor to the data plane, which deletes it.
   virtual void toDataPlane(Visitor& visitor, Bytes first) = 0;
   // It is closed.
@@ -391,10 +389,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     } else if (request.contentLength > door_.limits().httpBodyBytesMax) {
       refuse(tooLarge);
     } else if (request.asksForWebSocket && door_.isMqttPath(request.path())) {
-      const std::string client = clientOf(request);
-      if (door_.openKnown(*this, request, client, rest)) return false;
+      if (door_.openWebSocket(*this, request, clientOf(request), rest)) return false;
       setStage(Stage::opening);
-      door_.askToOpen(*this, request, client);
       head_.clear();
       watch();
     } else {

@@ -265,7 +265,7 @@ class StateReader {
     RecoveredState::Session session;
     session.key = integer(object, "session");
     const std::string clientId = textOf(env_, get(object, "clientId"));
-    session.clientId = ShortTextOf<22>(bytesOf(clientId));
+    session.clientId = NameText(bytesOf(clientId));
     session.expirySeconds = uint32_t(integer(object, "expirySeconds"));
     session.leftAtMs = integer(object, "leftAtMs");
     const Bytes access = bytesOf(env_, get(object, "access"));

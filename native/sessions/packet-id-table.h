@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../structures/bytes.h"
+#include "../structures/free-memory.h"
 #include "../structures/hash.h"
 
 namespace rally {
@@ -110,7 +111,7 @@ class PacketIdTable {
       if (bits_.empty()) slots_[seek(id)] = id;
       else bits_[id / 64] |= uint64_t(1) << id % 64;
     }
-    if (!bits_.empty()) std::vector<uint16_t>().swap(slots_);
+    if (!bits_.empty()) freeMemory(slots_);
     bytes_ = bytesOf(slots_) + bytesOf(bits_);
   }
 

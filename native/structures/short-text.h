@@ -59,5 +59,10 @@ class ShortTextOf {
 
 using ShortText = ShortTextOf<8>;
 static_assert(sizeof(ShortText) == 10);
+// Most client identifiers, and many topic filters, are in place.
+using NameText = ShortTextOf<22>;
+static_assert(sizeof(NameText) == 24);
+// Of any length.
+using LongText = ShortTextOf<8, uint32_t>;
 
 }  // namespace rally

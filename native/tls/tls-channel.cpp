@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "../structures/free-memory.h"
 #include "client-certificate.h"
 #include "openssl.h"
 #include "tls-callbacks.h"
@@ -103,7 +104,7 @@ bool TlsChannel::shakeHands() {
     return false;
   }
   state_ = State::established;
-  std::vector<uint8_t>().swap(before_);
+  freeMemory(before_);
   thread_.counters.add(Counter::tlsHandshakes);
   if (SSL_session_reused(ssl_)) thread_.counters.add(Counter::tlsResumed);
   return true;
@@ -231,7 +232,7 @@ bool TlsChannel::flush() {
   } else {
     unsentAt_ += sent;
     if (unsentAt_ == unsent_.size()) {
-      std::vector<uint8_t>().swap(unsent_);
+      freeMemory(unsent_);
       unsentAt_ = 0;
     }
   }

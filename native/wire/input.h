@@ -11,6 +11,7 @@
 #pragma once
 #include <vector>
 
+#include "../structures/free-memory.h"
 #include "packet.h"
 #include "varint.h"
 
@@ -104,7 +105,7 @@ class Input {
     usedHeld_ = 0;
   }
   void release() {
-    std::vector<uint8_t>().swap(held_);  // an assignment of {} would keep the memory
+    freeMemory(held_);
     usedHeld_ = 0;
   }
 

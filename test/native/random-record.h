@@ -134,8 +134,8 @@ class RandomRecord {
     if (random_.chance(50)) parcel.rights = std::make_unique<rally::Rights>(access());
     if (!random_.chance(50)) return;
     parcel.durable = std::make_unique<rally::DurableSession>();
-    parcel.durable->clientId = rally::ShortTextOf<22>(bytesOf("c" + random_.text(random_.below(30), "abc")));
-    if (random_.chance(50)) parcel.durable->access = rally::ShortTextOf<8, uint32_t>(rally::encodeAccess(*access()));
+    parcel.durable->clientId = rally::NameText(bytesOf("c" + random_.text(random_.below(30), "abc")));
+    if (random_.chance(50)) parcel.durable->access = rally::LongText(rally::encodeAccess(*access()));
   }
 
   std::shared_ptr<const rally::Access> access() {

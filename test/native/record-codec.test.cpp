@@ -172,8 +172,8 @@ TEST("record codec: a session is the same on the other node") {
   access->topicPrefix = "tenant/";
   parcel->rights = std::make_unique<Rights>(access);
   parcel->durable = std::make_unique<DurableSession>();
-  parcel->durable->clientId = ShortTextOf<22>(bytesOf("client"));
-  parcel->durable->access = ShortTextOf<8, uint32_t>(encodeAccess(*access));
+  parcel->durable->clientId = NameText(bytesOf("client"));
+  parcel->durable->access = LongText(encodeAccess(*access));
 
   std::unique_ptr<SessionParcel> arrived;
   decoded<Request>(encoded<Request>(request::Parcel{.carried = Carried(std::move(parcel))}), {comesMs, 1'000, 2})
