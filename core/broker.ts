@@ -174,7 +174,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   async #claim(host: string, port: number, option: string): Promise<void> {
     if (port !== 0) this.#claims.push(await claimPort(host, port, option));
-    await assertPortIsFree(host, port, option);
+    assertPortIsFree(host, port, option);
   }
 
   #assertNotStopped(): void {

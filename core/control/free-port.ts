@@ -1,11 +1,12 @@
 /**
  * Whether an address is free. The workers share their ports (SO_REUSEPORT), so they would not notice another
- * broker on the same port. So before they start, the port is opened exclusively, once; and a claim keeps
+ * broker on the same port. So before they start, the port is bound exclusively, once; and a claim keeps
  * other RallyMQs away from it for as long as the broker runs.
  */
 import { lookup } from 'node:dns/promises';
 import { createServer, type Server } from 'node:net';
 import { BrokerError } from '../broker-error.ts';
+import { loadAddon } from '../data-plane/addon.ts';
 
 /** The numeric address of a host name. Errors: ADDRESS_NOT_AVAILABLE. */
 export async function numericAddress(host: string): Promise<string> {
@@ -21,14 +22,17 @@ export async function numericAddress(host: string): Promise<string> {
 }
 
 /**
- * Errors: ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED, with `option` named in the message.
+ * On a numeric address. Nobody can connect to the port meanwhile: a program that waits for the broker would take it as
+ * ready. Errors: ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED, with `option` named in the message.
  */
-export function assertPortIsFree(host: string, port: number, option: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', (cause: NodeJS.ErrnoException) => reject(portError(cause, host, port, option)));
-    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
-  });
+export function assertPortIsFree(host: string, port: number, option: string): void {
+  const addon = loadAddon();
+  try {
+    const [descriptor] = addon.bindPort(host, port, false);
+    addon.releasePort(descriptor);
+  } catch (cause) {
+    throw portError(cause as NodeJS.ErrnoException, host, port, option);
+  }
 }
 
 /** Held while a broker uses a port. */

@@ -145,7 +145,7 @@ export class Supervisor {
     const descriptors: number[] = [];
     const chosen = <Port extends number | false>(port: Port, where = host): Port | number => {
       if (port !== 0) return port;
-      const [descriptor, freePort] = this.#addon.reservePort(where);
+      const [descriptor, freePort] = this.#addon.bindPort(where, 0, true);
       descriptors.push(descriptor);
       return freePort;
     };

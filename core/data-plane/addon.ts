@@ -693,8 +693,11 @@ export interface Addon {
   /** Whether a client, of encodeAccess(), may publish to the topic by these rules. True if there are none. */
   mayPublish(broker: number, access: Uint8Array, topic: string): boolean;
   mayReceive(broker: number, access: Uint8Array, topic: string): boolean;
-  /** Binds a free port until it is released, for workers to share. Throws an Error with a `code` as Node's. */
-  reservePort(host: string): [descriptor: number, port: number];
+  /**
+   * Binds a port of a numeric address, or a free one for 0, until it is released; nobody can connect to it. `isShared`:
+   * workers may listen on it meanwhile. Throws an Error with a `code` as Node's.
+   */
+  bindPort(host: string, port: number, isShared: boolean): [descriptor: number, port: number];
   /** Makes a Unix socket at the path, for workers to share. Throws likewise. */
   openSocket(path: string): number;
   releasePort(descriptor: number): void;

@@ -14,9 +14,9 @@
 
 namespace rally {
 
-// A TCP socket bound to a numeric address, which it shares (SO_REUSEPORT). Gives its descriptor and sets `port`, or
-// gives a negative error of libuv.
-inline int bindShared(const std::string& host, int& port) {
+// A TCP socket bound to a numeric address, which it may share (SO_REUSEPORT) with others that do. Gives its descriptor
+// and sets `port`, or gives a negative error of libuv.
+inline int bindPort(const std::string& host, int& port, bool isShared) {
   sockaddr_storage address{};
   const bool isV6 = host.find(':') != std::string::npos;
   const int error = isV6 ? uv_ip6_addr(host.c_str(), port, reinterpret_cast<sockaddr_in6*>(&address))
@@ -26,7 +26,7 @@ inline int bindShared(const std::string& host, int& port) {
   if (fd < 0) return uv_translate_sys_error(errno);
   const int one = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+  if (isShared) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // its connections inherit it
   socklen_t size = isV6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
   if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0) {

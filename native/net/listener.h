@@ -28,7 +28,7 @@ class Listener {
   // Every worker may listen on the same port, and the kernel distributes the connections. Gives the port, or a
   // negative error of libuv.
   int listen(const std::string& host, int port) {
-    const int fd = bindShared(host, port);
+    const int fd = bindPort(host, port, true);
     return fd < 0 ? fd : listenOn(fd, port);
   }
 

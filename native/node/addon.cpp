@@ -61,7 +61,7 @@ napi_value initialise(napi_env env, napi_value exports) {
                                Method{"copyLog", copyLog},
                                Method{"mayPublish", askRules<&RuleBook::mayPublish>},
                                Method{"mayReceive", askRules<&RuleBook::mayReceive>},
-                               Method{"reservePort", reservePort},
+                               Method{"bindPort", bindPort},
                                Method{"openSocket", openSocket},
                                Method{"releasePort", releasePort},
                                Method{"notifyService", notifyService},

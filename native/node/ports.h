@@ -1,4 +1,4 @@
-// Free ports, for workers to share.
+// Ports: whether one is free, and what the workers share.
 #pragma once
 #include <node_api.h>
 #include <unistd.h>
@@ -9,13 +9,13 @@
 
 namespace rally::node {
 
-// Binds a free port, so that no other process gets it before the workers listen: [descriptor, port].
-inline napi_value reservePort(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument = nullptr;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
-  int port = 0;
-  const int fd = bindShared(textOf(env, argument), port);
+// Binds a port, or a free one for 0, without listening: [descriptor, port].
+inline napi_value bindPort(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value arguments[3] = {};
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  int port = int(numberOf(env, arguments[1]));
+  const int fd = rally::bindPort(textOf(env, arguments[0]), port, truthOf(env, arguments[2]));
   if (fd < 0) {
     napi_throw_error(env, uv_err_name(fd), uv_strerror(fd));
     return nullptr;

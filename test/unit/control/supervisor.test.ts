@@ -42,7 +42,7 @@ class Stage {
     const { workers = 2, port = 0, tcpPort = 0, stopMs = 5_000 } = options;
     const addon: Partial<Addon> = {
       destroyBroker: (broker) => void this.events.push(`destroyed ${broker}`),
-      reservePort: () => {
+      bindPort: () => {
         const free = 40_000 + this.ports.length;
         this.ports.push(`reserved ${free}`);
         return [free, free];
