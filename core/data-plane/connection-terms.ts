@@ -71,7 +71,7 @@ function encodeWill({ topic, payload, qos, retain, properties }: Will): Uint8Arr
     [messageExpiryInterval === undefined ? 0 : 1],
     write.uint32(messageExpiryInterval ?? 0),
     write.string(topic),
-    encodeProperties(PacketType.publish, forwarded),
+    encodeProperties(forwarded, PacketType.publish),
     payload,
   ]);
 }

@@ -109,6 +109,9 @@ interface Received {
 
 const packetIdMax = 0xffff;
 
+/** Whether users may acknowledge a message later than they receive it. A page acknowledges at once. */
+const mayAcknowledgeLater = isStrict;
+
 export class ClientEngine {
   readonly #version: ProtocolVersion;
   readonly #user: EngineUser;
@@ -273,8 +276,8 @@ export class ClientEngine {
     if (type === PacketType.publish) return this.#published(packet as PublishPacket);
     if (type !== PacketType.pubrel) return this.#answered(type, packet as AcknowledgementPacket);
     const { packetId } = packet as AcknowledgementPacket;
-    // If it is acknowledged only now, its packet identifier may have been reused. A page acknowledges at once.
-    if (isStrict) {
+    // If it is acknowledged only now, its packet identifier may have been reused.
+    if (mayAcknowledgeLater) {
       const received = this.#taken.get(packetId);
       if (received) received.link = undefined;
     }
@@ -328,14 +331,14 @@ export class ClientEngine {
     const known = qos > 1 && this.#taken.get(packetId);
     const received: Received = known || {};
     const acknowledge = (): void => {
-      received.isDone = true;
-      if (qos && received.link === this.#link)
+      if (mayAcknowledgeLater) received.isDone = true;
+      if (qos && (!mayAcknowledgeLater || received.link === this.#link))
         this.#answer((PacketType.publish + qos) as AcknowledgementType, packetId, true);
     };
-    received.link = this.#link;
+    if (mayAcknowledgeLater) received.link = this.#link;
     if (qos > 1) this.#taken.set(packetId, received);
     if (!known) this.#user.deliver(message, acknowledge);
-    else if (known.isDone) acknowledge();
+    else if (!mayAcknowledgeLater || known.isDone) acknowledge();
     return undefined;
   }
 

@@ -278,7 +278,7 @@ function propertiesIn(line: Line): Uint8Array {
   const unknown = Object.keys(properties).find((name) => !propertyTable.some((row) => row[1] === name));
   if (unknown !== undefined) throw new LineFault(`properties: there is no ${unknown}`);
   try {
-    const encoded = concat([encodeProperties(PacketType.publish, properties)]);
+    const encoded = concat([encodeProperties(properties, PacketType.publish)]);
     const reader = new Reader(encoded);
     const length = reader.variableByteInteger();
     const again = new Reader(encoded);

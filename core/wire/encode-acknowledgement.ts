@@ -15,7 +15,7 @@ export function encodeAcknowledgement(
   const header = (type << 4) | (type === PacketType.pubrel ? 2 : 0);
   return frame(header, [
     packetId(packet.packetId),
-    ...(isAtLeast(version, 5) ? encodeReason(type, packet) : []),
+    ...(isAtLeast(version, 5) ? encodeReason(packet, type) : []),
   ]);
 }
 
@@ -23,7 +23,7 @@ export function encodeAcknowledgement(
 export function encodeSuback(packet: SubackPacket, version: ProtocolVersion): Uint8Array<ArrayBuffer> {
   return frame(PacketType.suback << 4, [
     packetId(packet.packetId),
-    isAtLeast(version, 5) ? encodeProperties(PacketType.suback, packet.properties) : [],
+    isAtLeast(version, 5) ? encodeProperties(packet.properties, PacketType.suback) : [],
     // [v3 MQTT-3.9.3-2]
     packet.reasonCodes.map((code) => (isAtLeast(version, 5) ? code : Math.min(code, 0x80))),
   ]);
@@ -33,7 +33,7 @@ export function encodeSuback(packet: SubackPacket, version: ProtocolVersion): Ui
 export function encodeUnsuback(packet: UnsubackPacket, version: ProtocolVersion): Uint8Array<ArrayBuffer> {
   return frame(PacketType.unsuback << 4, [
     packetId(packet.packetId),
-    isAtLeast(version, 5) ? encodeProperties(PacketType.unsuback, packet.properties) : [],
+    isAtLeast(version, 5) ? encodeProperties(packet.properties, PacketType.unsuback) : [],
     isAtLeast(version, 5) ? packet.reasonCodes : [],
   ]);
 }

@@ -17,6 +17,6 @@ export function encodeConnack(packet: ConnackPacket, version: ProtocolVersion): 
   const flags = packet.sessionPresent && code === 0 && isAtLeast(version, 4) ? 1 : 0;
   return frame(PacketType.connack << 4, [
     [flags, code],
-    isAtLeast(version, 5) ? encodeProperties(PacketType.connack, packet.properties) : [],
+    isAtLeast(version, 5) ? encodeProperties(packet.properties, PacketType.connack) : [],
   ]);
 }

@@ -20,11 +20,11 @@ export function encodeConnect(packet: ConnectPacket): Uint8Array<ArrayBuffer> {
     write.string(isAtLeast(protocolVersion, 4) ? 'MQTT' : 'MQIsdp'),
     [protocolVersion, flags],
     write.uint16(packet.keepAliveSeconds),
-    isAtLeast(protocolVersion, 5) ? encodeProperties(PacketType.connect, packet.properties) : [],
+    isAtLeast(protocolVersion, 5) ? encodeProperties(packet.properties, PacketType.connect) : [],
     write.string(packet.clientId),
     ...(will
       ? [
-          isAtLeast(protocolVersion, 5) ? encodeProperties(willProperties, will.properties) : [],
+          isAtLeast(protocolVersion, 5) ? encodeProperties(will.properties, willProperties) : [],
           write.string(will.topic),
           write.binary(will.payload),
         ]

@@ -13,7 +13,7 @@ export function encodeDisconnect(
   version: ProtocolVersion,
 ): Uint8Array<ArrayBuffer> {
   const type = PacketType.disconnect;
-  return frame(type << 4, isAtLeast(version, 5) ? encodeReason(type, packet) : []);
+  return frame(type << 4, isAtLeast(version, 5) ? encodeReason(packet, type) : []);
 }
 
 /** AUTH (section 3.15), which only version 5 has. */
@@ -23,6 +23,6 @@ export function encodeAuth(packet: AuthPacket): Uint8Array<ArrayBuffer> {
   // Only AUTH cannot end after its reason code.
   return frame(
     type << 4,
-    reasonCode ? [[reasonCode], encodeProperties(type, properties)] : encodeReason(type, packet),
+    reasonCode ? [[reasonCode], encodeProperties(properties, type)] : encodeReason(packet, type),
   );
 }

@@ -7,7 +7,7 @@ import { type Bytes, concat, write } from './write.ts';
  * The property length and the properties (section 2.2.2); a single 0 if there are none.
  * Throws a RangeError for a property which this packet may not carry.
  */
-export function encodeProperties(carrier: PropertyCarrier, properties: Properties): Bytes {
+export function encodeProperties(properties: Properties, carrier: PropertyCarrier): Bytes {
   const present = propertyTable.filter(([, name]) => properties[name] !== undefined);
   const parts = present.flatMap(([identifier, name, encoding]): Bytes[] => {
     if (isStrict && isMisplaced(carrier, name)) throw new RangeError(`${name} is not for this packet`);
@@ -25,9 +25,9 @@ export function encodeProperties(carrier: PropertyCarrier, properties: Propertie
  * needs neither.
  */
 export function encodeReason(
-  carrier: PropertyCarrier,
   { reasonCode, properties }: { reasonCode: number; properties: Properties },
+  carrier: PropertyCarrier,
 ): Bytes[] {
-  if (Object.keys(properties).length) return [[reasonCode], encodeProperties(carrier, properties)];
+  if (Object.keys(properties).length) return [[reasonCode], encodeProperties(properties, carrier)];
   return reasonCode ? [[reasonCode]] : [];
 }

@@ -12,7 +12,7 @@ export function encodePublish(packet: PublishPacket, version: ProtocolVersion): 
     write.string(topic),
     // [MQTT-2.2.1-2] [v3 MQTT-2.3.1-5]
     qos > 0 ? packetId(packet.packetId) : [],
-    isAtLeast(version, 5) ? encodeProperties(PacketType.publish, packet.properties) : [],
+    isAtLeast(version, 5) ? encodeProperties(packet.properties, PacketType.publish) : [],
     payload,
   ]);
 }

@@ -13,7 +13,7 @@ export function optionsByte(each: SubscriptionOptions): number {
 export function encodeSubscribe(packet: SubscribePacket, version: ProtocolVersion): Uint8Array<ArrayBuffer> {
   return frame((PacketType.subscribe << 4) | 2, [
     packetId(packet.packetId),
-    isAtLeast(version, 5) ? encodeProperties(PacketType.subscribe, packet.properties) : [],
+    isAtLeast(version, 5) ? encodeProperties(packet.properties, PacketType.subscribe) : [],
     ...packet.subscriptions.flatMap((each) => [
       write.string(each.topicFilter),
       [isAtLeast(version, 5) ? optionsByte(each) : each.qos],
@@ -28,7 +28,7 @@ export function encodeUnsubscribe(
 ): Uint8Array<ArrayBuffer> {
   return frame((PacketType.unsubscribe << 4) | 2, [
     packetId(packet.packetId),
-    isAtLeast(version, 5) ? encodeProperties(PacketType.unsubscribe, packet.properties) : [],
+    isAtLeast(version, 5) ? encodeProperties(packet.properties, PacketType.unsubscribe) : [],
     ...packet.topicFilters.map(write.string),
   ]);
 }

@@ -96,7 +96,7 @@ test('every property is read as it is written', () => {
     const [vector, value] = samples[name];
     const carrier = lastCarrierOf(name);
     const properties = { [name]: value };
-    const written = concat([encodeProperties(carrier, properties)]);
+    const written = concat([encodeProperties(properties, carrier)]);
     assert.equal(hex(written.subarray(1)), hex(bytes(vector)));
     if (name !== 'authenticationData') assert.deepEqual(decode(carrier, vector), properties);
   }
@@ -191,11 +191,11 @@ function readAll(carrier: PropertyCarrier, content: string): Properties | Protoc
 }
 
 test('[MQTT-2.2.2-1] no properties are written as a property length of 0', () => {
-  assert.equal(hex(concat([encodeProperties(connect, {})])), '00');
+  assert.equal(hex(concat([encodeProperties({}, connect)])), '00');
 });
 
 test('writing a property that the packet may not carry is a bug of the caller', () => {
-  assert.throws(() => encodeProperties(publish, { receiveMaximum: 1 }), RangeError);
+  assert.throws(() => encodeProperties({ receiveMaximum: 1 }, publish), RangeError);
 });
 
 test('the order of user properties is kept', () => {
@@ -204,6 +204,6 @@ test('the order of user properties is kept', () => {
     ['a', '2'],
     ['b', '3'],
   ];
-  const reader = new Reader(concat([encodeProperties(publish, { userProperties })]));
+  const reader = new Reader(concat([encodeProperties({ userProperties }, publish)]));
   assert.deepEqual(decodeProperties(reader, publish), { userProperties });
 });
