@@ -3,23 +3,8 @@ import './landing.css';
 import { byId, setText } from '../shared/dom.ts';
 import { mqttPath, openRally } from '../shared/page.ts';
 import { showPulse } from './pulse.ts';
+import { type BrokerFacts, snippetsOf } from './snippets.ts';
 import { showTeasers } from './teasers.ts';
-
-interface BrokerFacts {
-  readonly version: string;
-  readonly host: string;
-  readonly port: number;
-  readonly path: string;
-  readonly tcpPort: number | false;
-  readonly tlsPort: number | false;
-  readonly mqttsPort: number | false;
-  /** Whether clients need credentials. */
-  readonly authenticates: boolean;
-}
-
-/** What one snippet publishes, the other shows. */
-const snippetFilter = 'scores/#';
-const snippetTopic = 'scores/court/1';
 
 /** Between two attempts to find out where the broker is. */
 const retryMs = 1_000;
@@ -67,51 +52,39 @@ function showAddresses(facts: BrokerFacts | undefined): void {
     setText(byId('outage'), 'The broker cannot be reached. Reconnecting…');
     return;
   }
-  const { version, host, tcpPort } = facts;
-  const isSecure = location.protocol === 'https:';
-  const securePort = facts.mqttsPort || facts.tlsPort;
-  const webSocket = webSocketUrl();
-  setText(byId('version'), version);
+  const webSocket = new URL(webSocketUrl());
+  const { page, isPageForDisk, terminal, trustOption, tcpAddress } = snippetsOf(
+    facts,
+    new URL(location.href),
+    webSocket,
+  );
+  setText(byId('version'), facts.version);
   setText(byId('ws-url'), `${webSocket} (sub-protocol mqtt)`);
-  if (isSecure && securePort !== false) setText(byId('tcp-url'), `mqtts://${host}:${securePort}`);
-  else setText(byId('tcp-url'), tcpPort === false ? 'off' : `mqtt://${host}:${tcpPort}`);
-  setText(byId('five-lines'), fiveLines(webSocket));
-  setText(byId('terminal'), tcpPort === false ? overWebSocket(webSocket) : overTcp(host, tcpPort));
-}
-
-function fiveLines(url: string): string {
-  return [
-    '<script type="module">',
-    `  import { connect } from '${new URL('rally.js', location.href)}';`,
-    `  const rally = await connect('${url}');`,
-    `  rally.subscribe('${snippetFilter}', (message) => {`,
-    '    document.body.append(message.topic, ": ", message.text(), " ");',
-    '  });',
-    '</script>',
-  ].join('\n');
-}
-
-function overTcp(host: string, port: number): string {
-  const where = `-h ${host} -p ${port}`;
-  return `mosquitto_sub ${where} -t '${snippetFilter}' -v\nmosquitto_pub ${where} -t ${snippetTopic} -m '40-30'`;
-}
-
-function overWebSocket(url: string): string {
-  return `npx mqtt sub -u '${url}' -t '${snippetFilter}' -v\nnpx mqtt pub -u '${url}' -t ${snippetTopic} -m '40-30'`;
+  setText(byId('tcp-url'), tcpAddress ?? 'not available');
+  setText(byId('five-lines'), page);
+  setText(byId('terminal'), terminal);
+  byId('from-disk').hidden = !isPageForDisk;
+  byId('from-server').hidden = isPageForDisk;
+  for (const note of document.querySelectorAll<HTMLElement>('.placeholders'))
+    note.hidden = !facts.authenticates;
+  byId('trust').hidden = trustOption === undefined;
+  setText(byId('trust-option'), trustOption ?? '');
 }
 
 function copyFrom(button: HTMLButtonElement): void {
-  button.addEventListener('click', () => {
-    const text = byId(button.dataset['copies'] ?? '').textContent ?? '';
-    // Only pages over https, or of this machine, may write to the clipboard.
-    const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error('no clipboard'));
-    copied.then(
-      () => setText(button, 'Copied'),
-      () => {
-        getSelection()?.selectAllChildren(byId(button.dataset['copies'] ?? ''));
-        setText(button, 'Selected');
-      },
-    );
+  button.addEventListener('click', async () => {
+    setText(button, await copy(byId(button.dataset['copies'] ?? '')));
     setTimeout(() => setText(button, 'Copy'), 2_000);
   });
+}
+
+/** Gives what was done. A page over http, other than on this machine, has no clipboard but that of its selection. */
+async function copy(snippet: HTMLElement): Promise<string> {
+  try {
+    await navigator.clipboard.writeText(snippet.textContent ?? '');
+    return 'Copied';
+  } catch {
+    getSelection()?.selectAllChildren(snippet);
+    return document.execCommand('copy') ? 'Copied' : 'Selected';
+  }
 }

@@ -1,9 +1,11 @@
 /** What a first visitor does: sign in, read, copy a snippet and run it. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
 import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
@@ -73,20 +75,27 @@ test('the documents are served, their links lead somewhere, and axe finds nothin
   }
 });
 
-test('what the snippet of the terminal publishes the snippet of the page shows', async (t) => {
-  const { broker, port } = await startBroker(t);
+test('the snippets work as copied, with credentials in place of their placeholders', async (t) => {
+  const { port } = await startBroker(t, {
+    authenticate: ({ username, password }) =>
+      username === 'lee' && Buffer.from(password ?? []).toString() === 'secret',
+  });
   const page = await visit(t, `http://127.0.0.1:${port}/`);
   await reads(page.locator('#terminal'), /mosquitto_pub/);
-  const terminal = (await page.locator('#terminal').textContent()) ?? '';
-  const [, topic = '', payload = ''] = /mosquitto_pub .* -t (\S+) -m '([^']+)'/.exec(terminal) ?? [];
-  const [, filter = ''] = /mosquitto_sub .* -t '([^']+)'/.exec(terminal) ?? [];
-  const code = (await page.locator('#five-lines').textContent()) ?? '';
-  assert.ok(code.includes(`'${filter}'`), 'both listen to the same');
+  const [terminal, code] = await Promise.all(
+    ['#terminal', '#five-lines'].map(async (id) =>
+      ((await page.locator(id).textContent()) ?? '')
+        .replaceAll('USER', 'lee')
+        .replaceAll('PASSWORD', 'secret'),
+    ),
+  );
   const copy = await servePage(t, { 'copy.html': `<!doctype html><body>${code}</body>` });
   const copied = await page.context().newPage();
   await copied.goto(`${copy}copy.html`);
-  await broker.publish(topic, payload, { retain: true });
-  await reads(copied.locator('body'), new RegExp(`${topic}: ${payload}`));
+  // The second command goes on until somebody ends it: here after its first message.
+  const { stdout } = await promisify(execFile)('bash', ['-c', `${terminal} -C 1`]);
+  assert.equal(stdout, 'scores/court/1 40-30\n');
+  await reads(copied.locator('body'), /scores\/court\/1: 40-30/);
 });
 
 /** A proxy that puts the broker below /broker/, and does nothing else. */

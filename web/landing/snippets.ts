@@ -1,0 +1,114 @@
+/**
+ * What a visitor copies from the landing page. It works as copied, at the addresses under which the visitor reaches the
+ * broker; where clients need credentials, USER and PASSWORD are placeholders.
+ */
+
+/** What GET /api/broker answers. */
+export interface BrokerFacts {
+  readonly version: string;
+  /** On which the broker listens. */
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly tcpPort: number | false;
+  readonly tlsPort: number | false;
+  readonly mqttsPort: number | false;
+  /** Whether clients need credentials. */
+  readonly authenticates: boolean;
+}
+
+export interface Snippets {
+  /** HTML for a file. */
+  readonly page: string;
+  /** Whether the broker accepts the page when it is opened from the disk. */
+  readonly isPageForDisk: boolean;
+  /** Two commands for a shell: the second prints what the first has published. */
+  readonly terminal: string;
+  /** Makes the commands trust a certificate of `rallymq dev-cert`; undefined where they do not use the broker's TLS. */
+  readonly trustOption: string | undefined;
+  /** A URL; undefined: the visitor cannot reach the broker over TCP. */
+  readonly tcpAddress: string | undefined;
+}
+
+/** What one snippet publishes, the other shows. */
+const filter = 'scores/#';
+const topic = 'scores/court/1';
+const payload = '40-30';
+
+/** `root` is the URL of the landing page, `webSocket` that of MQTT. */
+export function snippetsOf(facts: BrokerFacts, root: URL, webSocket: URL): Snippets {
+  const tcp = tcpAddressOf(facts, root);
+  const credentials = facts.authenticates ? ' -u USER -P PASSWORD' : '';
+  const { command, where, trustOption } = tcp === undefined ? overWebSocket(webSocket) : overTcp(tcp);
+  return {
+    page: pageOf(facts, root, webSocket),
+    isPageForDisk: isLoopback(facts.host),
+    terminal: [
+      `${command('pub')} ${where}${credentials} -t ${topic} -m '${payload}' -r`,
+      `${command('sub')} ${where}${credentials} -t '${filter}' -v`,
+    ].join('\n'),
+    trustOption,
+    tcpAddress: tcp?.href,
+  };
+}
+
+function pageOf({ authenticates }: BrokerFacts, root: URL, webSocket: URL): string {
+  const credentials = authenticates ? ", { username: 'USER', password: 'PASSWORD' }" : '';
+  return [
+    '<script type="module">',
+    `  import { connect } from '${new URL('rally.js', root)}';`,
+    `  const rally = await connect('${webSocket}'${credentials});`,
+    `  rally.subscribe('${filter}', (message) => {`,
+    '    document.body.append(message.topic, ": ", message.text(), " ");',
+    '  });',
+    '</script>',
+  ].join('\n');
+}
+
+interface Commands {
+  readonly command: (action: 'pub' | 'sub') => string;
+  readonly where: string;
+  readonly trustOption: string | undefined;
+}
+
+function overTcp({ protocol, hostname, port }: URL): Commands {
+  const isSecure = protocol === 'mqtts:';
+  const where = `-h ${hostname.replace(/^\[|\]$/g, '')} -p ${port}`;
+  return {
+    command: (action) => `mosquitto_${action}`,
+    where: isSecure ? `${where} --tls-use-os-certs` : where,
+    trustOption: isSecure ? '--cafile dev-ca.pem' : undefined,
+  };
+}
+
+/** With the command of MQTT.js, since mosquitto's have no WebSocket. */
+function overWebSocket({ protocol, hostname, port, pathname }: URL): Commands {
+  const isSecure = protocol === 'wss:';
+  const shownHost = hostname.includes(':') ? `'${hostname}'` : hostname;
+  return {
+    command: (action) => `npx mqtt ${action}`,
+    where: `-l ${protocol.slice(0, -1)} -h ${shownHost} -p ${port || (isSecure ? 443 : 80)} --path ${pathname}`,
+    trustOption: undefined,
+  };
+}
+
+/** With TLS where the page has it. A proxy for HTTP in front of the broker does not pass on its other ports. */
+function tcpAddressOf(facts: BrokerFacts, root: URL): URL | undefined {
+  const isSecure = root.protocol === 'https:';
+  const port = isSecure ? facts.mqttsPort || facts.tlsPort : facts.tcpPort;
+  const host = reachableHost(facts.host, root.hostname);
+  if (port === false || host === undefined) return undefined;
+  return new URL(`${isSecure ? 'mqtts' : 'mqtt'}://${host}:${port}`);
+}
+
+/** The host of a URL; undefined: only the broker's own machine reaches it, and the visitor is elsewhere. */
+function reachableHost(listens: string, visited: string): string | undefined {
+  const isAnyAddress = listens === '0.0.0.0' || listens === '::';
+  if (isAnyAddress || (isLoopback(listens) && isLoopback(visited))) return visited;
+  if (isLoopback(listens)) return undefined;
+  return listens.includes(':') ? `[${listens}]` : listens;
+}
+
+function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host);
+}
