@@ -252,7 +252,7 @@ export class ControlPlane {
       connected: (clientId) => this.#directory.connected(clientId),
       endClients: (isOver, reasonCode) => {
         this.#directory.endClients(isOver, reasonCode);
-        this.#streams.endAll(); // they reconnect, and are authorised again
+        this.#endStreams();
       },
       isOverloaded: () => this.#overload.state !== 'normal',
       onFailed: (err, sentence, fields) => this.logger.error({ err, ...fields }, sentence),
@@ -507,7 +507,13 @@ export class ControlPlane {
 
   async #reloadAccess(): Promise<void> {
     await this.#gatekeeper.reload();
-    this.#streams.endAll(); // streams that are still allowed reconnect, and miss nothing
+    this.#endStreams();
+  }
+
+  /** Those over HTTP: they reconnect, are authorised again, and miss nothing. */
+  #endStreams(): void {
+    this.#streams.endAll();
+    this.#tracing.endStreams();
   }
 
   async #onConfigChanged(names: ReadonlySet<string>): Promise<void> {

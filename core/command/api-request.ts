@@ -66,9 +66,16 @@ export async function openApi(
   { url, key }: ApiRequest,
   method: string,
   path: string,
-  { body, signal }: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
+  {
+    body,
+    signal,
+    lastEventId,
+  }: { readonly body?: unknown; readonly signal?: AbortSignal; readonly lastEventId?: string } = {},
 ): Promise<Response> {
-  const headers = { authorization: `Bearer ${key}` };
+  const headers = {
+    authorization: `Bearer ${key}`,
+    ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
+  };
   const init = {
     method,
     headers,

@@ -1,5 +1,6 @@
 /** `rallymq trace`: what happens to a client, an address or the messages of a topic filter, as it comes, over the API. */
 import { appendFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError } from '../broker-error.ts';
 import { type Arguments, readFlags } from '../config/arguments.ts';
 import { systemReason } from '../system-reason.ts';
@@ -106,20 +107,43 @@ function append(file: string, text: string): void {
 interface StreamEvent {
   readonly event: string;
   readonly data: string;
+  /** Of the last line; undefined: the event is none. */
+  readonly id: string | undefined;
 }
 
+/** Before a stream that the broker has ended is opened again. */
+const reopenMs = 500;
+
+/** The broker ends all streams when rights change: whoever still has them goes on behind the last line. */
 async function* eventsOf(request: ApiRequest, id: string, stop: AbortSignal): AsyncGenerator<StreamEvent> {
+  let lastEventId = '0';
+  while (!stop.aborted) {
+    for await (const event of streamOf(request, id, lastEventId, stop)) {
+      yield event;
+      lastEventId = event.id ?? lastEventId;
+    }
+    await delay(reopenMs, undefined, { signal: stop }).catch(() => {});
+  }
+}
+
+async function* streamOf(
+  request: ApiRequest,
+  id: string,
+  lastEventId: string,
+  stop: AbortSignal,
+): AsyncGenerator<StreamEvent> {
   const decoder = new TextDecoder();
   let rest = '';
   try {
-    const { body } = await openApi(request, 'GET', `traces/${id}/events`, { signal: stop });
+    const { body } = await openApi(request, 'GET', `traces/${id}/events`, { signal: stop, lastEventId });
     for await (const chunk of body ?? []) {
       const blocks = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n\n');
       rest = blocks.pop() ?? '';
       for (const block of blocks) {
         const [, data] = /^data: (.*)$/m.exec(block) ?? [];
         const [, event = 'message'] = /^event: (.*)$/m.exec(block) ?? [];
-        if (data !== undefined) yield { event, data };
+        const [, number] = /^id: (.*)$/m.exec(block) ?? [];
+        if (data !== undefined) yield { event, data, id: number };
       }
     }
   } catch (cause) {

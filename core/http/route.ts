@@ -105,7 +105,7 @@ export interface SiteSource {
     max: number,
   ): Promise<readonly TopicLevelRow[]>;
   /** Gives a stream of messages; undefined: there is no room for one. Errors: HOST_SUBSCRIBE_INVALID. */
-  openStream(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody>;
+  openStream(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody | undefined>;
   traces(): readonly Trace[];
   trace(id: string): Trace | undefined;
   /** Undefined: there are as many as there can be. */

@@ -69,12 +69,12 @@ export class Admission {
     return others >= connectionsPerAddressMax ? ReasonCode.quotaExceeded : undefined;
   }
 
-  /** The same of one whose user name has been verified. */
+  /** The same of one that has been authenticated, with the user name that was verified: it may have been banned meanwhile. */
   refusalOfUser(client: LoginAttempt): number | undefined {
     const { bans, limits } = this.#options;
     const { username, clientId } = client;
-    if (username === undefined) return undefined;
     if (bans.find(client) !== undefined) return ReasonCode.banned;
+    if (username === undefined) return undefined;
     const before = this.#options.connected(clientId)?.username;
     const { connectionsPerUserMax } = limits;
     const isFull =

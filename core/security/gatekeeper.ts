@@ -83,6 +83,7 @@ export class Gatekeeper {
   readonly #bans: BanKeeper;
   /** Clients that are connected, by the place of their listener. */
   readonly #byListener = new Map<number, number>();
+  #reloads = 0;
 
   constructor(options: GatekeeperOptions) {
     this.#options = options;
@@ -186,6 +187,7 @@ export class Gatekeeper {
 
   /** As open(): then nothing has changed. */
   async reload(): Promise<void> {
+    this.#reloads++;
     await this.#access.reload(() => this.#bans.load());
     for (const worker of this.#workers) this.#options.send(worker, { type: 'forgetDecisions' });
   }
@@ -233,10 +235,14 @@ export class Gatekeeper {
     topic: string,
     admitted: ConnectVerdict,
   ): Promise<ConnectVerdict> {
-    const { willQos: qos = 0, willRetain: retain = false } = request;
+    const { willQos: qos = 0, willRetain: retain = false, remoteAddress, clientId } = request;
     const client = authorizedClientOf(request, access);
+    const reloads = this.#reloads;
     const { isAllowed } = await this.#authorizer.mayPublish(client, { topic, qos, retain, isWill: true });
-    return isAllowed ? admitted : this.#refused(request, ReasonCode.notAuthorized);
+    if (!isAllowed) return this.#refused(request, ReasonCode.notAuthorized);
+    if (this.#reloads !== reloads) return this.#refused(request, ReasonCode.serverBusy); // it may have lost its rights
+    const refusal = this.#admission.refusalOfUser({ remoteAddress, clientId, username: access.username });
+    return refusal === undefined ? admitted : this.#refused(request, refusal);
   }
 
   /** Not at once of one who has failed again and again: only then does it count that nobody else was refused for less. */

@@ -262,11 +262,18 @@ export class SessionDirectory {
     this.#watchResting();
   }
 
-  /** Ends the connections of these clients; their sessions stay as long as they would have. */
+  /** Ends the connections of these clients, also of those that wait; their sessions stay as long as they would have. */
   endClients(isOver: (identity: Identity, client: ClientInfo) => boolean, reasonCode: number): void {
-    for (const { identity, client, worker, connection } of this.#byKey.values())
+    for (const record of this.#byKey.values()) {
+      const { identity, client, worker, connection, waiting } = record;
       if (connection !== undefined && isOver(identity, client))
         this.#refuse({ worker, connection }, reasonCode);
+      if (waiting === undefined || !isOver(waiting.arrival.identity, waiting.arrival.client)) continue;
+      takeWaiting(record);
+      const { administrativeAction, banned } = ReasonCode; // the first is not for a CONNACK
+      const refusal = reasonCode === administrativeAction ? banned : reasonCode;
+      this.#turnAway(waiting.arrival, waiting.arrival.request, refusal);
+    }
   }
 
   *connectedClients(): Iterable<ClientInfo> {

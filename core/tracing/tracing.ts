@@ -40,7 +40,7 @@ const heartbeatMsMax = 15_000;
 export class Tracing {
   readonly #options: TracingOptions;
   readonly #traces: Traces;
-  #streams = 0;
+  readonly #streams = new Set<TraceStream>();
 
   constructor(options: TracingOptions) {
     const { limits, clock, broadcast } = options;
@@ -96,6 +96,11 @@ export class Tracing {
     this.#traces.tellAgain();
   }
 
+  /** Rights have changed: whoever still has them comes back. */
+  endStreams(): void {
+    for (const stream of [...this.#streams]) stream.end();
+  }
+
   close(): void {
     this.#traces.close();
   }
@@ -114,17 +119,16 @@ export class Tracing {
   }
 
   #stream(trace: Trace, next: number): TraceStream | undefined {
-    if (this.#streams >= streamsMax) return undefined;
-    this.#streams += 1;
+    if (this.#streams.size >= streamsMax) return undefined;
     const { clock, limits } = this.#options;
-    return new TraceStream(trace, next, {
+    const stream = new TraceStream(trace, next, {
       clock,
       heartbeatMs: Math.min(heartbeatMsMax, limits.httpIdleTimeoutMs / 3),
       listen: (told) => this.#traces.listen(trace.id, told),
-      closed: () => {
-        this.#streams -= 1;
-      },
+      closed: () => void this.#streams.delete(stream),
     });
+    this.#streams.add(stream);
+    return stream;
   }
 }
 

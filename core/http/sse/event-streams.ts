@@ -84,6 +84,8 @@ export class EventStreams {
   #missed = 0;
   /** Requests that are not streams yet. */
   #opening = 0;
+  /** How often all streams were ended. */
+  #ends = 0;
   /** What the rules say about the topic of the moment, which thousands of streams ask. */
   #verdicts = { topic: '', byRights: new Map<string, boolean>() };
   /** The last message that came, and its event: it comes once for each filter. */
@@ -100,9 +102,9 @@ export class EventStreams {
 
   /**
    * Gives the stream when its messages will come, at once where the broker has all its filters; undefined: there is no
-   * room for it. Errors: as HostClient.subscribe().
+   * room for it, or whoever asks has to be judged again. Errors: as HostClient.subscribe().
    */
-  open(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody> {
+  open(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody | undefined> {
     const { filters: names } = request;
     if (this.#streams.size + this.#opening >= this.#options.limits.eventStreamsMax) return undefined;
     if (!this.#hasRoomFor(names)) return undefined;
@@ -124,7 +126,9 @@ export class EventStreams {
     return true;
   }
 
-  async #whenReady(request: StreamRequest, filters: readonly Filter[]): Promise<StreamedBody> {
+  /** Undefined: all streams were ended meanwhile, since rights have changed. */
+  async #whenReady(request: StreamRequest, filters: readonly Filter[]): Promise<StreamedBody | undefined> {
+    const ends = this.#ends;
     this.#opening += 1;
     try {
       await Promise.all(filters.map(({ ready }) => ready));
@@ -134,7 +138,9 @@ export class EventStreams {
     } finally {
       this.#opening -= 1;
     }
-    return this.#newStream(request, filters);
+    if (this.#ends === ends) return this.#newStream(request, filters);
+    for (const filter of filters) this.#release(filter);
+    return undefined;
   }
 
   #newStream({ filters: names, ...request }: StreamRequest, filters: readonly Filter[]): EventStream {
@@ -165,6 +171,7 @@ export class EventStreams {
 
   /** Ends all streams: clients come back, and are judged anew. */
   endAll(): void {
+    this.#ends += 1;
     this.#verdicts = { topic: '', byRights: new Map() };
     for (const stream of [...this.#streams]) stream.end();
   }

@@ -48,6 +48,11 @@ export class TraceStream implements StreamedBody {
     this.#write();
   }
 
+  /** Whoever may still have it comes back, and goes on behind its last line. */
+  end(): void {
+    this.#client?.end();
+  }
+
   closed(): void {
     this.#client = undefined;
     this.#unlisten?.();

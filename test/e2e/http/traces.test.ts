@@ -197,6 +197,40 @@ test('rallymq trace shows what comes, writes it to a file, and takes its trace a
   await assert.rejects(wrong(['--client', 'a', '--output', '/nowhere/x']), /no such file .*--output/);
 });
 
+test('the stream of a trace ends when rights change, and goes on for whoever still has them', async (t) => {
+  const { broker, wsUrl, origin, headers, key, folder, start } = await startApi(t);
+  const other = newApiKey();
+  const lineOf = (name: string, each: string) =>
+    `${apiKeyLine({ name, scopes: new Set(apiScopes) }, hashOfApiKey(each))}\n`;
+  folder.write('keys', lineOf('admin', key) + lineOf('other', other));
+  await broker.reload();
+  const id = await start({ topic: 'a/#' });
+  const events = `${origin}/api/v1/traces/${id}/events`;
+  const revoked = await fetch(events, { headers: { authorization: `Bearer ${other}` } });
+  const mine = await fetch(events, { headers });
+  let printed = '';
+  const stop = new AbortController();
+  const command = traceCommand(
+    ['--url', origin, '--topic', 'a/#'],
+    { RALLYMQ_API_KEY: key },
+    (text) => (printed += text),
+    stop.signal,
+  );
+  const client = await connectRally(t, wsUrl, { clientId: 'ada' });
+  await until('the first', async () => {
+    await client.publish('a/1', 'first');
+    return printed.includes('a/1');
+  });
+  folder.write('keys', lineOf('admin', key));
+  await broker.reload();
+  for (const stream of [revoked, mine]) await stream.text(); // to its end
+  await client.publish('a/2', 'second');
+  await until('the second', () => printed.includes('a/2'));
+  assert.equal(printed.match(/published +ada {2}a\/2/g)?.length, 1, printed);
+  stop.abort();
+  await command;
+});
+
 test('rallymq trace whose output nobody reads any more takes its trace away, and ends', async (t) => {
   const { origin, key, api, wsUrl } = await startApi(t);
   const env = { ...process.env, RALLYMQ_API_KEY: key };

@@ -113,6 +113,32 @@ test('rallymq ban and broker.bans keep somebody out, and end who is connected', 
   assert.throws(() => broker.bans.add({ kind: 'address', value: 'lee' }), { code: 'BAN_INVALID' });
 });
 
+test('a client that is banned, or may have lost its rights, while a program is asked about its will is refused', async (t) => {
+  let answer: (isAllowed: boolean) => void = () => {};
+  let asked = 0;
+  const running = await startBroker(t, {
+    authorizePublish: () =>
+      new Promise<boolean>((resolve) => {
+        answer = resolve;
+        asked++;
+      }),
+  });
+  const will = { topic: 'w', payload: new Uint8Array(), qos: 0, retain: false, properties: {} } as const;
+  const connack = async (meanwhile: () => unknown): Promise<number> => {
+    const before = asked;
+    const connecting = openConnected(t, 'tcp', running, { clientId: 'a', will });
+    await until('the question', () => asked > before);
+    await meanwhile();
+    answer(true);
+    return (await connecting).connack.reasonCode;
+  };
+  const { broker } = running;
+  assert.equal(await connack(() => broker.bans.add({ kind: 'clientId', value: 'a' })), 0x8a);
+  broker.bans.remove('clientId', 'a');
+  assert.equal(await connack(() => broker.reload()), 0x89);
+  assert.equal(await connack(() => undefined), 0);
+});
+
 test('a client that sends too fast is not read for a moment and loses nothing, and a grant may say how fast', async (t) => {
   const running = await startBroker(t, {
     limits: { messagesPerSecondMax: 1 },

@@ -228,6 +228,22 @@ test('a filter that is still asked for when another one is refused is given up o
   assert.deepEqual([...broker.listeners.keys()], []);
 });
 
+test('a stream that is being opened when all are ended is not opened: whoever asks is judged again', async () => {
+  const { broker, clock, streams } = played();
+  let answer = (): void => {};
+  broker.slow = new Promise((resolve) => {
+    answer = resolve;
+  });
+  const more = { filters: ['slow'], isNamed: false, lastEventId: '', rights: '', mayReceive: () => true };
+  const opened = streams.open(more);
+  streams.endAll();
+  answer();
+  assert.equal(await opened, undefined);
+  assert.equal(streams.counts.streams, 0);
+  clock.advance(20_000);
+  assert.equal(broker.listeners.size, 0);
+});
+
 test('GET /sse: parameters, keys in the query, and origins', async () => {
   const asked: StreamRequest[] = [];
   const source = {

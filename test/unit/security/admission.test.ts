@@ -67,6 +67,17 @@ test('whoever is banned is told so; whoever is not, nothing', () => {
   assert.equal(stage.connect('c', '198.51.100.1', 'kim'), 0);
 });
 
+test('whoever is banned while it authenticates is not let in, with a user name or without', () => {
+  const stage = new Stage({});
+  for (const username of [undefined, 'lee']) {
+    const login = { clientId: 'a', remoteAddress: '203.0.113.7', username };
+    assert.equal(stage.admission.refusalOf(login), undefined);
+    stage.bans.add({ kind: 'clientId', value: 'a' });
+    assert.equal(stage.admission.refusalOfUser(login), 0x8a);
+    stage.bans.remove('clientId', 'a');
+  }
+});
+
 test('an address has so many connections, and a client that comes back takes the place of itself', () => {
   const stage = new Stage({ connectionsPerAddressMax: 2 });
   assert.deepEqual(

@@ -177,6 +177,15 @@ function endedByOperator(stage: Stage): void {
   stage.closed('settled');
 }
 
+function banned(stage: Stage): void {
+  stage.directory.endClients((_identity, { clientId }) => clientId === 'a', 0x98);
+}
+
+function bannedAndArrived(stage: Stage): void {
+  banned(stage);
+  stage.directory.arrived(1, 1, row('settled'));
+}
+
 /** In each state: what happens, and what the directory sends. */
 const cells: readonly (readonly [Reached, string, (stage: Stage) => void, readonly string[]])[] = [
   ['away', 'its client comes back', (s) => s.connect(0, 9), accepted(9)],
@@ -200,6 +209,7 @@ const cells: readonly (readonly [Reached, string, (stage: Stage) => void, readon
   ['connected', 'an operator ends it', endedByOperator, ['0 refuse 1 0x98', '0 endSession 1']],
   ['closing', 'an operator ends it', endedByOperator, ['0 refuse 1 0x98', '0 endSession 1']],
   ['closing', 'another connection', (s) => s.connect(1, 9), ['0 refuse 2 0x89']],
+  ['closing', 'both clients are banned', banned, ['0 refuse 1 0x98', '0 refuse 2 0x8a']],
   ['closing', 'closed', (s) => s.closed('settled'), accepted(2)],
   ['closing', 'closed, and its session with it', (s) => s.closed('absent'), acceptedAnew(2)],
   ['closing', 'who waits has left', (s) => s.directory.abandoned(0, 2, 'a'), []],
@@ -207,10 +217,12 @@ const cells: readonly (readonly [Reached, string, (stage: Stage) => void, readon
   ['publishing', 'published', (s) => s.settled('settled'), []],
   ['publishing', 'its client comes back', (s) => s.connect(0, 9), []],
   ['publishing', 'the session is not there', (s) => s.settled('absent'), []],
+  ['ending', 'who waits is banned', banned, ['0 refuse 2 0x8a']],
   ['ending', 'ended', (s) => s.settled('absent'), acceptedAnew(2)],
   ['ending', 'another connection', (s) => s.connect(1, 9), ['0 refuse 2 0x89']],
   ['ending', 'it takes too long', (s) => s.clock.advance(5_000), ['0 refuse 2 0x88']],
   ['moving', 'arrived', (s) => s.directory.arrived(1, 1, row('settled')), ['1 accept 2 session 1']],
+  ['moving', 'who waits is banned, and it arrives', bannedAndArrived, ['1 refuse 2 0x8a']],
   ['moving', 'another connection', (s) => s.connect(0, 9), ['1 refuse 2 0x89']],
   ['moving', 'it takes too long', (s) => s.clock.advance(5_000), ['1 refuse 2 0x88']],
   ['moving', 'its old worker is lost', (s) => s.restart(0, row('departing')), []],
