@@ -67,7 +67,7 @@ ${Object.entries(subcommands)
   --only NAMES       only these scenarios, separated by commas (see scenarios)
   --peers NAMES      of rallymq, mosquitto, aedes (default all)
   --peer NAME=URL[,PID]
-                     a broker that runs already: ws://host:port/path or mqtt://host:port. With its process
+                     a broker that runs already: ws://host:port/path, wss:// or mqtt://host:port. With its process
                      identifier its CPU and memory are known. Once for each transport, as often as you like
   --workers LIST     worker threads of RallyMQ, such as 1,2,4: a broker each (default 1)
   --seconds S        that a load is measured

@@ -32,10 +32,19 @@ listen {
   inet_protocol ip4
   inet4_bind_address 127.0.0.1
 }
+listen {
+  protocol websockets
+  port 8444
+  inet_protocol ip4
+  inet4_bind_address 127.0.0.1
+  fullchain FOLDER/certificate.pem
+  privkey FOLDER/key.pem
+}
 max_qos_msg_pending_per_client 65535
 client_max_write_buffer_size 67108864
 retained_messages_node_limit 10000000`,
-    flags: '--peer flashmq=ws://127.0.0.1:8084/mqtt,PID --peer flashmq=mqtt://127.0.0.1:1884',
+    flags:
+      '--peer flashmq=ws://127.0.0.1:8084/mqtt,PID --peer flashmq=mqtt://127.0.0.1:1884 --peer flashmq=wss://127.0.0.1:8444/mqtt',
   },
   {
     name: 'mosquitto 2.1',
@@ -52,8 +61,13 @@ max_inflight_messages 1000
 log_type error
 listener 8085 127.0.0.1
 protocol websockets
-listener 1885 127.0.0.1`,
-    flags: '--peer mosquitto-2.1=ws://127.0.0.1:8085/mqtt,PID --peer mosquitto-2.1=mqtt://127.0.0.1:1885',
+listener 1885 127.0.0.1
+listener 8445 127.0.0.1
+protocol websockets
+certfile FOLDER/certificate.pem
+keyfile FOLDER/key.pem`,
+    flags:
+      '--peer mosquitto-2.1=ws://127.0.0.1:8085/mqtt,PID --peer mosquitto-2.1=mqtt://127.0.0.1:1885 --peer mosquitto-2.1=wss://127.0.0.1:8445/mqtt',
   },
   {
     name: 'NanoMQ',
@@ -86,6 +100,10 @@ process (on this machine) its CPU and memory are known, and it is not started af
 \`--version 4\` is for brokers without MQTT 5.0, such as the MQTT of NATS:
 
     npm run bench -- peers --peers rallymq --rounds 3 --peer mine=ws://127.0.0.1:8083/mqtt,PID --peer mine=mqtt://127.0.0.1:1883
+
+Where a configuration below has TLS, its certificate is of the same kind as RallyMQ's here:
+
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost -keyout FOLDER/key.pem -out FOLDER/certificate.pem
 
 To be fair, let it keep nothing on disk, log errors only, have as many threads as RallyMQ has workers (\`--workers\`), send
 without Nagle's algorithm, and have no bound that drops what a scenario expects to arrive.`;

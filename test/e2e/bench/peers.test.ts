@@ -52,6 +52,22 @@ test('the same scenarios go to each broker in turns, and every round begins with
   }
 });
 
+test('a broker that runs already takes part over TLS', async (t) => {
+  const running = await rallymq(1).start();
+  t.after(() => running.stop());
+  const played = await interleave({
+    generator: await compileGenerator(),
+    scenarios: scenariosOf('smoke').filter(({ name }) => name === 'p2p-wss'),
+    peers: await externalPeers([`twin=wss://127.0.0.1:${running.wss?.port}${running.wss?.path}`]),
+    rounds: 1,
+    flags: {},
+  });
+  assert.deepEqual(
+    played.map(({ result }) => result && faultsOf(result)),
+    [''],
+  );
+});
+
 test('a scenario over a transport for which a peer gave no URL is an error of that peer alone', async (t) => {
   const running = await rallymq(1).start();
   t.after(() => running.stop());
@@ -77,7 +93,7 @@ test('a scenario over a transport for which a peer gave no URL is an error of th
 test('a peer that is not understood or not there is said in words', async () => {
   await assert.rejects(externalPeers(['nothing']), /nothing is no peer/);
   await assert.rejects(externalPeers(['a=ws:/']), /no peer|no URL|no port/);
-  await assert.rejects(externalPeers(['a=http://127.0.0.1:1']), /neither ws:\/\/ nor mqtt:\/\//);
+  await assert.rejects(externalPeers(['a=http://127.0.0.1:1']), /none of ws:\/\/, wss:\/\/ and mqtt:\/\//);
   await assert.rejects(externalPeers(['a=mqtt://127.0.0.1']), /no port/);
   const port = await unusedPort();
   const [peer] = await externalPeers([`gone=mqtt://127.0.0.1:${port}`]);
