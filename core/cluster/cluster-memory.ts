@@ -8,6 +8,7 @@ import { BrokerError } from '../broker-error.ts';
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 import { replaceFile } from '../security/replace-file.ts';
 import { clusterFileName } from '../storage/store-files.ts';
+import { systemReason } from '../system-reason.ts';
 
 /** The version of the file; a node that reads a higher one is too old for it. */
 const fileFormat = 1;
@@ -36,7 +37,7 @@ export function readKnownCluster(directory: string): KnownCluster | undefined {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined; // opening the directory reports what is wrong with it
-    throw unusable(path, (cause as Error).message, cause);
+    throw unusable(path, systemReason(cause), cause);
   }
   let value: unknown;
   try {
@@ -59,7 +60,7 @@ export function writeKnownCluster(directory: string, known: KnownCluster): void 
   try {
     replaceFile(path, `${JSON.stringify({ format: fileFormat, ...known })}\n`);
   } catch (cause) {
-    throw unusable(path, (cause as Error).message, cause);
+    throw unusable(path, systemReason(cause), cause);
   }
 }
 

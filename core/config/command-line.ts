@@ -1,6 +1,7 @@
 // The command line of `rallymq`: the requested action, and the resulting configuration. A flag
 // overrides the environment, that overrides the file, and that overrides the defaults.
 
+import { isatty } from 'node:tty';
 import { parseArgs } from 'node:util';
 import { BrokerError } from '../broker-error.ts';
 import { valueGiven } from './arguments.ts';
@@ -8,9 +9,12 @@ import { configFileOf, type Environment, readEnvironment } from './environment.t
 import { readConfigFile } from './file.ts';
 import { nearestName } from './nearest-name.ts';
 import type { OptionValues } from './option-rules.ts';
-import { type BrokerConfig, commandDataDirectory } from './options.ts';
+import { type BrokerConfig, commandDataDirectory, type LogFormat } from './options.ts';
 import { optionFromText, resolveConfig } from './resolve.ts';
 import { type Setting, settings } from './settings.ts';
+
+/** The log is for people where they watch it. A terminal that has closed changes nothing. */
+const commandLogFormat: LogFormat = isatty(2) ? 'text' : 'json';
 
 /** The requested action. */
 export type CommandLine =
@@ -34,7 +38,7 @@ export function readCommandLine(args: readonly string[], environment: Environmen
   if (asked) return { action: asked.name === 'help' ? 'help' : 'version' };
   const { options, configFile = configFileOf(environment) } = readFlags(flags);
   const fromFile = configFile === undefined ? {} : readConfigFile(configFile);
-  const defaults = { dataDirectory: commandDataDirectory };
+  const defaults = { dataDirectory: commandDataDirectory, logFormat: commandLogFormat };
   const given = { ...defaults, ...fromFile, ...readEnvironment(environment), ...options };
   const config = resolveConfig(given, 'info');
   return { action: 'start', config, configFile };

@@ -134,7 +134,10 @@ export interface BrokerOptions {
   readonly durability?: Durability;
   /** The least severe level that is logged. Default 'silent' when embedded, 'info' for the command. */
   readonly logLevel?: LogLevel;
-  /** The format of the log: 'json' (default) for programs, 'text' for people. */
+  /**
+   * The format of the log: 'json' for programs, 'text' for people. Default 'json'; the command writes text where
+   * standard error is a terminal.
+   */
   readonly logFormat?: LogFormat;
   /**
    * True allows every client to connect without credentials, on any host. Default false. It changes nothing

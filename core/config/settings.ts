@@ -159,7 +159,7 @@ export const settings: readonly Setting[] = [
     flag: 'log-format',
     placeholder: 'FORMAT',
     variable: 'RALLYMQ_LOG_FORMAT',
-    help: `${logFormats.join(' or ')} (default ${defaultOptions.logFormat})`,
+    help: `${logFormats.join(' or ')} (default text on a terminal, else json)`,
   },
   {
     option: 'allowAnonymous',

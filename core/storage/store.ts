@@ -197,5 +197,5 @@ export class Store {
 }
 
 export function unusableDirectory(directory: string, detail: string): string {
-  return `The data directory ${directory} cannot be used (${detail}); give another one with the option dataDirectory, or turn it off to keep everything in memory.`;
+  return `The data directory ${directory} cannot be used (${detail}); give another one with the option dataDirectory, or none to keep everything in memory.`;
 }

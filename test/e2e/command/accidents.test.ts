@@ -80,23 +80,26 @@ if child == 0:
     os.execv(sys.argv[1], sys.argv[1:])
 print(child, flush=True)
 sys.stdin.read(1)
+print(os.read(terminal, 65536).decode(), flush=True)
 os.close(terminal)
 sys.stdin.read()
 `;
 
-test('a terminal that closes ends nothing', async (t) => {
+test('on a terminal the log is text, and its end ends nothing', async (t) => {
   const [port, tcpPort] = [await unusedPort(), await unusedPort()];
   const args = [process.execPath, cli, '--data', 'none', '--port', `${port}`, '--tcp-port', `${tcpPort}`];
   const holder = spawn('python3', ['-c', inTerminal, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   let printed = '';
   holder.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
   await until('the process', () => printed.includes('\n'));
+  const pid = Number(printed);
   t.after(() => {
-    process.kill(Number(printed), 'SIGKILL');
+    process.kill(pid, 'SIGKILL');
     holder.kill('SIGKILL');
   });
   await healthy(port);
   holder.stdin.write('x');
+  await until('the log', () => /^\S+Z info {2}ready /m.test(printed));
   for (let round = 0; round < 3; round++) await beRefused(tcpPort);
   await healthy(port);
 });
