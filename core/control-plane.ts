@@ -444,7 +444,7 @@ export class ControlPlane {
       return total;
     });
     if (left > 0)
-      this.logger.warn({ sessions: left }, 'some some sessions could not be moved to other nodes in time');
+      this.logger.warn({ sessions: left }, 'some sessions could not be moved to other nodes in time');
   }
 
   /** Of one that goes on with the log of a lost node. Errors: NOT_RUNNING. */
