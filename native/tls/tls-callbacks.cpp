@@ -141,8 +141,14 @@ void TlsCallbacks::onSecret(const SSL* ssl, const char* line) {
 }
 
 void TlsCallbacks::onMessage(int isWritten, int, int type, const void* bytes, size_t size, SSL* ssl, void*) {
-  if (isWritten == 0 || (type != SSL3_RT_ALERT && type != SSL3_RT_HANDSHAKE)) return;
-  channelOf(ssl).writeAside(RecordType(type), {static_cast<const uint8_t*>(bytes), size});
+  if (type != SSL3_RT_ALERT && type != SSL3_RT_HANDSHAKE) return;
+  TlsChannel& channel = channelOf(ssl);
+  const Bytes message(static_cast<const uint8_t*>(bytes), size);
+  if (isWritten != 0) {
+    if (channel.makesRecords_) channel.writeAside(RecordType(type), message);
+  } else if (type == SSL3_RT_HANDSHAKE && !message.empty() && message[0] == SSL3_MT_KEY_UPDATE) {
+    channel.keyUpdates_++;
+  }
 }
 
 BIO* TlsCallbacks::newBio(TlsChannel& channel) {

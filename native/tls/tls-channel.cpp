@@ -20,6 +20,9 @@ constexpr size_t unsentBytesMax = 4 * TlsChannel::outBytes;
 // are small, and so are these buffers then, which the allocator has at hand. No less is possible.
 constexpr size_t smallRecordBytes = 512;
 
+// Keys that a client may change in one call: more than anybody needs, and each costs as much as many records.
+constexpr unsigned keyUpdatesMax = 32;
+
 bool isTemporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 // The next bytes for one record, in place or copied together into `into`; removes them from the pieces, of the first
@@ -63,6 +66,7 @@ Transferred TlsChannel::receive(std::span<uint8_t> into) {
   if (state_ == State::failed) hasToldFailure_ = true;
   if (state_ != State::handshake && state_ != State::established) return {streamState()};
   hasDrained_ = false;
+  keyUpdates_ = 0;
   readLeft_ = into.size() - recordBytesMax;
   size_t size = 0;
   if (state_ == State::established || shakeHands()) {
@@ -104,6 +108,7 @@ bool TlsChannel::shakeHands() {
     return false;
   }
   state_ = State::established;
+  if (SSL_version(ssl_) == TLS1_3_VERSION) SSL_set_msg_callback(ssl_, TlsCallbacks::onMessage);
   freeMemory(before_);
   thread_.counters.add(Counter::tlsHandshakes);
   if (SSL_session_reused(ssl_)) thread_.counters.add(Counter::tlsResumed);
@@ -181,8 +186,7 @@ bool TlsChannel::writeRecord(Bytes content) {
 
 void TlsChannel::takeOver(Bytes record, Bytes content) {
   makesRecords_ = writer_->goesOn(record, content);
-  if (makesRecords_) SSL_set_msg_callback(ssl_, TlsCallbacks::onMessage);
-  else writer_ = nullptr;
+  if (!makesRecords_) writer_ = nullptr;
 }
 
 void TlsChannel::writeAside(RecordType type, Bytes content) {
@@ -247,6 +251,10 @@ ptrdiff_t TlsChannel::readRaw(std::span<uint8_t> into) {
     std::copy_n(before_.begin(), count, into.begin());
     before_.erase(before_.begin(), before_.begin() + std::ptrdiff_t(count));
     return ptrdiff_t(count);
+  }
+  if (keyUpdates_ > keyUpdatesMax) {
+    isCutShort_ = true;
+    return -1;
   }
   const size_t room = std::min(into.size(), readLeft_);
   if (hasDrained_ || room == 0) return 0;

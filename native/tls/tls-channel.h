@@ -126,6 +126,7 @@ class TlsChannel {
   bool makesRecords_ = false;
   std::unique_ptr<RecordWriter> writer_;  // while OpenSSL makes the records: that will do so
   size_t readLeft_ = 0;                   // of the socket, in this call
+  unsigned keyUpdates_ = 0;               // of the client, in this call
   std::vector<uint8_t> before_;
   std::vector<uint8_t> unsent_;  // what the socket has not taken
   size_t unsentAt_ = 0;

@@ -365,6 +365,26 @@ TEST("tls: a client that wants a new key for each record and reads nothing is di
   CHECK(state == StreamState::broken);
 }
 
+TEST("tls: a client that changes its key without end is disconnected, before it has cost much") {
+  for (const bool isFirst : {true, false}) {  // before the channel makes its records, and after
+    for (const size_t changes : {size_t(32), size_t(1'000)}) {
+      Worker worker;
+      Client client;
+      Wire wire(worker, client);
+      wire.shakeHands();
+      if (!isFirst) sendText(*wire.channel, "one");
+      for (size_t i = 0; i < changes; i++) {
+        SSL_key_update(client.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED);
+        SSL_do_handshake(client.ssl());
+      }
+      client.write(bytesOf("news"));
+      const StreamState state = wire.toChannel();
+      CHECK(state == (changes > 32 ? StreamState::broken : StreamState::open));
+      CHECK_EQ(textOf(wire.read), changes > 32 ? "" : "news");
+    }
+  }
+}
+
 TEST("tls: an alert is told by the records that the channel makes") {
   Worker worker;
   Client client;
