@@ -50,31 +50,37 @@ export class Backend {
   readonly #options: BackendOptions;
   readonly #key = randomBytes(32);
   readonly #answers = new Map<string, Remembered>();
-  /** Identical questions share one request. */
+  /** Identical questions share one request, unless forget() came between them. */
   readonly #pending = new Map<string, Promise<BackendAnswer>>();
+  #forgets = 0;
 
   constructor(options: BackendOptions) {
     this.#options = options;
   }
 
   /** Throws BackendBusy and BackendUnavailable. */
-  ask(question: Readonly<Record<string, unknown>>): BackendAnswer | Promise<BackendAnswer> {
-    const body = JSON.stringify(question);
+  ask(asked: Readonly<Record<string, unknown>>): BackendAnswer | Promise<BackendAnswer> {
+    const body = JSON.stringify(asked);
     const name = createHmac('sha256', this.#key).update(body).digest('base64');
     const known = this.#answers.get(name);
     if (known !== undefined && known.endsMs > this.#options.clock.nowMs())
       return { ...known.answer, keptMs: known.endsMs - this.#options.clock.nowMs() };
-    const pending = this.#pending.get(name);
+    const forgets = this.#forgets;
+    const question = `${forgets} ${name}`;
+    const pending = this.#pending.get(question);
     if (pending !== undefined) return pending;
     if (this.#pending.size >= this.#options.pendingMax) throw new BackendBusy('too many questions wait');
-    const asked = this.#fetch(body).then((answer) => this.#remember(name, answer));
-    const settled = asked.finally(() => this.#pending.delete(name));
-    this.#pending.set(name, settled);
+    const answered = this.#fetch(body).then((answer) =>
+      this.#forgets === forgets ? this.#remember(name, answer) : { ...answer, keptMs: 0 },
+    );
+    const settled = answered.finally(() => this.#pending.delete(question));
+    this.#pending.set(question, settled);
     return settled;
   }
 
-  /** From now on it is asked again about everything. */
+  /** From now on it is asked again about everything: what it was asked before counts once. */
   forget(): void {
+    this.#forgets++;
     this.#answers.clear();
   }
 

@@ -354,7 +354,8 @@ export class Gatekeeper {
     const isHere = found !== undefined && found.worker === worker && found.connection === connection;
     if (!isHere) return; // it has left, and nobody waits
     const client = authorizedClientOf(found.client, found.identity);
-    const decided = await Promise.all(
+    const reloads = this.#reloads;
+    const answers = await Promise.all(
       topics.map(async ({ topic, qos, retain }) =>
         message.action === 'publish'
           ? await this.#authorizer.mayPublish(client, { topic, qos, retain, isWill: false })
@@ -364,6 +365,9 @@ export class Gatekeeper {
             },
       ),
     );
+    // The worker has forgotten what was decided before: this came too late for that, and counts once.
+    const decided =
+      this.#reloads === reloads ? answers : answers.map(({ isAllowed }) => ({ isAllowed, keptMs: 0 }));
     this.#options.send(worker, { type: 'authorized', connection, request, decided });
   }
 

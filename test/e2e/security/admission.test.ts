@@ -139,6 +139,31 @@ test('a client that is banned, or may have lost its rights, while a program is a
   assert.equal(await connack(() => undefined), 0);
 });
 
+test('what a program has decided while the files were read again counts once', async (t) => {
+  let answer: (isAllowed: boolean) => void = () => {};
+  let asked = 0;
+  const running = await startBroker(t, {
+    authorizePublish: () =>
+      new Promise<boolean>((resolve) => {
+        answer = resolve;
+        asked++;
+      }),
+  });
+  const client = await openClient(t, 'tcp', running, { clientId: 'a' });
+  const publish = async (packetId: number, meanwhile: () => unknown): Promise<void> => {
+    client.send(publishFrame('t', 'x', { qos: 1, packetId }));
+    await until('the question', () => asked === packetId);
+    await meanwhile();
+    answer(true);
+    await client.nextPacket();
+  };
+  await publish(1, () => running.broker.reload());
+  await publish(2, () => undefined);
+  client.send(publishFrame('t', 'x', { qos: 1, packetId: 3 }));
+  await client.nextPacket();
+  assert.equal(asked, 2); // that one is remembered
+});
+
 test('a client that sends too fast is not read for a moment and loses nothing, and a grant may say how fast', async (t) => {
   const running = await startBroker(t, {
     limits: { messagesPerSecondMax: 1 },

@@ -82,6 +82,12 @@ function methodOf(
   };
 }
 
+test('where anonymous clients are let in, a user whom nobody knows is not one of them', async () => {
+  const stage = new Stage({ authenticate: () => 'unknown', allowsAnonymous: true });
+  assert.deepEqual(await stage.decide(), letIn);
+  assert.deepEqual(await stage.decide({ client: { ...client, username: 'eve' } }), { reasonCode: 0x86 });
+});
+
 test('without a hook or a method everybody is let in, at once', () => {
   assert.deepEqual(new Stage().decide(), letIn);
 });

@@ -134,6 +134,25 @@ test('an answer is remembered for as long as it says, and no longer than an hour
   assert.equal(await asked('b'), 1);
 });
 
+test('what was asked before everything was to be forgotten is not remembered, and asked again', async (t) => {
+  const waiting: ServerResponse[] = [];
+  const { backend, questions } = await start(t, (_, response) => waiting.push(response));
+  const cached = { 'cache-control': 'max-age=60' };
+  const answer = async (result: string): Promise<void> => {
+    while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    json(waiting.shift() as ServerResponse, { result }, cached);
+  };
+  const before = backend.ask({ topic: 'a' });
+  backend.forget();
+  const after = backend.ask({ topic: 'a' });
+  await answer('allow');
+  assert.deepEqual(await before, { result: 'allow', fields: { result: 'allow' }, keptMs: 0 });
+  await answer('deny');
+  assert.equal((await after).result, 'deny');
+  assert.equal((await backend.ask({ topic: 'a' })).result, 'deny');
+  assert.equal(questions.length, 2);
+});
+
 test('the hook and the back end both have to allow it; what neither says clearly is denied', async () => {
   const who = { ...client, username: 'lee' };
   const publish = { topic: 'a', qos: 1, retain: false, isWill: false } as const;
