@@ -1,6 +1,7 @@
 // The sockets of the data plane on the event loop of its worker, with no JavaScript on the path of the bytes: MQTT,
 // plain or in a WebSocket. The door (door.h) has accepted them and knows their protocol.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
@@ -151,6 +152,20 @@ class SocketTransport : public Transport {
     }
   };
 
+  // The last one of a chunk.
+  struct Ping {
+    bool isSent = false;
+    size_t size = 0;
+    std::array<uint8_t, webSocketControlBytesMax> bytes;
+
+    void take(Bytes payload) {
+      isSent = true;
+      size = payload.size();
+      std::copy(payload.begin(), payload.end(), bytes.begin());
+    }
+    Bytes payload() const { return Bytes(bytes).first(size); }
+  };
+
   // Bytes that the socket has not accepted yet:  [before][outbox] | [after]
   struct Unsent {
     std::vector<uint8_t> before;  // WebSocket: control frames, the head of the message in the outbox
@@ -229,9 +244,12 @@ class SocketTransport : public Transport {
   void receiveFrames(Socket& socket, std::span<uint8_t> chunk) {
     WebSocket& webSocket = *socket.webSocket;
     webSocket.livesAt(nowMs());
+    Ping ping;
     const WebSocketReader::Result result = webSocket.reader.read(chunk, [&](WebSocketOpcode opcode, Bytes payload) {
-      if (opcode == WebSocketOpcode::ping) sendControl(socket, WebSocketOpcode::pong, payload);
+      if (opcode == WebSocketOpcode::ping) ping.take(payload);
     });
+    // Of several the last one is enough (5.5.3), and a chunk may hold 40,000.
+    if (ping.isSent) sendControl(socket, WebSocketOpcode::pong, ping.payload());
     if (result.payloadBytes > 0) frontEnd_.receive(*socket.connection, chunk.first(result.payloadBytes));
     if (result.close != WebSocketClose::none && socket.connection) endWebSocket(socket, result);
   }

@@ -12,14 +12,20 @@
 #include <utility>
 #include <vector>
 
-#include "../wire/varint.h"
+#include "../wire/utf8.h"
 
 namespace rally {
 
 enum class WebSocketOpcode : uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
 // Status codes of a Close frame (RFC 6455, 7.4.1).
-enum class WebSocketClose : uint16_t { none = 0, normal = 1000, protocolError = 1002, unsupportedData = 1003 };
+enum class WebSocketClose : uint16_t {
+  none = 0,
+  normal = 1000,
+  protocolError = 1002,
+  unsupportedData = 1003,
+  invalidPayload = 1007,
+};
 
 constexpr size_t webSocketControlBytesMax = 125;
 constexpr size_t webSocketHeadBytesMax = 10;
@@ -157,14 +163,15 @@ class WebSocketReader {
     else onControl(opcode_, Bytes(payload));
   }
 
-  // The answer to a Close frame: a code that the client may send is returned to it (5.5.1).
+  // The answer to a Close frame: a code that the client may send is returned to it (5.5.1), if the reason is text.
   static WebSocketClose closeOf(Bytes payload) {
     if (payload.empty()) return WebSocketClose::normal;
     if (payload.size() == 1) return WebSocketClose::protocolError;
     const unsigned code = unsigned(payload[0]) << 8 | payload[1];
     const bool isDefined = (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
                            (code >= 3000 && code <= 4999);
-    return isDefined ? WebSocketClose(code) : WebSocketClose::protocolError;
+    if (!isDefined) return WebSocketClose::protocolError;
+    return isUtf8Payload(payload.subspan(2)) ? WebSocketClose(code) : WebSocketClose::invalidPayload;
   }
 
   // `to` may overlap `from` if it begins no later: each block is loaded before it is stored.

@@ -135,7 +135,29 @@ TEST("websocket: what RFC 6455 forbids closes with 1002, text with 1003") {
   CHECK_EQ(closeAfter({{0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}}), protocolError);
   CHECK_EQ(closeAfter({{0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}), protocolError);  // the highest bit
   CHECK_EQ(closeAfter({frame(true, Opcode::close, {3})}), protocolError);
+  CHECK_EQ(closeAfter({frame(true, Opcode::close, Octets(126))}), protocolError);
+  CHECK_EQ(closeAfter({frame(false, Opcode::close, {0x03, 0xe8})}), protocolError);
   CHECK_EQ(closeAfter({frame(true, Opcode::close)}), WebSocketClose::normal);
+}
+
+TEST("websocket: a Close frame is answered with its code, or 1002, or 1007 if its reason is no text") {
+  const auto answerTo = [](unsigned code, const Octets& reason) {
+    Octets payload{uint8_t(code >> 8), uint8_t(code)};
+    payload.insert(payload.end(), reason.begin(), reason.end());
+    return unsigned(closeAfter({frame(true, WebSocketOpcode::close, payload)}));
+  };
+  for (unsigned code = 0; code <= UINT16_MAX; code++) {
+    const bool isRegistered = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014);  // 7.4.1 and IANA
+    const bool isOwn = code >= 3000 && code <= 4999;                                             // 7.4.2
+    CHECK_EQ(answerTo(code, {}), isRegistered || isOwn ? code : 1002);
+  }
+  CHECK_EQ(answerTo(1000, {'b', 'y', 'e', 0, 0xe2, 0x82, 0xac}), 1000);
+  CHECK_EQ(answerTo(4000, Octets(123, 'x')), 4000);
+  for (const Octets& reason : std::vector<Octets>{
+           {0xff}, {'a', 0x80}, {0xc0, 0x80}, {0xed, 0xa0, 0x80}, {0xf4, 0x90, 0x80, 0x80}, {0, 0xe2, 0x82}}) {
+    CHECK_EQ(answerTo(1000, reason), 1007);
+    CHECK_EQ(answerTo(999, reason), 1002);
+  }
 }
 
 TEST("websocket: a frame that may not begin so is refused at its first two bytes") {

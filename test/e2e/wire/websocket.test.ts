@@ -153,6 +153,13 @@ test('a close frame with a code that no client may send is answered with 1002', 
   }
 });
 
+test('a close frame whose reason is not text is answered with 1007', async (t) => {
+  const running = await startBroker(t);
+  const client = await openClient(t, 'ws', running);
+  client.sendRaw(encodeFrame(opcode.close, Buffer.from('03e8ff', 'hex')));
+  assert.equal((await client.closed()).code, 1007);
+});
+
 test('a Ping is answered with its payload, also inside a message and in pieces', async (t) => {
   const running = await startBroker(t);
   const client = await openClient(t, 'ws', running);
@@ -165,6 +172,17 @@ test('a Ping is answered with its payload, also inside a message and in pieces',
   client.sendRaw(encodeFrame(opcode.continuation, Uint8Array.of(0)));
   assert.equal(await client.nextHex(), 'd000');
   assert.deepEqual(client.pongs, ['', '07'.repeat(125)]);
+});
+
+test('of many Pings at once the last is answered, so that a flood of them costs others nothing', async (t) => {
+  const running = await startBroker(t);
+  const client = await openClient(t, 'ws', running);
+  const names = Array.from({ length: 10_000 }, (_, index) => Buffer.from(`${index}`));
+  client.sendRaw(Buffer.concat(names.map((name) => encodeFrame(opcode.ping, name))));
+  client.send(pingreqFrame);
+  assert.equal(await client.nextHex(), 'd000');
+  assert.equal(client.pongs.at(-1), names.at(-1)?.toString('hex'));
+  assert.ok(client.pongs.length < 1_000, `${client.pongs.length} Pongs`);
 });
 
 test('who pings without reading gets no more memory than a few Pongs', async (t) => {
