@@ -42,7 +42,7 @@ export function snippetsOf(facts: BrokerFacts, root: URL, webSocket: URL): Snipp
   const { command, where, trustOption } = tcp === undefined ? overWebSocket(webSocket) : overTcp(tcp);
   return {
     page: pageOf(facts, root, webSocket),
-    isPageForDisk: isLoopback(facts.host),
+    isPageForDisk: isLoopback(facts.host) && isLoopback(root.hostname),
     terminal: [
       `${command('pub')} ${where}${credentials} -t ${topic} -m '${payload}' -r`,
       `${command('sub')} ${where}${credentials} -t '${filter}' -v`,

@@ -68,7 +68,8 @@ test('through a proxy, or without a port for TCP, they use the WebSocket', () =>
     `npx mqtt pub ${where} -u USER -P PASSWORD -t scores/court/1 -m '40-30' -r\n` +
       `npx mqtt sub ${where} -u USER -P PASSWORD -t 'scores/#' -v`,
   );
-  assert.deepEqual([proxied.tcpAddress, proxied.trustOption], [undefined, undefined]);
+  const { tcpAddress, trustOption, isPageForDisk } = proxied;
+  assert.deepEqual([tcpAddress, trustOption, isPageForDisk], [undefined, undefined, false]);
   assert.match(
     commandsOf({ host: '::1', tcpPort: false }, 'http://[::1]:8080/')[1] ?? '',
     /^npx mqtt sub -l ws -h '\[::1\]' -p 8080 --path \/mqtt -t/,
