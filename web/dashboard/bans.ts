@@ -2,7 +2,7 @@
 import { byId, make } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import { shownDuration } from './format.ts';
-import { attempt, type View } from './parts.ts';
+import { attempt, showRows, type View } from './parts.ts';
 
 type Kind = 'clientid' | 'username' | 'peerhost';
 
@@ -56,16 +56,13 @@ export class BanView implements View {
   async refresh(): Promise<void> {
     if (this.#isLonger) return;
     const page = await this.#ask(undefined);
-    if (this.#rows.contains(document.activeElement) && !this.#isChanged(page)) return;
-    this.#rows.replaceChildren(...page.data.map((ban) => this.#row(ban)));
+    showRows(
+      this.#rows,
+      page.data.map((ban) => this.#row(ban)),
+    );
     byId('bans-none').hidden = page.data.length > 0;
     byId('bans-table').hidden = page.data.length === 0;
     this.#take(page);
-  }
-
-  /** The keyboard stays where it is as long as the list does. */
-  #isChanged({ data }: Page<Ban>): boolean {
-    return data.length !== this.#rows.childElementCount;
   }
 
   async #showMore(): Promise<void> {

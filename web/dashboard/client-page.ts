@@ -3,7 +3,7 @@ import { byId, make, setText } from '../shared/dom.ts';
 import { ApiError, ask, type Page } from './api.ts';
 import { type Client, roadOf, versions } from './clients.ts';
 import { shownAge, shownBytes, shownCount, shownDuration, shownTime } from './format.ts';
-import { attempt, say, showFacts, type View } from './parts.ts';
+import { attempt, say, showFacts, showRows, type View } from './parts.ts';
 
 interface Figures extends Client {
   readonly subscriptions_cnt?: number;
@@ -99,7 +99,7 @@ export class ClientPage implements View {
       'disconnected if silent for':
         keepAlive === 0 ? 'no limit: keep alive is 0' : shownDuration(keepAlive / 1_000),
       'session expiry':
-        expiry === undefined ? undefined : expiry === forEver ? 'ever' : shownDuration(expiry),
+        expiry === undefined ? undefined : expiry === forEver ? 'never' : shownDuration(expiry),
     });
   }
 
@@ -108,7 +108,7 @@ export class ClientPage implements View {
     const page = await absentIfUnknown(ask<Page<Subscription>>(`${this.#path('/subscriptions')}?${query}`));
     const rows = (page?.data ?? []).map(subscriptionRow);
     const list = byId('client-subscriptions');
-    if (cursor === undefined) list.replaceChildren(...rows);
+    if (cursor === undefined) showRows(list, rows);
     else list.append(...rows);
     this.#cursor = page?.meta.cursor;
     this.#more.hidden = page?.meta.hasnext !== true;
@@ -151,9 +151,8 @@ function showEvents(events: readonly Event[]): void {
       make('span', {}, detail),
     ),
   );
-  byId('client-events').replaceChildren(
-    ...(rows.length > 0 ? rows : [make('li', { class: 'quiet' }, 'Nothing in the last hour.')]),
-  );
+  const nothing = make('li', { class: 'quiet' }, 'Nothing in the last hour.');
+  showRows(byId('client-events'), rows.length > 0 ? rows : [nothing]);
 }
 
 function subscriptionRow({ topic, qos, nl, rap, subid }: Subscription): HTMLTableRowElement {

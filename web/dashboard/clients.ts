@@ -3,7 +3,7 @@ import { byId, make } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import { shownAge } from './format.ts';
 import { askNodes, type ClusterNode } from './nodes.ts';
-import { clientLink, debounced, type View } from './parts.ts';
+import { clientLink, debounced, showRows, type View } from './parts.ts';
 
 export interface Client {
   readonly clientid: string;
@@ -78,7 +78,7 @@ export class Clients implements View {
     const page = await this.#ask(undefined);
     if (look !== this.#looks) return;
     this.#isLonger = false;
-    this.#rows.replaceChildren(...page.data.map(rowOf));
+    showRows(this.#rows, page.data.map(rowOf));
     byId('clients-none').hidden = page.data.length > 0;
     this.#take(page);
   }

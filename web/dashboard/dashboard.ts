@@ -62,8 +62,10 @@ function showRoute(isMove: boolean): void {
     if (isCurrent) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
-  if (isMove) document.querySelector<HTMLElement>(`#view-${name} h1`)?.focus();
+  const heading = document.querySelector<HTMLElement>(`#view-${name} h1`);
+  if (isMove) heading?.focus();
   views[name]?.show(detail);
+  document.title = `${heading?.textContent} · RallyMQ dashboard`;
   void refresh();
 }
 
@@ -96,6 +98,7 @@ function showLink(status: string, text: string, trouble: string): void {
 }
 
 async function trySignIn(): Promise<void> {
+  clearTimeout(timer);
   const said = byId('sign-in-said');
   say(said, '');
   try {
@@ -106,8 +109,15 @@ async function trySignIn(): Promise<void> {
     document.documentElement.classList.add('is-signed-in');
     showRoute(false);
   } catch (error) {
-    signOut(sentenceOf(error));
+    if (error instanceof ApiError && error.status < 500) signOut(error.message);
+    else waitForBroker(error);
   }
+}
+
+/** What the visitor has signed in with may still be right. */
+function waitForBroker(error: unknown): void {
+  onFailed(error);
+  timer = setTimeout(() => void trySignIn(), refreshMs);
 }
 
 /** The view of the nodes, and the choice of one, are shown in a cluster only. */

@@ -2,7 +2,7 @@
 import { byId, make, setText } from '../shared/dom.ts';
 import { ask, askMetrics } from './api.ts';
 import { shownBytes, shownCount, shownDuration } from './format.ts';
-import type { View } from './parts.ts';
+import { showRows, type View } from './parts.ts';
 
 export interface ClusterNode {
   readonly name: string;
@@ -52,7 +52,7 @@ export class Nodes implements View {
       byId('nodes-said'),
       cluster === undefined ? 'This broker is not in a cluster.' : sentenceOf(cluster),
     );
-    byId('nodes-rows').replaceChildren(...(cluster?.nodes ?? []).map(rowOf));
+    showRows(byId('nodes-rows'), (cluster?.nodes ?? []).map(rowOf));
   }
 }
 

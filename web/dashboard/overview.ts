@@ -4,7 +4,7 @@ import { siteRoot } from '../shared/statistics.ts';
 import { ask, askMetrics } from './api.ts';
 import { shownBytes, shownCount, shownDuration, shownRate } from './format.ts';
 import { boundOf, type WorkerTurns, workerTurnsOf } from './metrics-reader.ts';
-import { showFacts, type View } from './parts.ts';
+import { showFacts, showRows, type View } from './parts.ts';
 import { Sparkline } from './sparkline.ts';
 
 type Stats = Readonly<Record<string, number>>;
@@ -111,7 +111,7 @@ export class Overview implements View {
         make('td', {}, within),
       );
     });
-    byId('workers').replaceChildren(...rows);
+    showRows(byId('workers'), rows);
     this.#turnsBefore = turns;
     this.#turnsAtMs = nowMs;
   }

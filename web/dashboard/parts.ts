@@ -30,9 +30,55 @@ export async function attempt(said: HTMLElement, work: () => Promise<string>): P
 /** Names and values; those that are undefined are left out. */
 export function showFacts(list: HTMLElement, facts: Readonly<Record<string, string | undefined>>): void {
   const shown = Object.entries(facts).filter(([, value]) => value !== undefined);
-  list.replaceChildren(
-    ...shown.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))),
+  showRows(
+    list,
+    shown.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))),
   );
+}
+
+/**
+ * Makes `rows` the content of a list. Rows and cells that have not changed stay where they are, and with them the
+ * keyboard and a selection. Two rows are the same if they have the same `id`, or without one the same first element.
+ */
+export function showRows(list: HTMLElement, rows: readonly HTMLElement[]): void {
+  const old = [...list.children] as HTMLElement[];
+  const oldKeys = keysOf(old);
+  const known = new Map(old.map((row, index) => [oldKeys[index], row]));
+  const keys = keysOf(rows);
+  for (const [key, row] of known) if (!keys.includes(key ?? '')) row.remove();
+  let next = list.firstElementChild;
+  for (const [index, row] of rows.entries()) {
+    const kept = known.get(keys[index]);
+    if (kept === undefined) {
+      list.insertBefore(row, next);
+      continue;
+    }
+    if (kept === next) next = kept.nextElementSibling;
+    else list.insertBefore(kept, next);
+    updateCells(kept, row);
+  }
+}
+
+/** Of those that are alike, each has its number. */
+function keysOf(rows: readonly HTMLElement[]): string[] {
+  const counts = new Map<string, number>();
+  return rows.map((row) => {
+    const name = row.id || (row.firstElementChild ?? row).textContent || '';
+    const count = counts.get(name) ?? 0;
+    counts.set(name, count + 1);
+    return `${count} ${name}`;
+  });
+}
+
+function updateCells(row: HTMLElement, { className, children }: HTMLElement): void {
+  if (row.className !== className) row.className = className;
+  const cells = [...children];
+  for (const old of [...row.children].slice(cells.length)) old.remove();
+  for (const [index, cell] of cells.entries()) {
+    const old = row.children[index];
+    if (old === undefined) row.append(cell);
+    else if (!old.isEqualNode(cell)) old.replaceWith(cell);
+  }
 }
 
 export function clientLink(clientId: string): HTMLAnchorElement {

@@ -2,7 +2,7 @@
 import { byId, make } from '../shared/dom.ts';
 import { ask } from './api.ts';
 import { shownBytes, shownCount, shownDuration } from './format.ts';
-import { clientLink, type View } from './parts.ts';
+import { clientLink, showRows, type View } from './parts.ts';
 
 interface SlowClient {
   readonly clientid: string;
@@ -18,7 +18,7 @@ export class Slow implements View {
 
   async refresh(): Promise<void> {
     const { data } = await ask<{ data: readonly SlowClient[] }>(`slow-subscriptions?limit=${rowsMax}`);
-    byId('slow-rows').replaceChildren(...data.map(rowOf));
+    showRows(byId('slow-rows'), data.map(rowOf));
     byId('slow-table').hidden = data.length === 0;
     byId('slow-none').hidden = data.length > 0;
   }

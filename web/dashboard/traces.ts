@@ -3,7 +3,7 @@ import { byId, make } from '../shared/dom.ts';
 import { ask, open } from './api.ts';
 import { shownCount, shownDuration } from './format.ts';
 import { LiveTrace } from './live-trace.ts';
-import { attempt, type View } from './parts.ts';
+import { attempt, showRows, type View } from './parts.ts';
 
 const kindNames = { clientid: 'client', topic: 'topic filter', ip_address: 'address' } as const;
 type Kind = keyof typeof kindNames;
@@ -60,9 +60,10 @@ export class TraceView implements View {
     byId('traces-none').hidden = data.length > 0;
     const watched = data.find(({ id }) => id === this.#watched?.id);
     byId('trace-stop').hidden = watched?.status !== 'running';
-    const isInUse = this.#rows.contains(document.activeElement); // the keyboard stays where it is
-    if (isInUse && data.length === this.#rows.childElementCount) return;
-    this.#rows.replaceChildren(...data.toReversed().map((trace) => this.#row(trace)));
+    showRows(
+      this.#rows,
+      data.toReversed().map((trace) => this.#row(trace)),
+    );
   }
 
   async #start(): Promise<string> {
@@ -109,7 +110,7 @@ export class TraceView implements View {
     const state = status === 'running' ? `running, ${left} left` : (ends[endedBy] ?? 'ended');
     return make(
       'li',
-      {},
+      { id: `trace-${trace.id}` },
       make('span', { class: 'mono grow' }, nameOf(trace)),
       make('span', { class: status === 'running' ? 'tag live' : 'tag off' }, state),
       make('span', { class: 'number small quiet' }, lines === 1 ? '1 event' : `${shownCount(lines)} events`),

@@ -131,9 +131,21 @@ test('a client is found, shown, cut and explained', async (t) => {
   await page.selectOption('#clients-state', 'disconnected');
   await page.locator('#clients-none').waitFor();
   await page.selectOption('#clients-state', '');
+  // The list is asked for again while the keyboard is in it, and a text of it selected.
+  await page.locator('#clients-rows a').focus();
+  await page.evaluate("getSelection().selectAllChildren(document.querySelector('#clients-rows .mono'))");
+  const answer = page.waitForResponse(/api\/v1\/clients/);
+  await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+  await (await answer).finished();
+  await page.evaluate('new Promise(requestAnimationFrame)');
+  assert.equal(
+    await page.evaluate("document.activeElement.hash + ' ' + getSelection()"),
+    '#client/court%2F2 court/2',
+  );
   await page.click('#clients-rows a');
   await reads(page.locator('#client-title'), 'court/2');
   assert.equal(await page.evaluate('document.activeElement.id'), 'client-title');
+  assert.equal(await page.title(), 'court/2 · RallyMQ dashboard');
   await reads(page.locator('#client-events'), /^.*Connected.*MQTT 5\.0 over WebSocket from 127\.0\.0\.1\.$/);
   await page.click('#client-disconnect');
   await reads(page.locator('#client-events'), /administrativeAction/);
@@ -141,6 +153,18 @@ test('a client is found, shown, cut and explained', async (t) => {
   page.once('dialog', (dialog) => void dialog.accept());
   await page.click('#client-end');
   await reads(page.locator('#client-facts'), /has no session/);
+});
+
+test('while the broker cannot answer the sign-in waits, and is not forgotten', async (t) => {
+  const page = await signIn(t, await startStage(t), 'desktop');
+  await page.route(/api\/v1\/stats/, (route) =>
+    route.fulfill({ status: 503, body: 'The broker is busy.\n' }),
+  );
+  await page.reload();
+  await reads(page.locator('#outage'), 'The broker is busy.');
+  await page.unrouteAll();
+  await reads(page.locator('#link-state'), 'Live');
+  await reads(page.locator('#clients-title, #overview-title').first(), 'Overview');
 });
 
 test('who gets a topic, what is retained, and a message to all of them', async (t) => {
