@@ -1,5 +1,5 @@
 /** Who may not connect: the list, a form for one more, and the end of each. */
-import { byId, make } from '../shared/dom.ts';
+import { byId, make, shownName } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import { shownDuration } from './format.ts';
 import { attempt, showRows, type View } from './parts.ts';
@@ -121,7 +121,7 @@ export class BanView implements View {
       make(
         'th',
         { scope: 'row' },
-        make('span', { class: 'mono' }, who),
+        make('span', { class: 'mono' }, shownName(who)),
         make('span', { class: 'small quiet more' }, `${kindNames[as]}, by ${origins[by] ?? by}`),
         reason === '' ? undefined : make('span', { class: 'small more' }, reason),
       ),

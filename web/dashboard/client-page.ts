@@ -1,5 +1,5 @@
 /** One client: what happened to it, how it is, what it subscribes to, and its end. */
-import { byId, make, setText } from '../shared/dom.ts';
+import { byId, make, setText, shownName } from '../shared/dom.ts';
 import { ApiError, ask, type Page } from './api.ts';
 import { type Client, roadOf, versions } from './clients.ts';
 import { shownAge, shownBytes, shownCount, shownDuration, shownTime } from './format.ts';
@@ -56,7 +56,7 @@ export class ClientPage implements View {
   show(detail: string): void {
     this.#clientId = detail;
     this.#cursor = undefined;
-    setText(byId('client-title'), detail);
+    setText(byId('client-title'), shownName(detail));
     say(this.#said, '');
     for (const id of ['client-facts', 'client-events', 'client-subscriptions']) byId(id).replaceChildren();
     for (const id of ['client-disconnect', 'client-end']) byId(id).hidden = true;
@@ -116,7 +116,7 @@ export class ClientPage implements View {
   }
 
   async #end(keepsSession: boolean): Promise<void> {
-    const question = `End the session of ${this.#clientId}, with its queued messages?`;
+    const question = `End the session of ${shownName(this.#clientId)}, with its queued messages?`;
     if (!keepsSession && !confirm(question)) return;
     await attempt(this.#said, async () => {
       await ask(`${this.#path()}?keep_session=${keepsSession}`, 'DELETE');
@@ -164,7 +164,7 @@ function subscriptionRow({ topic, qos, nl, rap, subid }: Subscription): HTMLTabl
   return make(
     'tr',
     {},
-    make('th', { scope: 'row', class: 'mono' }, topic),
+    make('th', { scope: 'row', class: 'mono' }, shownName(topic)),
     make('td', {}, `${qos}`),
     make('td', {}, options.join(', ') || '–'),
   );

@@ -30,6 +30,7 @@ export function shownDuration(seconds: number): string {
   if (first < 0) return '0 s';
   return parts
     .slice(first, first + 2)
+    .filter(([value]) => value > 0)
     .map(([value, unit]) => `${value} ${unit}`)
     .join(' ');
 }

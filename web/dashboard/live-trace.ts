@@ -1,5 +1,5 @@
 /** A trace as it is written: what it has already, then what comes, over a stream that is opened again if it is cut. */
-import { byId, make, setText } from '../shared/dom.ts';
+import { byId, make, setText, shownName } from '../shared/dom.ts';
 import { ApiError, open } from './api.ts';
 import { readEvents, type ServerEvent } from './event-reader.ts';
 import { shownBytes, shownCount, shownTime } from './format.ts';
@@ -128,8 +128,10 @@ function rowOf(line: Line): HTMLLIElement {
     { class: event },
     make('time', { datetime: at, class: 'number small quiet' }, shownTime(at)),
     make('strong', {}, event),
-    clientid === undefined ? undefined : make('span', { class: 'mono' }, clientid ?? '(no client)'),
-    topic === undefined ? undefined : make('span', { class: 'mono' }, topic),
+    clientid === undefined
+      ? undefined
+      : make('span', { class: 'mono' }, clientid === null ? '(no client)' : shownName(clientid)),
+    topic === undefined ? undefined : make('span', { class: 'mono' }, shownName(topic)),
     make('span', { class: 'quiet small' }, detailsOf(line)),
     payload === undefined || payload === ''
       ? undefined

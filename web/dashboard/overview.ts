@@ -129,14 +129,14 @@ function showTotals(stats: Stats): void {
   showFacts(byId('totals'), {
     running: shownDuration((stats['uptimeMs'] ?? 0) / 1_000),
     'CPU time': shownDuration((stats['cpuUs'] ?? 0) / 1e6),
-    'peak of clients': count('clientsConnectedMost'),
+    'most clients': count('clientsConnectedMost'),
     sessions: count('sessions'),
     subscriptions: count('subscriptions'),
     'retained messages': count('retained'),
     'messages in': count('publishReceived'),
     'messages out': count('publishSent'),
     dropped: shownCount(drops.reduce((sum, name) => sum + (stats[name] ?? 0), 0)),
-    'not allowed': count('publishRefused'),
+    'messages refused': count('publishRefused'),
     'connections cut': count('connectionsCut'),
   });
 }

@@ -1,5 +1,5 @@
 /** What several views are made of. */
-import { make, setText } from '../shared/dom.ts';
+import { make, setText, shownName } from '../shared/dom.ts';
 import { sentenceOf } from './api.ts';
 
 /** A part of the dashboard. Only one is shown. */
@@ -82,7 +82,7 @@ function updateCells(row: HTMLElement, { className, children }: HTMLElement): vo
 }
 
 export function clientLink(clientId: string): HTMLAnchorElement {
-  return make('a', { href: `#client/${encodeURIComponent(clientId)}`, class: 'mono' }, clientId);
+  return make('a', { href: `#client/${encodeURIComponent(clientId)}`, class: 'mono' }, shownName(clientId));
 }
 
 /** Calls `work` once nobody has typed for a moment. */

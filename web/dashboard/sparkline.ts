@@ -3,8 +3,6 @@
 const width = 120;
 const height = 32;
 export const samplesMax = 120;
-/** Fewer do not fill the plot. */
-const samplesMin = 20;
 
 const svgNamespace = 'http://www.w3.org/2000/svg';
 
@@ -36,13 +34,14 @@ export class Sparkline {
 
 export function pathsOf(values: readonly number[]): { readonly line: string; readonly area: string } {
   const top = Math.max(...values, 1e-9);
-  const step = width / (Math.max(values.length, samplesMin) - 1);
-  const points = values.map((value, index) => {
-    const x = width - (values.length - 1 - index) * step;
+  // From edge to edge, however few there are.
+  const shown = values.length === 1 ? [...values, ...values] : values;
+  const step = width / Math.max(1, shown.length - 1);
+  const points = shown.map((value, index) => {
+    const x = index * step;
     const y = height - 1 - (Math.max(0, value) / top) * (height - 3);
     return `${x.toFixed(1)} ${y.toFixed(1)}`;
   });
-  const first = points[0]?.split(' ')[0] ?? '0';
   const line = points.length === 0 ? '' : `M${points.join('L')}`;
-  return { line, area: line === '' ? '' : `${line}L${width} ${height}L${first} ${height}Z` };
+  return { line, area: line === '' ? '' : `${line}V${height}H0Z` };
 }

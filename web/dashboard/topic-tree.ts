@@ -1,5 +1,5 @@
 /** Topics as a tree, a level at a time, with what each level and all below it gets. */
-import { byId, make, setText } from '../shared/dom.ts';
+import { byId, make, setText, shownName } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import { shownBytes, shownCount, shownRate } from './format.ts';
 
@@ -44,7 +44,7 @@ export class TopicTree {
   }
 
   #makeRow({ topic, level, children }: Level, row: HTMLLIElement): void {
-    const name = level === '' ? '(empty)' : level;
+    const name = level === '' ? '(empty)' : shownName(level);
     const head = children
       ? make('button', { type: 'button', class: 'branch mono', 'aria-expanded': 'false' }, name)
       : make('span', { class: 'leaf mono' }, name);
@@ -121,5 +121,5 @@ function rowName({ level, children }: Level): string {
 
 function figuresOf({ messages, messages_per_second: rate, bytes_per_second: bytes }: Level): string {
   const total = `${shownCount(messages)} in all`;
-  return rate === 0 ? total : `${shownRate(rate)}/s · ${shownBytes(bytes)}/s · ${total}`;
+  return rate < 0.05 ? total : `${shownRate(rate)}/s · ${shownBytes(bytes)}/s · ${total}`;
 }

@@ -1,5 +1,5 @@
 /** Topics: all of them as a tree, who gets one, and what is retained. */
-import { byId, make, setText } from '../shared/dom.ts';
+import { byId, make, setText, shownName } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import type { Subscription } from './client-page.ts';
 import { shownBytes, shownCount } from './format.ts';
@@ -30,7 +30,7 @@ export class Topics implements View {
     onSubmit('match-form', () => attempt(byId('match-said'), look));
     onSubmit('retained-form', () => attempt(byId('retained-said'), lookRetained));
     byId('retained-delete').addEventListener('click', () => {
-      if (!confirm(`Delete the retained message of ${this.#topic}?`)) return;
+      if (!confirm(`Delete the retained message of ${shownName(this.#topic)}?`)) return;
       void attempt(byId('retained-said'), () => this.#delete());
     });
   }
@@ -53,7 +53,7 @@ export class Topics implements View {
           'li',
           {},
           clientid === null ? 'the program that embeds the broker' : clientLink(clientid),
-          make('span', { class: 'mono quiet' }, filter),
+          make('span', { class: 'mono quiet' }, shownName(filter)),
           make('span', { class: 'tag' }, `QoS ${qos}`),
         ),
       ),
@@ -77,7 +77,7 @@ export class Topics implements View {
   }
 
   #row({ topic, payload_size: bytes }: Retained): HTMLLIElement {
-    const open = make('button', { type: 'button', class: 'link mono' }, topic);
+    const open = make('button', { type: 'button', class: 'link mono' }, shownName(topic));
     open.addEventListener('click', () => void attempt(byId('retained-said'), () => this.#open(topic)));
     return make('li', {}, open, make('span', { class: 'small quiet number' }, shownBytes(bytes)));
   }
@@ -86,7 +86,7 @@ export class Topics implements View {
     const message = await ask<Message>(`retained/${encodeURIComponent(topic)}`);
     this.#topic = topic;
     byId('retained-one').hidden = false;
-    setText(byId('retained-topic'), topic);
+    setText(byId('retained-topic'), shownName(topic));
     setText(byId('retained-payload'), message.payload);
     return message.payload_encoding === 'base64' ? 'The payload is not text, so it is shown in base64.' : '';
   }

@@ -1,5 +1,5 @@
 /** Traces: the list, a form that starts one, and one of them as it is written. */
-import { byId, make } from '../shared/dom.ts';
+import { byId, make, shownName } from '../shared/dom.ts';
 import { ask, open } from './api.ts';
 import { shownCount, shownDuration } from './format.ts';
 import { LiveTrace } from './live-trace.ts';
@@ -140,5 +140,5 @@ async function download({ id }: Trace): Promise<string> {
 /** Such as: client court/1. */
 function nameOf(trace: Trace): string {
   const kind = (Object.keys(kindNames) as Kind[]).find((each) => trace[each] !== undefined) ?? 'clientid';
-  return `${kindNames[kind]} ${trace[kind]}`;
+  return `${kindNames[kind]} ${shownName(trace[kind] ?? '')}`;
 }

@@ -12,6 +12,7 @@ import {
 } from '../../client/rally.ts';
 import { byId, make, numberFormat, setText } from '../shared/dom.ts';
 import { errorText } from '../shared/page.ts';
+import { keptCredentials } from '../shared/sign-in.ts';
 import { MessageLog } from './message-log.ts';
 import { bytesFromHex, hexOf, textOf } from './payload.ts';
 import { TopicTree } from './topic-tree.ts';
@@ -21,6 +22,9 @@ const drawPeriodMs = 125;
 
 export function startConsole(url: string): void {
   byId<HTMLInputElement>('url').value ||= url;
+  const { username = '', password = '' } = keptCredentials();
+  byId<HTMLInputElement>('username').value ||= username;
+  byId<HTMLInputElement>('password').value ||= password;
   new Console();
 }
 

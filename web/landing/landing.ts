@@ -2,6 +2,7 @@
 import './landing.css';
 import { byId, setText } from '../shared/dom.ts';
 import { mqttPath, openRally } from '../shared/page.ts';
+import { keptCredentials, offerSignIn } from '../shared/sign-in.ts';
 import { showPulse } from './pulse.ts';
 import { type BrokerFacts, snippetsOf } from './snippets.ts';
 import { showTeasers } from './teasers.ts';
@@ -20,9 +21,10 @@ async function start(): Promise<void> {
   if (facts === undefined) {
     setTimeout(() => void start(), retryMs);
   } else if (facts.authenticates) {
-    // This page has no credentials; visitors enter theirs in the console.
-    setText(byId('link-state'), 'Running');
-    setText(byId('pulse-note'), 'This broker requires credentials, so its figures are not public.');
+    const isSignedIn = keptCredentials().password !== undefined;
+    closePulse(isSignedIn);
+    if (isSignedIn) showTeasers(openRally());
+    else showSignedOut();
   } else {
     const rally = openRally();
     rally.on('connected', () => setText(byId('pulse-title'), 'This broker, now'));
@@ -30,6 +32,28 @@ async function start(): Promise<void> {
     showPulse(rally);
     showTeasers(rally);
   }
+}
+
+function showSignedOut(): void {
+  setText(byId('link-state'), 'Running');
+  for (const teaser of document.querySelectorAll('.teaser span')) setText(teaser, 'Sign in first');
+}
+
+/** The figures of a broker that requires credentials are for its operators. */
+function closePulse(isSignedIn: boolean): void {
+  document.querySelector('.pulse')?.classList.add('closed');
+  setText(byId('pulse-title'), 'This broker');
+  const figures = 'Its figures are in the dashboard.';
+  setText(
+    byId('pulse-note'),
+    isSignedIn ? `You are signed in. ${figures}` : `It requires credentials. ${figures}`,
+  );
+  byId('closed').hidden = false;
+  byId('offer').hidden = isSignedIn;
+  byId('offer').addEventListener('click', () => {
+    offerSignIn(byId('outage'), '');
+    byId('sign-in-user').focus();
+  });
 }
 
 function webSocketUrl(): string {
@@ -60,6 +84,7 @@ function showAddresses(facts: BrokerFacts | undefined): void {
   );
   setText(byId('version'), facts.version);
   setText(byId('ws-url'), `${webSocket} (sub-protocol mqtt)`);
+  setText(byId('tcp-name'), tcpAddress?.startsWith('mqtts:') ? 'MQTT over TLS' : 'MQTT over TCP');
   setText(byId('tcp-url'), tcpAddress ?? 'not available');
   setText(byId('five-lines'), page);
   setText(byId('terminal'), terminal);

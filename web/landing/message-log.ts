@@ -4,7 +4,7 @@
  * comes is kept and counted, and nothing moves.
  */
 import type { Message, Properties } from '../../client/rally.ts';
-import { byId, make, numberFormat, setText } from '../shared/dom.ts';
+import { byId, make, numberFormat, setText, shownName } from '../shared/dom.ts';
 import { previewOf, showPayload, textOf } from './payload.ts';
 
 const shownMax = 200;
@@ -111,7 +111,7 @@ export class MessageLog {
         make(
           'span',
           { class: 'about' },
-          make('code', { class: 'topic' }, topic),
+          make('code', { class: 'topic' }, shownName(topic)),
           make('span', { class: `qos q${qos}` }, `QoS ${qos}`),
           retain ? make('span', { class: 'tag live' }, 'retained') : undefined,
           dup ? make('span', { class: 'tag' }, 'again') : undefined,

@@ -44,8 +44,8 @@ export function snippetsOf(facts: BrokerFacts, root: URL, webSocket: URL): Snipp
     page: pageOf(facts, root, webSocket),
     isPageForDisk: isLoopback(facts.host) && isLoopback(root.hostname),
     terminal: [
-      `${command('pub')} ${where}${credentials} -t ${topic} -m '${payload}' -r`,
-      `${command('sub')} ${where}${credentials} -t '${filter}' -v`,
+      `${command('pub')}${where}${credentials} -t ${topic} -m '${payload}' -r`,
+      `${command('sub')}${where}${credentials} -t '${filter}' -v`,
     ].join('\n'),
     trustOption,
     tcpAddress: tcp?.href,
@@ -53,13 +53,13 @@ export function snippetsOf(facts: BrokerFacts, root: URL, webSocket: URL): Snipp
 }
 
 function pageOf({ authenticates }: BrokerFacts, root: URL, webSocket: URL): string {
-  const credentials = authenticates ? ", { username: 'USER', password: 'PASSWORD' }" : '';
+  const credentials = authenticates ? ", {\n    username: 'USER', password: 'PASSWORD',\n  }" : '';
   return [
     '<script type="module">',
     `  import { connect } from '${new URL('rally.js', root)}';`,
     `  const rally = await connect('${webSocket}'${credentials});`,
-    `  rally.subscribe('${filter}', (message) => {`,
-    '    document.body.append(message.topic, ": ", message.text(), " ");',
+    `  rally.subscribe('${filter}', (score) => {`,
+    "    document.body.append(score.topic, ': ', score.text(), ' ');",
     '  });',
     '</script>',
   ].join('\n');
@@ -67,13 +67,17 @@ function pageOf({ authenticates }: BrokerFacts, root: URL, webSocket: URL): stri
 
 interface Commands {
   readonly command: (action: 'pub' | 'sub') => string;
+  /** Options, each after a space. */
   readonly where: string;
   readonly trustOption: string | undefined;
 }
 
 function overTcp({ protocol, hostname, port }: URL): Commands {
   const isSecure = protocol === 'mqtts:';
-  const where = `-h ${hostname.replace(/^\[|\]$/g, '')} -p ${port}`;
+  // What the commands do without options is left out.
+  const isDefaultHost = hostname === '127.0.0.1' || hostname === 'localhost';
+  const host = isDefaultHost && !isSecure ? '' : ` -h ${hostname.replace(/^\[|\]$/g, '')}`;
+  const where = port === '1883' ? host : `${host} -p ${port}`;
   return {
     command: (action) => `mosquitto_${action}`,
     where: isSecure ? `${where} --tls-use-os-certs` : where,
@@ -87,7 +91,7 @@ function overWebSocket({ protocol, hostname, port, pathname }: URL): Commands {
   const shownHost = hostname.includes(':') ? `'${hostname}'` : hostname;
   return {
     command: (action) => `npx mqtt ${action}`,
-    where: `-l ${protocol.slice(0, -1)} -h ${shownHost} -p ${port || (isSecure ? 443 : 80)} --path ${pathname}`,
+    where: ` -l ${protocol.slice(0, -1)} -h ${shownHost} -p ${port || (isSecure ? 443 : 80)} --path ${pathname}`,
     trustOption: undefined,
   };
 }

@@ -1,6 +1,6 @@
 /** The topics that messages have come to, as a tree, with the last value of each and how many there were. */
 import type { Message } from '../../client/rally.ts';
-import { byId, make, numberFormat, setText } from '../shared/dom.ts';
+import { byId, make, numberFormat, setText, shownName } from '../shared/dom.ts';
 import { previewOf } from './payload.ts';
 
 /** Topics beyond these are counted and not shown. */
@@ -106,5 +106,5 @@ function addBranch(parent: Branch, level: string, isOpen: boolean): Branch {
 
 /** A level may be empty. */
 function levelName(level: string): HTMLElement {
-  return make('span', { class: 'level' }, level === '' ? '(empty)' : level);
+  return make('span', { class: 'level' }, level === '' ? '(empty)' : shownName(level));
 }

@@ -32,6 +32,15 @@ export function setText(element: Element, text: string, flashes = false): void {
   if (flashes && !isFirst) flash(element);
 }
 
+/**
+ * A name that a client has chosen. What is not to be seen is written out: control characters, spaces without width, and
+ * marks that turn text around, by which one name could pass for another.
+ */
+export function shownName(name: string): string {
+  const unseen = /[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu;
+  return name.replace(unseen, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 function flash(element: Element): void {
   element.classList.remove('flash');
   void (element as HTMLElement).offsetWidth; // the animation begins again

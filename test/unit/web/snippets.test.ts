@@ -25,30 +25,31 @@ const commandsOf = (facts: Partial<BrokerFacts>, page: string): string[] =>
 
 test('on this machine: mosquitto over TCP, and a page for the disk', () => {
   const { terminal, page, isPageForDisk, tcpAddress, trustOption } = snippets({}, 'http://127.0.0.1:8080/');
-  assert.equal(
-    terminal,
-    "mosquitto_pub -h 127.0.0.1 -p 1883 -t scores/court/1 -m '40-30' -r\n" +
-      "mosquitto_sub -h 127.0.0.1 -p 1883 -t 'scores/#' -v",
-  );
+  assert.equal(terminal, "mosquitto_pub -t scores/court/1 -m '40-30' -r\nmosquitto_sub -t 'scores/#' -v");
   assert.match(page, /from 'http:\/\/127\.0\.0\.1:8080\/rally\.js'/);
   assert.match(page, /connect\('ws:\/\/127\.0\.0\.1:8080\/mqtt'\)/);
   assert.deepEqual([isPageForDisk, tcpAddress, trustOption], [true, 'mqtt://127.0.0.1:1883', undefined]);
+});
+
+test('another port is named', () => {
+  const [publish] = commandsOf({ tcpPort: 1884 }, 'http://localhost:8080/');
+  assert.equal(publish, "mosquitto_pub -p 1884 -t scores/court/1 -m '40-30' -r");
 });
 
 test('with authentication there are placeholders for the credentials, everywhere', () => {
   for (const tcpPort of [1883, false] as const) {
     const { terminal, page } = snippets({ authenticates: true, tcpPort }, 'http://127.0.0.1:8080/');
     for (const command of terminal.split('\n')) assert.match(command, / -u USER -P PASSWORD -t /);
-    assert.match(page, /connect\('ws:\S+', \{ username: 'USER', password: 'PASSWORD' \}\)/);
+    assert.match(page, /connect\('ws:\S+', \{\s+username: 'USER', password: 'PASSWORD',\s+\}\);/);
   }
 });
 
 test('a broker for all addresses is named as the visitor names it', () => {
   const { terminal, tcpAddress, isPageForDisk } = snippets({ host: '0.0.0.0' }, 'http://192.0.2.7:8080/');
-  assert.match(terminal, /mosquitto_sub -h 192\.0\.2\.7 -p 1883/);
+  assert.match(terminal, /mosquitto_sub -h 192\.0\.2\.7 -t/);
   assert.deepEqual([tcpAddress, isPageForDisk], ['mqtt://192.0.2.7:1883', false]);
   assert.equal(snippets({ host: '::' }, 'http://[2001:db8::7]/').tcpAddress, 'mqtt://[2001:db8::7]:1883');
-  assert.match(commandsOf({ host: '::1' }, 'http://[::1]:8080/')[0] ?? '', /-h ::1 -p 1883/);
+  assert.match(commandsOf({ host: '::1' }, 'http://[::1]:8080/')[0] ?? '', /-h ::1 -t/);
 });
 
 test('over https the commands use TLS, and name the option for a certificate of dev-cert', () => {
