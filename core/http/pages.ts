@@ -38,6 +38,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.png': 'image/png',
   '.webmanifest': 'application/manifest+json',
   '.map': 'application/json',
+  '.txt': 'text/plain; charset=utf-8',
 };
 
 const builtPath = '/mqtt';
@@ -102,6 +103,28 @@ export function pageAnswer(pages: Pages, question: HttpQuestion): HttpAnswer | u
   if (isLibrary(path)) headers.push(['access-control-allow-origin', '*']);
   if (coding !== '') headers.push(['content-encoding', coding]);
   return { status: '200 OK', headers, body };
+}
+
+/** Of the page for addresses that lead nowhere. */
+const notFoundPath = '/not-found/';
+/** Deeper paths are not of visitors. */
+const notFoundDepthMax = 16;
+
+/** For a visitor who has followed a wrong link; undefined: there are no pages, or a program asks. */
+export function notFoundAnswer(pages: Pages, { path, host, accept }: HttpQuestion): HttpAnswer | undefined {
+  const body = pages.get(notFoundPath)?.variants.at(-1)?.body;
+  const depth = path.split('/').length - 2;
+  if (body === undefined || !accept.includes('text/html') || depth > notFoundDepthMax) return undefined;
+  // The page was built for a folder of the site, and is read in another one.
+  const html = Buffer.from(body)
+    .toString()
+    .replaceAll('../', '../'.repeat(depth) || './');
+  const headers: Header[] = [
+    ['content-type', 'text/html; charset=utf-8'],
+    ['cache-control', 'no-store'],
+    ...security(path, host),
+  ];
+  return { status: '404 Not Found', headers, body: Buffer.from(html) };
 }
 
 function moved(path: string): HttpAnswer {

@@ -15,7 +15,7 @@ import { ExpiringStream } from './expiring-stream.ts';
 import { giveBack } from './give-back.ts';
 import { Idempotency } from './idempotency.ts';
 import { httpQuestionOf, nodeAnswerOf, notHere } from './other-nodes.ts';
-import { loadPages, type Pages, pageAnswer } from './pages.ts';
+import { loadPages, notFoundAnswer, type Pages, pageAnswer } from './pages.ts';
 import { problem, RequestFault } from './problem.ts';
 import type { ListeningPorts, Route, RouteContext, RouteRequest, SiteSource } from './route.ts';
 import { decodedParameters } from './route-path.ts';
@@ -66,7 +66,12 @@ export class Site {
       return 'route' in found ? this.#handle(found, question) : methodNotAllowed(found.methods);
     }
     if (method !== 'get' && method !== 'head') return methodNotAllowed(['get', 'head']);
-    return pageAnswer(this.#pages, question) ?? notFound(path);
+    return (
+      pageAnswer(this.#pages, question) ??
+      apiNotFound(path) ??
+      notFoundAnswer(this.#pages, question) ??
+      notFound()
+    );
   }
 
   #handle(found: Found, question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
@@ -273,9 +278,12 @@ function methodNotAllowed(methods: readonly string[]): HttpAnswer {
   return textAnswer('405 Method Not Allowed', `Only ${allowed} is supported here.\n`, ['allow', allowed]);
 }
 
-function notFound(path: string): HttpAnswer {
-  if (path.startsWith('/api/v1/'))
-    return problem(404, 'There is no such route: /api/v1/openapi.json lists all routes.');
+function apiNotFound(path: string): HttpAnswer | undefined {
+  if (!path.startsWith('/api/v1/')) return undefined;
+  return problem(404, 'There is no such route: /api/v1/openapi.json lists all routes.');
+}
+
+function notFound(): HttpAnswer {
   return textAnswer('404 Not Found', 'There is nothing here.\n');
 }
 

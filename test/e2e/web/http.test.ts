@@ -164,6 +164,28 @@ test('HEAD gets the headers of GET and no body, for whatever is asked', async (t
   }
 });
 
+test('a visitor of an address that leads nowhere gets a page that leads home; programs and robots get text', async (t) => {
+  const { port } = await startBroker(t);
+  const accept = 'text/html,application/xhtml+xml,*/*;q=0.8';
+  for (const path of ['/nothing', '/demos/nothing', '/demos/rooms/no/thing/']) {
+    const { status, headers, body } = await get(port, path, { accept });
+    assert.deepEqual([status, headers['content-type']], [404, 'text/html; charset=utf-8'], path);
+    const html = body.toString();
+    const [, home = ''] = /class="brand" href="([^"]+)"/.exec(html) ?? [];
+    assert.equal(new URL(home, `http://localhost${path}`).pathname, '/', path);
+    for (const file of linkedFiles(path, html)) assert.equal((await get(port, file)).status, 200, file);
+  }
+  const deep = `/${'a/'.repeat(5_000)}`;
+  for (const [path, headers] of [
+    ['/nothing', {}],
+    [deep, { accept }],
+  ] as const) {
+    const { status, body } = await get(port, path, headers);
+    assert.deepEqual([status, body.toString()], [404, 'There is nothing here.\n']);
+  }
+  assert.match((await get(port, '/robots.txt')).body.toString(), /^Disallow: \/$/m);
+});
+
 test('what is not there is 404, another method 405, a folder without its slash redirects to it', async (t) => {
   const { port } = await startBroker(t);
   const absent = [
