@@ -1,16 +1,28 @@
-/**
- * `npm run demo`: tennis matches on three courts and the meters of a house, published to a broker until Ctrl-C.
- *
- *     --url URL     the broker's WebSocket (default ws://127.0.0.1:8080/mqtt)
- *     --speed N     how many times as fast as people play (default 1)
- */
+/** `npm run demo`: tennis matches on three courts and the meters of a house, published to a broker until Ctrl-C. */
 import { parseArgs } from 'node:util';
-import { Rally, type RallyOptions, type WebSocketConstructor } from '../../client/rally.ts';
+import {
+  type Credentials,
+  Rally,
+  RallyError,
+  type RallyOptions,
+  type WebSocketConstructor,
+} from '../../client/rally.ts';
 import { playOnAllCourts } from './courts.ts';
 import { runHouse } from './house.ts';
 
-const { url, speed } = readArguments();
-const rally = new Rally(url, { clientId: `demo-${process.pid}`, ...(await withWebSocket()) });
+const usage = `Usage: npm run demo -- [flags]
+
+Plays tennis on three courts and runs the meters of a house, until Ctrl-C.
+
+  --url URL    the broker's WebSocket (default ws://127.0.0.1:8080/mqtt)
+  --speed N    how many times as fast as people play (default 1)
+  --user NAME  a user of the broker, whose password is in the variable DEMO_PASSWORD
+  -h, --help   show this text
+`;
+
+const { url, speed, credentials } = readArguments();
+const clientId = `demo-${process.pid}`;
+const rally = new Rally(url, { clientId, ...credentials, ...(await withWebSocket()) });
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 rally.on('connected', () => say(`Playing at ${pageOf(url)} (Ctrl-C ends it)`));
 rally.on('reconnecting', ({ error }) =>
@@ -18,7 +30,9 @@ rally.on('reconnecting', ({ error }) =>
 );
 rally.on('closed', ({ error }) => {
   if (error === undefined) return;
-  process.stderr.write(`demo: the broker refused the connection: ${error.message}\n`);
+  const needsUser = error instanceof RallyError && [0x86, 0x87].includes(error.reasonCode);
+  const advice = needsUser ? ' Give --user NAME, and its password in the variable DEMO_PASSWORD.' : '';
+  process.stderr.write(`demo: the broker refused the connection: ${error.message}${advice}\n`);
   process.exit(1);
 });
 
@@ -30,17 +44,27 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-function readArguments(): { url: string; speed: number } {
+function readArguments(): { url: string; speed: number; credentials: Credentials } {
   try {
     const { values } = parseArgs({
       options: {
         url: { type: 'string', default: 'ws://127.0.0.1:8080/mqtt' },
         speed: { type: 'string', default: '1' },
+        user: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
       },
     });
+    if (values.help) {
+      process.stdout.write(usage);
+      process.exit();
+    }
     const number = Number(values.speed);
     if (!(number > 0 && number <= 1_000)) throw new Error('--speed takes a number up to 1000');
-    return { url: new URL(values.url).href, speed: number };
+    const { user: username } = values;
+    const { DEMO_PASSWORD: password = '' } = process.env;
+    if (username !== undefined && password === '') throw new Error('--user needs the variable DEMO_PASSWORD');
+    const credentials = username === undefined ? {} : { username, password };
+    return { url: new URL(values.url).href, speed: number, credentials };
   } catch (error) {
     process.stderr.write(`demo: ${error instanceof Error ? error.message : error}\n`);
     process.exit(2);
