@@ -68,7 +68,7 @@ export class MessageList {
         ' ',
         make('time', { class: 'number' }, timeFormat.format(message.at)),
       ),
-      make('p', { class: 'text' }, message.text),
+      make('p', { class: 'text', dir: 'auto' }, message.text),
       isOwn ? ticks : undefined,
     );
     const entry: Entry = { element, ticks, at: message.at, isSent, receipts: new Map() };
