@@ -543,6 +543,7 @@ class Engine : private ShardPort,
       acknowledge(source, reason, isLogged);
       return;
     }
+    if (worker == index_ && source.qos == 1) return journal_.holdPuback(source, reason);
     const delivery::Acknowledge told{.qos = source.qos,
                                      .packetId = source.packetId,
                                      .connection = source.connection,
@@ -795,6 +796,9 @@ class Engine : private ShardPort,
   // Notices what is committed, and releases everything that has waited for it.
   void hearJournal() {
     journal_.update();
+    Source source;
+    Reason reason{};
+    while (journal_.takeReadyPuback(source, reason)) frontEnd_.acknowledge(source, reason, true);
     unsigned worker = 0;
     for (ShardRecord record; journal_.takeReady(worker, record);) answer(worker, record);
     journal_.callReady();

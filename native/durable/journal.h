@@ -160,7 +160,23 @@ class Journal {
 
   // Holds an answer of the shard to the front end of `worker` until everything appended so far is committed.
   void hold(unsigned worker, const ShardRecord& answer) { held_.push({turn(), uint8_t(worker), answer}); }
-  bool isHolding() const { return !held_.isEmpty(); }
+  // The same of a PUBACK for a client of this worker, of which there are many. They come before other answers.
+  void holdPuback(const Source& source, Reason reason) {
+    pubacks_.push({uint32_t(turn()), source.connection, source.generation, source.packetId, reason});
+  }
+  bool isHolding() const { return !held_.isEmpty() || !pubacks_.isEmpty(); }
+  bool takeReadyPuback(Source& source, Reason& reason) {
+    if (pubacks_.isEmpty()) return false;
+    const HeldPuback& first = pubacks_.front();
+    if (int32_t(uint32_t(committedTurn_) - first.turn) < 0) return false;
+    source.connection = first.connection;
+    source.generation = first.generation;
+    source.packetId = first.packetId;
+    source.qos = 1;
+    reason = first.reason;
+    pubacks_.pop();
+    return true;
+  }
   bool takeReady(unsigned& worker, ShardRecord& answer) {
     if (held_.isEmpty() || !isCommitted(held_.front().turn)) return false;
     worker = held_.front().worker;
@@ -380,6 +396,14 @@ class Journal {
     uint8_t worker = 0;
     ShardRecord answer;
   };
+  struct HeldPuback {
+    uint32_t turn = 0;  // its lower half
+    uint32_t connection = 0;
+    uint32_t generation = 0;
+    uint16_t packetId = 0;
+    Reason reason = Reason::success;
+  };
+  static_assert(sizeof(HeldPuback) == 16);
   struct Waiting {
     uint64_t turn = 0;
     std::function<void()> then;
@@ -422,6 +446,7 @@ class Journal {
   log::Position watchedAt_;
   Fifo<Submitted> submitted_;
   Fifo<Held> held_;
+  Fifo<HeldPuback> pubacks_;
   std::deque<Waiting> waiting_;
   bool isClustered_ = false;
   uint64_t stamp_ = 0;

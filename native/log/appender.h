@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "../structures/bytes.h"
+#include "../structures/unfilled.h"
 #include "position.h"
 #include "record-kind.h"
 
@@ -36,7 +37,7 @@ struct Ending {
 };
 
 struct Batch {
-  std::vector<uint8_t> records;
+  UnfilledBytes records;
   std::vector<Ending> endings;
   Ticket from;                   // of its first record
   uint64_t placementsTaken = 0;  // the worker's count when it handed over the batch

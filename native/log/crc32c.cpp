@@ -30,20 +30,28 @@ constexpr Tables makeTables() {
 
 constexpr Tables tables = makeTables();
 
-uint64_t wordAt(const uint8_t* at) {
-  uint64_t word;
+template <class Word>
+Word wordAt(const uint8_t* at) {
+  Word word;
   std::memcpy(&word, at, sizeof word);
   return word;
 }
 
 #ifdef __x86_64__
+const bool hasInstruction = __builtin_cpu_supports("sse4.2") != 0;
+
 [[gnu::target("sse4.2")]] uint32_t withInstruction(Bytes bytes, uint32_t before) {
   uint64_t crc = ~before;
   const uint8_t* at = bytes.data();
   size_t left = bytes.size();
-  for (; left >= 8; left -= 8, at += 8) crc = _mm_crc32_u64(crc, wordAt(at));
-  for (; left > 0; left--, at++) crc = _mm_crc32_u8(uint32_t(crc), *at);
-  return ~uint32_t(crc);
+  for (; left >= 8; left -= 8, at += 8) crc = _mm_crc32_u64(crc, wordAt<uint64_t>(at));
+  auto last = uint32_t(crc);
+  if ((left & 4) != 0) last = _mm_crc32_u32(last, wordAt<uint32_t>(at));
+  at += left & 4;
+  if ((left & 2) != 0) last = _mm_crc32_u16(last, wordAt<uint16_t>(at));
+  at += left & 2;
+  if ((left & 1) != 0) last = _mm_crc32_u8(last, *at);
+  return ~last;
 }
 #endif
 
@@ -54,7 +62,7 @@ uint32_t crc32cPortable(Bytes bytes, uint32_t before) {
   const uint8_t* at = bytes.data();
   size_t left = bytes.size();
   for (; left >= 8; left -= 8, at += 8) {
-    const uint64_t word = wordAt(at) ^ crc;
+    const uint64_t word = wordAt<uint64_t>(at) ^ crc;
     crc = 0;
     for (size_t k = 0; k < 8; k++) crc ^= tables[7 - k][word >> (8 * k) & 0xff];
   }
@@ -64,7 +72,6 @@ uint32_t crc32cPortable(Bytes bytes, uint32_t before) {
 
 uint32_t crc32c(Bytes bytes, uint32_t before) {
 #ifdef __x86_64__
-  static const bool hasInstruction = __builtin_cpu_supports("sse4.2");
   if (hasInstruction) return withInstruction(bytes, before);
 #endif
   return crc32cPortable(bytes, before);

@@ -53,11 +53,13 @@ inline uint32_t checksumOf(const uint8_t* record, size_t bodyBytes) {
   return crc32c({record + recordHeadBytes, bodyBytes}, crc32c({record, 6}));
 }
 
-// Adds a record without a place and without its body, which the caller fills in before addChecksum().
-inline std::span<uint8_t> appendFrame(std::vector<uint8_t>& records, Kind kind, size_t bodyBytes) {
+// Adds a record without a place and without its body, which the caller fills in before addChecksum(). `records`: a
+// vector of bytes.
+inline std::span<uint8_t> appendFrame(auto& records, Kind kind, size_t bodyBytes) {
   const size_t at = records.size();
   records.resize(at + framedBytes(bodyBytes));
   uint8_t* record = records.data() + at;
+  std::memset(record + framedBytes(bodyBytes) - recordAlignment, 0, recordAlignment);  // what is behind the body
   RecordHead{.bodyBytes = uint32_t(bodyBytes), .kind = kind, .version = recordVersion}.writeTo(record);
   return {record + recordHeadBytes, bodyBytes};
 }

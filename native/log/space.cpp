@@ -19,10 +19,10 @@ Segment* Space::find(uint32_t number) {
   return found == segments_.end() ? nullptr : &found->second;
 }
 
-void Space::placed(Position at, uint64_t bytes) {
+void Space::placed(Position at, uint64_t bytes, uint32_t records) {
   Segment* segment = find(at.segment());
   RALLY_ASSERT(segment);
-  segment->records++;
+  segment->records += records;
   segment->recordBytes += bytes;
 }
 

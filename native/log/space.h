@@ -48,8 +48,8 @@ class Space {
   Segment* find(uint32_t number);
   std::map<uint32_t, Segment>& segments() { return segments_; }
 
-  // A record of the broker is stored there.
-  void placed(Position at, uint64_t bytes);
+  // Records of the broker, with so many bytes in all, are stored from there on.
+  void placed(Position at, uint64_t bytes, uint32_t records = 1);
   // The record of this name is now stored there, where it was placed() again, and its old copy is dead. If the record
   // was dead, its new copy is too.
   void moved(Position name, Position to);

@@ -120,8 +120,9 @@ void Writer::placeGroup(uint64_t nowMs) {
   group_.records = placeRecords(std::span(group_.own).subspan(groupHeaderBytes), Position{at.value + offset});
   offset = group_.own.size();
   for (HandedBatch& handed : group_.batches) {
-    group_.batchOffsets.push_back(offset);
-    group_.records += placeRecords(handed.batch.records, Position{at.value + offset});
+    const uint32_t records = placeRecords(handed.batch.records, Position{at.value + offset});
+    group_.places.push_back({offset, records});
+    group_.records += records;
     offset += handed.batch.records.size();
   }
   const GroupHeader header{.recordBytes = uint32_t(group_.bytes - groupHeaderBytes),
@@ -176,7 +177,7 @@ void Writer::acknowledge(uint64_t nowMs) {
       const Ticket to{batch.from.value + batch.records.size()};
       if (to == batch.from) continue;
       placements.push_back(
-          {batch.from, to, Position::of(segment.number, segment.end + uint32_t(group_.batchOffsets[i]))});
+          {batch.from, to, Position::of(segment.number, segment.end + uint32_t(group_.places[i].offset))});
       recent_[worker].placements.push_back(placements.back());
     }
     if (placements.empty()) continue;
@@ -208,7 +209,8 @@ void Writer::account() {
   }
   reclaimer_.committed();
   for (size_t i = 0; i < group_.batches.size(); i++) {
-    accountBatch(group_.batches[i], Position{at.value + (group_.hasRecords() ? group_.batchOffsets[i] : 0)});
+    const Group::Place place = group_.hasRecords() ? group_.places[i] : Group::Place();
+    accountBatch(group_.batches[i], Position{at.value + place.offset}, place.records);
   }
   for (const Position end : group_.ends) space_.noteEnd(end);
   counts_.committedRecords.fetch_add(group_.records, std::memory_order_relaxed);
@@ -221,14 +223,8 @@ void Writer::account() {
   group_ = {};
 }
 
-void Writer::accountBatch(const HandedBatch& handed, Position at) {
-  Bytes records = handed.batch.records;
-  while (!records.empty()) {
-    const size_t bytes = framedBytes(RecordHead::at(records.data()).bodyBytes);
-    space_.placed(at, bytes);
-    records = records.subspan(bytes);
-    at.value += bytes;
-  }
+void Writer::accountBatch(const HandedBatch& handed, Position at, uint32_t records) {
+  if (records > 0) space_.placed(at, handed.batch.records.size(), records);
   for (const Ending& ending : handed.batch.endings) apply(handed.worker, ending);
   Recent& recent = recent_[handed.worker];
   while (recent.first < handed.batch.placementsTaken && !recent.placements.empty()) {

@@ -50,7 +50,11 @@ class Writer {
     uint32_t records = 0;
     bool isPlaced = false;  // it has a place in the current segment
     std::vector<Position> ends;
-    std::vector<uint64_t> batchOffsets;
+    struct Place {
+      uint64_t offset = 0;
+      uint32_t records = 0;
+    };
+    std::vector<Place> places;  // of the batches
 
     bool hasRecords() const { return bytes > groupHeaderBytes; }
     bool isEmpty() const { return own.size() <= groupHeaderBytes && batches.empty(); }
@@ -67,7 +71,7 @@ class Writer {
   void acknowledge(uint64_t nowMs);
   void handToReplica(std::vector<Replica::Commit> commits, uint64_t nowMs);
   void account();
-  void accountBatch(const HandedBatch& handed, Position at);
+  void accountBatch(const HandedBatch& handed, Position at, uint32_t records);
   void apply(unsigned worker, const Ending& ending);
   Position resolve(unsigned worker, Ending::Name name, uint64_t value) const;
   bool keepHouse(uint64_t nowMs, bool isBusy);
