@@ -49,6 +49,8 @@ export interface StageResult {
   readonly takeovers: number;
   readonly unsubscribes: number;
   readonly latencyNs?: Times;
+  /** From publishing to PUBACK or PUBCOMP, of one message of a publisher at a time. */
+  readonly acknowledgeNs?: Times;
   readonly connectNs?: Times;
   /** From SUBSCRIBE to the last of a few retained messages, and to the last of all. */
   readonly answerNs?: Times;

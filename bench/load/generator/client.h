@@ -256,11 +256,11 @@ class Client {
     switch (frame.type()) {
       case Packet::publish: return onPublish(frame, now);
       case Packet::puback:
-      case Packet::pubcomp: return role_.onAcknowledged(*this, reasonCodeOf(frame));
+      case Packet::pubcomp: return onAcknowledged(frame);
       case Packet::pubrec:
-        if (reasonCodeOf(frame) >= firstError) return role_.onAcknowledged(*this, reasonCodeOf(frame));
-        return acknowledge(Packet::pubrel, read16(frame.body).value_or(0));
-      case Packet::pubrel: return acknowledge(Packet::pubcomp, read16(frame.body).value_or(0));
+        if (reasonCodeOf(frame) >= firstError) return onAcknowledged(frame);
+        return acknowledge(Packet::pubrel, packetIdOf(frame));
+      case Packet::pubrel: return acknowledge(Packet::pubcomp, packetIdOf(frame));
       case Packet::suback: return onSuback(frame);
       case Packet::unsuback: return role_.onUnsubscribed(*this);
       case Packet::connack: return onConnack(frame);
@@ -300,8 +300,11 @@ class Client {
     role_.onSubscribed(*this);
   }
 
+  void onAcknowledged(const Frame& frame) { role_.onAcknowledged(*this, packetIdOf(frame), reasonCodeOf(frame)); }
+
   void acknowledge(Packet type, uint16_t packetId) { send(acknowledgement(type, packetId)); }
 
+  static uint16_t packetIdOf(const Frame& frame) { return read16(frame.body).value_or(0); }
   static uint8_t reasonCodeOf(const Frame& frame) { return frame.body.size() > 2 ? frame.body[2] : uint8_t(0); }
 
   void lose(std::string why) {

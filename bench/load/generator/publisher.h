@@ -71,10 +71,15 @@ class Publisher final : public Role {
     startNs_ = now - due_ * terms_.schedule.intervalNs;
     publish(now);
   }
-  void onAcknowledged(Client&, uint8_t reasonCode) override {
+  void onAcknowledged(Client&, uint16_t packetId, uint8_t reasonCode) override {
     unacknowledged_.fetch_sub(1, std::memory_order_relaxed);
     if (reasonCode >= firstError) refusals_++;
-    publish(nowNs());
+    const uint64_t now = nowNs();
+    if (packetId == timedPacketId_) {
+      loop_.tally().acknowledge.record(now - timedAtNs_);
+      timedPacketId_ = 0;
+    }
+    publish(now);
   }
   void onLost(Client&, const std::string& why) override {
     client_ = nullptr;
@@ -112,7 +117,11 @@ class Publisher final : public Role {
     stream.packet.write(client_->reserve(stream.packet.size()), packetId_, atNs, ++stream.sequence);
     sent_.store(sent_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (terms_.qos > 0) unacknowledged_.fetch_add(1, std::memory_order_relaxed);
-    if (loop_.isMeasuring()) loop_.tally().published++;
+    if (!loop_.isMeasuring()) return;
+    loop_.tally().published++;
+    if (terms_.qos == 0 || timedPacketId_ != 0) return;
+    timedPacketId_ = packetId_;
+    timedAtNs_ = atNs;
   }
 
   Loop& loop_;
@@ -121,6 +130,8 @@ class Publisher final : public Role {
   std::vector<Stream> streams_;
   size_t next_ = 0;
   uint16_t packetId_ = 0;
+  uint16_t timedPacketId_ = 0;  // of the message whose acknowledgement is timed; 0: none
+  uint64_t timedAtNs_ = 0;      // when it was published
   bool isPublishing_ = false;
   uint64_t startNs_ = 0;
   uint64_t due_ = 0;

@@ -24,7 +24,7 @@ class RetainedPublisher final : public Role {
       : loop_(loop), set_(set), first_(first), end_(end) {}
 
   void onConnected(Client& client) override { start(client); }
-  void onAcknowledged(Client& client, uint8_t reasonCode) override {
+  void onAcknowledged(Client& client, uint16_t, uint8_t reasonCode) override {
     if (reasonCode >= firstError) refusals_++;
     acknowledged_++;
     send(client);

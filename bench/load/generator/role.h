@@ -17,7 +17,7 @@ class Role {
   // `nowNs`: when its bytes were received.
   virtual void onPublish(Client&, const ReceivedPublish&, uint64_t /*nowNs*/) {}
   // PUBACK or PUBCOMP, or a PUBREC with an error.
-  virtual void onAcknowledged(Client&, uint8_t /*reasonCode*/) {}
+  virtual void onAcknowledged(Client&, uint16_t /*packetId*/, uint8_t /*reasonCode*/) {}
   // The phase has changed.
   virtual void onPhase(Client&) {}
   // Every few milliseconds, if it wants that.

@@ -217,6 +217,7 @@ class Run {
     json.number("refused", double(tally.refused)).number("reconnects", double(tally.reconnects));
     json.number("takeovers", double(tally.takeovers)).number("unsubscribes", double(tally.unsubscribes));
     addHistogram(json, "latencyNs", tally.latency);
+    addHistogram(json, "acknowledgeNs", tally.acknowledge);
     addHistogram(json, "connectNs", tally.connect);
     addHistogram(json, "answerNs", tally.answer);
     addHistogram(json, "answerAllNs", tally.answerAll);

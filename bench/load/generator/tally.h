@@ -10,6 +10,7 @@ struct Tally {
   uint64_t published = 0;
   uint64_t delivered = 0;
   Histogram latency;          // from publishing (open loop: from when it was due) to arrival
+  Histogram acknowledge;      // from publishing to PUBACK or PUBCOMP, of one message of a publisher at a time
   Histogram scheduleLag;      // open loop: how much later than due the generator itself got to publish
   Histogram connect;          // from opening a socket to CONNACK
   Histogram answer;           // from SUBSCRIBE to the last retained message that it asked for, of a few
@@ -23,6 +24,7 @@ struct Tally {
     published += other.published;
     delivered += other.delivered;
     latency.add(other.latency);
+    acknowledge.add(other.acknowledge);
     scheduleLag.add(other.scheduleLag);
     connect.add(other.connect);
     answer.add(other.answer);

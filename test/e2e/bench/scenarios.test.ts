@@ -52,6 +52,8 @@ async function check(broker: RunningPeer, scenario: Scenario): Promise<void> {
     assert.ok(stage.seconds > 0);
     assert.equal(stage.refused, 0);
     assert.ok(stage.broker && stage.broker.bytesPeak > 1e6);
+    if (Number(scenario.flags['qos'] ?? 0) > 0)
+      assert.ok(stage.acknowledgeNs && stage.acknowledgeNs.p50 <= stage.acknowledgeNs.max);
   }
   for (const { name, of } of metricsOf(scenario.kind)) {
     const value = of(result);
