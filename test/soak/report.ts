@@ -27,8 +27,12 @@ function brokenOf({ broken }: RoundResult['model']): string {
 }
 
 /** All about the faults of a round. */
-export function reportOf({ plan, model, log }: RoundResult, command: string): string {
-  const lines = [`\nSeed ${plan.seed} with ${plan.workers} workers: ${brokenOf(model)}\n`];
+export function reportOf({ plan, model, log, lateness }: RoundResult, command: string): string {
+  const { ownMs, brokerMs } = lateness;
+  const lines = [
+    `\nSeed ${plan.seed} with ${plan.workers} workers: ${brokenOf(model)}\n`,
+    `  The soak was late by ${Math.round(ownMs)} ms at most; the broker answered within ${Math.round(brokerMs)} ms.\n`,
+  ];
   for (const { rule, what } of model.faults) lines.push(`  ${rule}: ${what}`);
   const clients = new Set(model.faults.slice(0, 3).flatMap((fault) => fault.clients));
   const moments = model.faults.slice(0, 3).flatMap((fault) => fault.moments);

@@ -1,4 +1,4 @@
-/** A client that subscribes once and reads what is retained. */
+/** A client that reads what is retained, with a new subscription. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { decodePublish } from '../../core/wire/decode-publish.ts';
 import { encodeSubscribe } from '../../core/wire/encode-subscribe.ts';
@@ -6,26 +6,62 @@ import { PacketType } from '../../core/wire/packet-type.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import type { TransportName } from '../support/raw-client.ts';
 import { Link } from './clients/link.ts';
-import { patienceMs, type World } from './clients/terms.ts';
+import { againMs, patienceMs, type World } from './clients/terms.ts';
 import type { Publication } from './model/publications.ts';
 import { type Found, wrongOf } from './model/retained.ts';
 
 /** For so long nothing more must have come. */
 const quietMs = 150;
 
+function isIn(link: Link): boolean {
+  return link.connack?.reasonCode === 0 && !link.connection.isClosed;
+}
+
 export class RetainedReader {
   readonly clientId: string;
   readonly #world: World;
   readonly #found = new Map<string, Publication>();
   #lastMs = performance.now();
+  #hasSuback = false;
 
   constructor(clientId: string, world: World) {
     this.clientId = clientId;
     this.#world = world;
   }
 
-  /** Reads until nothing more comes and nothing is missing; what is missing is waited for in patience. */
-  async read(transport: TransportName): Promise<Found> {
+  /**
+   * Reads until nothing more comes and nothing is missing; what is missing is waited for in patience. Undefined, and a
+   * fault: it was not let in, or its connection was cut.
+   */
+  async read(transport: TransportName): Promise<Found | undefined> {
+    const { model } = this.#world;
+    const endMs = performance.now() + patienceMs;
+    let link = await this.#connect(transport);
+    // It is a new client, whom a busy broker may refuse.
+    while (!isIn(link) && performance.now() < endMs) {
+      link.connection.die('reset');
+      await delay(againMs);
+      link = await this.#connect(transport);
+    }
+    if (!isIn(link)) {
+      const why = link.connack === undefined ? 'was closed' : `got 0x${link.connack.reasonCode.toString(16)}`;
+      model.fault('locked out', `${this.clientId} ${why} for ${patienceMs} ms`, this.clientId);
+      return undefined;
+    }
+    this.#subscribe(link);
+    const readMs = performance.now() + patienceMs;
+    const isMissing = (): boolean =>
+      (!this.#hasSuback || wrongOf(model, this.#found).length > 0) && performance.now() < readMs;
+    while (isIn(link) && (performance.now() - this.#lastMs < quietMs || isMissing())) await delay(20);
+    const { isClosed } = link.connection;
+    link.connection.die('fin');
+    if (isClosed) model.fault('cut off', `${this.clientId} was cut off`, this.clientId);
+    else if (!this.#hasSuback) model.fault('unfinished', `${this.clientId} got no SUBACK`, this.clientId);
+    else return this.#found;
+    return undefined;
+  }
+
+  async #connect(transport: TransportName): Promise<Link> {
     const { model, ports } = this.#world;
     const packet = {
       protocolVersion: 5,
@@ -43,20 +79,20 @@ export class RetainedReader {
       },
     );
     await link.settled;
+    return link;
+  }
+
+  #subscribe(link: Link): void {
     const subscriptions = ['r/#', 'w/#'].map((topicFilter) => {
       return { topicFilter, qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
     });
     link.send(encodeSubscribe({ packetId: 1, subscriptions, properties: {} }, 5));
     this.#lastMs = performance.now();
-    const endMs = this.#lastMs + patienceMs;
-    const isMissing = (): boolean => wrongOf(model, this.#found).length > 0 && performance.now() < endMs;
-    while (performance.now() - this.#lastMs < quietMs || isMissing()) await delay(20);
-    link.connection.die('fin');
-    return this.#found;
   }
 
   #onPacket(header: number, body: Uint8Array): void {
     this.#lastMs = performance.now();
+    if (header >> 4 === PacketType.suback) this.#hasSuback = true;
     if (header >> 4 !== PacketType.publish) return;
     const packet = decodePublish(header, body, 5);
     if (isProtocolError(packet)) throw new Error(packet.why);

@@ -30,7 +30,24 @@ export interface RoundResult {
   readonly counters: Statistics | undefined;
   /** The last that the broker logged, of errors. */
   readonly log: string;
+  readonly lateness: Lateness;
 }
+
+/** How late this process was at most, and how long the broker took to answer: what a machine has no time for is nobody's fault. */
+export interface Lateness {
+  ownMs: number;
+  brokerMs: number;
+}
+
+/** Nobody is refused, cut off or dropped since the machine gave the broker, or the clients, no time. */
+const unhurried = {
+  overloadLagMs: 0,
+  connectTimeoutMs: patienceMs,
+  lastFramesMs: patienceMs,
+  webSocketPingMs: 3_600_000,
+  webSocketSilenceMs: 3_600_000,
+} as const;
+const pulseMs = 250;
 
 /** Of the messages that are queued in the broker while publishers go on. */
 const queuedMax = 5_000;
@@ -41,13 +58,14 @@ const lastWillMs = 2_600;
 
 export async function playRound(plan: Plan, faulty: FaultyAddon | undefined): Promise<RoundResult> {
   const model = new Model(plan.seed);
-  const { workers, limits } = plan;
+  const { workers } = plan;
+  const limits = { ...unhurried, ...plan.limits };
   const broker = await BrokerProcess.start({ workers, limits }, faulty);
   try {
     const round = new Round(plan, model, broker);
     const counters = await round.play();
     if (broker.failure !== undefined) model.fault('broker', broker.failure);
-    return { plan, model, counters, log: broker.log };
+    return { plan, model, counters, log: broker.log, lateness: round.lateness };
   } finally {
     await broker.stop();
   }
@@ -60,6 +78,8 @@ class Round {
   readonly #stage: Stage;
   readonly #world: World;
   readonly #actors: Actor[] = [];
+  readonly lateness: Lateness = { ownMs: 0, brokerMs: 0 };
+  #isOver = false;
 
   constructor(plan: Plan, model: Model, broker: BrokerProcess) {
     this.#plan = plan;
@@ -77,6 +97,28 @@ class Round {
 
   /** The counters at rest; undefined if the broker has ended. */
   async play(): Promise<Statistics | undefined> {
+    const pulse = this.#takePulse();
+    try {
+      return await this.#playAll();
+    } finally {
+      this.#isOver = true;
+      await pulse;
+    }
+  }
+
+  async #takePulse(): Promise<void> {
+    const { lateness } = this;
+    while (!this.#isOver) {
+      const beforeMs = performance.now();
+      await delay(pulseMs);
+      const askedMs = performance.now();
+      lateness.ownMs = Math.max(lateness.ownMs, askedMs - beforeMs - pulseMs);
+      await this.#broker.statistics();
+      lateness.brokerMs = Math.max(lateness.brokerMs, performance.now() - askedMs);
+    }
+  }
+
+  async #playAll(): Promise<Statistics | undefined> {
     for (const actor of this.#actors) await actor.begin();
     await this.#act();
     const counters = await this.#comeToRest();
@@ -162,7 +204,8 @@ class Round {
     checkCaughtUp(model, counters, dropsMax);
     for (const transport of transports) {
       const reader = new RetainedReader(`reader-${transport}`, this.#world);
-      checkRetained(model, await reader.read(transport), reader.clientId);
+      const found = await reader.read(transport);
+      if (found !== undefined) checkRetained(model, found, reader.clientId);
     }
   }
 
@@ -196,7 +239,7 @@ const cleanTerms = {
 } as const satisfies Omit<ClientTerms, 'clientId'>;
 
 async function endSession({ client }: Actor): Promise<void> {
-  const isEnded = client.version === 5 || !client.terms.isLasting;
+  const isEnded = client.isConnected && (client.version === 5 || !client.terms.isLasting);
   await client.part(client.terms.isLasting && client.version === 5);
   if (isEnded) return;
   await new Client({ ...cleanTerms, clientId: client.id }, client.world).endWhatever();

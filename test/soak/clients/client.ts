@@ -16,6 +16,7 @@ import type { Death } from './connection.ts';
 import { Link } from './link.ts';
 import { Reception } from './reception.ts';
 import {
+  againMs,
   type ClientTerms,
   type ConnectTerms,
   connectPacketOf,
@@ -278,10 +279,18 @@ export class Client {
     if (this.world.hasCrashes) this.#isCertain = false;
   }
 
-  /** Connects with a clean start, whatever there was, and parts: no session is left. */
+  /** Connects with a clean start, whatever there was, and parts: no session is left. A busy broker may refuse it for a while. */
   async endWhatever(): Promise<void> {
     this.#isCertain = false;
-    if (await this.connect({ transport: 'tcp', cleanStart: true })) await this.part();
+    const endMs = performance.now() + patienceMs;
+    while (!(await this.connect({ transport: 'tcp', cleanStart: true }))) {
+      if (performance.now() > endMs) {
+        this.fault('locked out', 'could not connect to end its session');
+        return;
+      }
+      await delay(againMs);
+    }
+    await this.part();
   }
 
   // --- sending --------------------------------------------------------------------------------------

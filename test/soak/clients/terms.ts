@@ -36,6 +36,9 @@ export interface World {
 /** A broker that has not answered after this long does not answer. */
 export const patienceMs = 60_000;
 
+/** Between two attempts to be let in. */
+export const againMs = 500;
+
 /** A CONNECT that was given up may come through for so long. */
 export const strayMs = 15_000;
 
