@@ -438,6 +438,10 @@ export class SessionDirectory {
   /** From now on nobody is let in; `closedReasonCode` is for a CONNACK. */
   close(closedReasonCode: number): void {
     this.#closedReasonCode = closedReasonCode;
+    for (const record of this.#byKey.values()) {
+      const arrival = takeWaiting(record);
+      if (arrival !== undefined) this.#turnAway(arrival, arrival.request, closedReasonCode);
+    }
     this.#leaving = this.#byKey.values();
   }
 

@@ -181,6 +181,11 @@ function banned(stage: Stage): void {
   stage.directory.endClients((_identity, { clientId }) => clientId === 'a', 0x98);
 }
 
+function drained(stage: Stage): void {
+  stage.directory.close(0x88);
+  stage.closed('settled');
+}
+
 function bannedAndArrived(stage: Stage): void {
   banned(stage);
   stage.directory.arrived(1, 1, row('settled'));
@@ -210,6 +215,7 @@ const cells: readonly (readonly [Reached, string, (stage: Stage) => void, readon
   ['closing', 'an operator ends it', endedByOperator, ['0 refuse 1 0x98', '0 endSession 1']],
   ['closing', 'another connection', (s) => s.connect(1, 9), ['0 refuse 2 0x89']],
   ['closing', 'both clients are banned', banned, ['0 refuse 1 0x98', '0 refuse 2 0x8a']],
+  ['closing', 'the broker is drained, and it is closed', drained, ['0 refuse 2 0x88']],
   ['closing', 'closed', (s) => s.closed('settled'), accepted(2)],
   ['closing', 'closed, and its session with it', (s) => s.closed('absent'), acceptedAnew(2)],
   ['closing', 'who waits has left', (s) => s.directory.abandoned(0, 2, 'a'), []],
