@@ -186,7 +186,7 @@ class Engine : private ShardPort,
   // In a cluster each worker logs what is its own, and a lane to another node is never empty for long: what is on its
   // way matters only if this node's log alone still has it.
   bool isAtRest() {
-    bool isAtRest = !hasSlices() && held_.isEmpty() && !journal_.isHolding() && !journal_.hasOpenTurn() &&
+    bool isAtRest = !hasSlices() && held_.isEmpty() && !journal_.isHolding() && !journal_.hasUnsubmitted() &&
                     departed_.empty() && offersLeft_ == 0 && !shard_.isWaiting();
     eachOther([&](unsigned worker) {
       if (lanes_.isRemote(worker)) return;
@@ -823,6 +823,7 @@ class Engine : private ShardPort,
     }
     if (turnGate_ && index_ == 0) turnGate_->tick();
     if (++ticks_ % clockTicks == 0 && counters_.get(Counter::sessions) > 0) journal_.clock();
+    journal_.submitAll();
   }
 
   // --- workers and slots --------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Checkpointer : public TurnGate {
   void pass(Engine& engine) override {
     if (writer_ == engine.row() && hasEnded_) giveUpOld(engine);
     if (!isAsked()) return;
-    engine.journal().submit();  // the state already includes it, so it belongs before the checkpoint
+    engine.journal().submitAll();  // the state already includes it, so it belongs before the checkpoint
     if (!engine.isAtRest()) return;
     std::unique_lock lock(mutex_);
     if (++arrived_ < broker_.workers()) {

@@ -106,6 +106,12 @@ class Journal {
     appender_->flush();
     submitted_.push({turn_++, last_});
     isDirty_ = false;
+    hasLate_ = false;
+  }
+  // With what nobody waits for, too.
+  void submitAll() {
+    isDirty_ = isDirty_ || hasLate_;
+    submit();
   }
   // Once a turn: sees how far the log has got.
   void update() {
@@ -155,6 +161,7 @@ class Journal {
   // Whether update() would find anything new.
   bool hasNews() { return !submitted_.isEmpty() && appender_->isCommitted(submitted_.front().last); }
   bool hasOpenTurn() const { return isDirty_; }
+  bool hasUnsubmitted() const { return isDirty_ || hasLate_; }
 
   // --- answers held back ----------------------------------------------------------------------------
 
@@ -336,17 +343,20 @@ class Journal {
     std::vector<uint64_t>& done = session.durable->done.own();
     if (done.empty()) unsaid_.push_back(session.key);
     done.push_back(message);
-    if (done.size() >= doneMax) flushDone(session);
+    if (done.size() < doneMax) return;
+    appendLate(records::Done{session.key, bytesOf(done)});
+    clearDone(session);
   }
   void settle(Session& session, const Delivery& delivery) {
     if (delivery.message && (delivery.qos > 0 || delivery.share != 0))
       settle(session, delivery.message->logId, delivery.share != 0);
   }
+  // All that the session is finished with is handed over with this turn.
   void flushDone(Session& session) {
+    isDirty_ = isDirty_ || hasLate_;
     if (!session.durable || session.durable->done->empty()) return;
     append(records::Done{session.key, bytesOf(session.durable->done.look())});
-    if (session.connection) session.durable->done.own().clear();
-    else session.durable->done.reset();
+    clearDone(session);
   }
   // The sessions passed to settle() since the last call.
   std::vector<uint64_t> takeUnsaid() { return std::exchange(unsaid_, {}); }
@@ -369,16 +379,15 @@ class Journal {
     append(records::Released{session.key, packetId});
     note(session);
   }
-  void completed(const Session& session, uint16_t packetId) { append(records::Completed{session.key, packetId}); }
+  void completed(const Session& session, uint16_t packetId) { appendLate(records::Completed{session.key, packetId}); }
 
   // Called now and then, so that a start knows roughly when the broker was last running.
   void clock() { append(records::Clock{wallClockMs()}); }
 
   template <class Record>
   log::Ticket append(const Record& record) {
-    last_ = log::append(*appender_, record, isCopying_ ? records::inCheckpoint(Record::kind) : Record::kind);
     isDirty_ = true;
-    return last_;
+    return add(record);
   }
 
  private:
@@ -419,6 +428,24 @@ class Journal {
     if (session.durable && !isCopying_) session.durable->turn = turn_;
   }
 
+  template <class Record>
+  log::Ticket add(const Record& record) {
+    last_ = log::append(*appender_, record, isCopying_ ? records::inCheckpoint(Record::kind) : Record::kind);
+    return last_;
+  }
+  // Nobody waits for the record, so it is not worth a sync of its own: it goes along with the next one that is, at the
+  // latest within a second.
+  template <class Record>
+  void appendLate(const Record& record) {
+    add(record);
+    hasLate_ = true;
+    isDirty_ = isDirty_ || appender_->isLarge();
+  }
+  static void clearDone(Session& session) {
+    if (session.connection) session.durable->done.own().clear();
+    else session.durable->done.reset();
+  }
+
   log::Ticket copyOf(const Publication& publication, uint8_t flags, uint16_t receivedPacketId) {
     return append(
         records::Message{.id = publication.logId,
@@ -440,6 +467,7 @@ class Journal {
   uint64_t turn_ = 1;
   uint64_t committedTurn_ = 0;
   bool isDirty_ = false;
+  bool hasLate_ = false;  // records that nobody waits for
   log::Ticket last_;
   bool isWatching_ = false;
   log::Ticket watched_;

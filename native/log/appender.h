@@ -106,8 +106,9 @@ class Appender {
   // Between records that do not belong together: hands over the batch if it is large enough for the writer to start on
   // it.
   void flushIfLarge() {
-    if (open_.records.size() >= largeBatchBytes) flush();
+    if (isLarge()) flush();
   }
+  bool isLarge() const { return open_.records.size() >= largeBatchBytes; }
 
   // The next ticket to be given.
   Ticket nextTicket() const { return next_; }

@@ -141,6 +141,40 @@ TEST("durable: PUBLISH with QoS 2 and PUBREL to a durable session wait, and what
   CHECK_EQ(sink.outstanding.size(), 0);
 }
 
+TEST("durable: acknowledgements that nobody waits for cause no sync, and are safe within a second") {
+  constexpr int messages = 600;  // more than a session collects for a record
+  for (const int qos : {1, 2}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, 1);
+    Client& publisher = broker.connected("publisher", 0, fleeting());
+    Client& subscriber = broker.connected("subscriber", 0, durable());
+    subscriber.subscribe("t", qos);
+    broker.settle();
+    for (int i = 0; i < messages; i++) publisher.publish("t", std::to_string(i), qos);
+    subscriber.answersAtOnce = false;
+    broker.settle();
+    while (qos == 2 && subscriber.answers.size() > 0 && subscriber.answers.front()[0] == 0x50) {  // PUBREC
+      subscriber.answer(1);
+      broker.settle();
+    }
+    const uint64_t before = disk.written;
+    subscriber.answer();
+    broker.settle();
+    CHECK_EQ(subscriber.received.size(), size_t(messages));
+    CHECK_EQ(disk.written, before);
+    broker.advanceTime(1'000);
+    broker.settle();
+    CHECK(disk.written > before);
+
+    broker.crash(1);
+    subscriber.answersAtOnce = true;
+    const size_t arrivals = subscriber.arrivals.size();
+    subscriber.connect(0);
+    broker.settle();
+    CHECK_EQ(subscriber.arrivals.size(), arrivals);
+  }
+}
+
 TEST("durable: CONNACK, SUBACK and UNSUBACK of durable sessions wait, those of others do not") {
   KeptDisk disk;
   HandDrivenBroker broker(disk, 1);
