@@ -9,6 +9,7 @@ import { type Attacker, numbered } from '../attacker.ts';
 import type { Target } from '../target.ts';
 
 const MiB = 1_048_576;
+const nothing = new Uint8Array();
 
 export const furtherAttacks: readonly Attack[] = [
   {
@@ -159,7 +160,14 @@ export const furtherAttacks: readonly Attack[] = [
         200,
         Array.from({ length: 1_000 }, () => pingreqFrame),
       );
-      return '200,000 PINGREQs answered';
+      const webSocket = await target.connect({}, 'ws');
+      const pings = Buffer.concat(Array.from({ length: 40_000 }, () => encodeFrame(opcode.ping, nothing)));
+      for (let round = 0; round < 5; round++) {
+        webSocket.raw.sendRaw(pings);
+        await webSocket.raw.flushed();
+      }
+      await rounds(webSocket, 1, [pingreqFrame]);
+      return '200,000 PINGREQs answered, and the last of as many WebSocket Pings';
     },
   },
   {
