@@ -17,13 +17,17 @@ struct HandedBatch {
 class Inbox final : public BatchSink {
  public:
   void take(unsigned worker, Batch& batch) override {
-    const std::lock_guard lock(mutex_);
-    handed_.push_back({worker, std::exchange(batch, {})});
-    if (!memory_.empty()) {
-      batch = std::move(memory_.back());
-      memory_.pop_back();
+    bool isWriterAsleep;
+    {
+      const std::lock_guard lock(mutex_);
+      handed_.push_back({worker, std::exchange(batch, {})});
+      if (!memory_.empty()) {
+        batch = std::move(memory_.back());
+        memory_.pop_back();
+      }
+      isWriterAsleep = std::exchange(isWriterAsleep_, false);
     }
-    if (isWriterAsleep_) wake_.notify_one();
+    if (isWriterAsleep) wake_.notify_one();  // it may run at once, in place of this thread, and wants the mutex
   }
 
   // Appends everything there is to `batches`.
