@@ -7,6 +7,7 @@ import { lookup } from 'node:dns/promises';
 import { createServer, type Server } from 'node:net';
 import { BrokerError } from '../broker-error.ts';
 import { loadAddon } from '../data-plane/addon.ts';
+import { systemReason } from '../system-reason.ts';
 
 /** The numeric address of a host name. Errors: ADDRESS_NOT_AVAILABLE. */
 export async function numericAddress(host: string): Promise<string> {
@@ -64,6 +65,6 @@ function portError(cause: NodeJS.ErrnoException, host: string, port: number, opt
     const message = `Port ${port} on ${host} needs more rights; choose one above 1023 with the option ${option}.`;
     return new BrokerError('ADDRESS_NOT_PERMITTED', message, { cause });
   }
-  const message = `Cannot listen on ${host}:${port} (${cause.code}); choose an address of this machine with the option host.`;
+  const message = `Cannot listen on ${host}:${port} (${systemReason(cause)}); choose an address of this machine with the option host.`;
   return new BrokerError('ADDRESS_NOT_AVAILABLE', message, { cause });
 }

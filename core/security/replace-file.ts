@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
+import { systemReason } from '../system-reason.ts';
 
 /**
  * Only its owner may read a new one; one that is there keeps its owner and its rights, so that root can change a file of the
@@ -34,8 +35,8 @@ export function replaceFile(path: string, text: string): void {
     renameSync(temporary, target);
   } catch (cause) {
     rmSync(temporary, { force: true });
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BrokerError('ACCESS_FILE_UNREADABLE', `${path} cannot be written: ${reason}.`, { cause });
+    const sentence = `${path} cannot be written: ${systemReason(cause)}.`;
+    throw new BrokerError('ACCESS_FILE_UNREADABLE', sentence, { cause });
   }
 }
 

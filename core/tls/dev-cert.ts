@@ -2,13 +2,15 @@
  * `rallymq dev-cert`: makes a test authority and a certificate signed by it, so that wss can be tried on this machine and
  * in its network. The authority is made once and kept: what trusts it trusts the next certificate too.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
 import { readArguments } from '../config/arguments.ts';
 import { type CertifiedKey, loadAddon } from '../data-plane/addon.ts';
+import { makeDirectory } from '../storage/make-directory.ts';
+import { systemReason } from '../system-reason.ts';
 
 const files = {
   ca: 'dev-ca.pem',
@@ -38,7 +40,7 @@ export function devCert(args: readonly string[]): string {
   const { folder, names } = readRequest(args);
   const path = (name: string): string => join(folder, name);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeDirectory(folder, 0o755);
     const authority = authorityOf(path(files.ca), path(files.caKey));
     const made = loadAddon().makeCertificate({
       commonName: (names[0] ?? 'localhost').slice(0, 64),
@@ -54,8 +56,7 @@ export function devCert(args: readonly string[]): string {
     return report(folder, names, authority.isNew);
   } catch (cause) {
     if (cause instanceof BrokerError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `No certificate can be made in ${folder} (${reason}): name another folder with --out.`;
+    const message = `No certificate can be made in ${folder} (${systemReason(cause)}): name another folder with --out.`;
     throw new BrokerError('DEV_CERT_FAILED', message, { cause });
   }
 }
