@@ -1,13 +1,18 @@
 // The PUBLISH packets with QoS 1 and 2 that are with owners of topics on other nodes, who may be lost with them: each
-// is kept until it is acknowledged, and goes to the next owner otherwise. A shard acknowledges mostly in the order in
-// which it was asked, but for what waits for a log.
+// is kept until it is acknowledged, and goes to the next owner otherwise.
+//
+//   first -> sent <-> sent <-> sent <- last       a list for each worker, in order
+//   index: who has published it, packet identifier and worker -> sent
+//
+// A shard acknowledges in any order: what waits for a log may be far behind what does not.
 #pragma once
-#include <algorithm>
 #include <array>
-#include <deque>
 
 #include "../lanes/requests.h"
 #include "../messages/source.h"
+#include "../structures/hash-index.h"
+#include "../structures/hash.h"
+#include "../structures/slab.h"
 #include "../topics/slot-map.h"
 
 namespace rally {
@@ -17,9 +22,7 @@ class UnderWay {
   UnderWay() = default;
   UnderWay(const UnderWay&) = delete;
   ~UnderWay() {
-    for (const std::deque<request::Publish>& sent : sent_) {
-      for (const request::Publish& each : sent) each.carried.take();
-    }
+    sent_.each([](const Sent& each) { each.asked.carried.take(); });
   }
 
   // These workers may be lost.
@@ -29,28 +32,66 @@ class UnderWay {
   // Sent to the worker, whose acknowledgement removes it.
   void add(unsigned worker, request::Publish asked, const MessageRef& message) {
     asked.carried = Carried(message);
-    sent_[worker].push_back(asked);
+    const uint32_t id = sent_.add();
+    List& list = lists_[worker];
+    sent_[id] = {.asked = asked, .previous = list.last};
+    (list.last == 0 ? list.first : sent_[list.last].next) = id;
+    list.last = id;
+    index_.add(hashOf(asked, worker), id);
   }
   void settle(unsigned worker, const Source& source) {
-    std::deque<request::Publish>& sent = sent_[worker];
-    const auto found = std::find_if(sent.begin(), sent.end(), [&](const request::Publish& each) {
-      return each.connection == source.connection && each.generation == source.generation &&
-             each.packetId == source.packetId && each.qos == source.qos;
-    });
-    if (found == sent.end()) return;
-    found->carried.take();
-    sent.erase(found);
+    const uint64_t hash = hashOf(source, worker);
+    const uint32_t id = index_.find(hash, [&](uint32_t each) { return isOf(sent_[each].asked, source); });
+    if (id == 0) return;
+    sent_[id].asked.carried.take();
+    index_.remove(hash, id);
+    remove(lists_[worker], id);
   }
   // The worker is lost: calls `visit(publish)` for each that it has not acknowledged, in order.
   template <class Visit>
   void lose(unsigned worker, Visit&& visit) {
     watched_ &= ~bitOf(worker);
-    for (const request::Publish& each : std::exchange(sent_[worker], {})) visit(request::Publish(each));
+    for (List& list = lists_[worker]; list.first != 0;) {
+      const request::Publish asked = sent_[list.first].asked;
+      index_.remove(hashOf(asked, worker), list.first);
+      remove(list, list.first);
+      visit(asked);
+    }
   }
 
  private:
+  struct Sent {
+    request::Publish asked = {};
+    uint32_t previous = 0;  // sent to the same worker
+    uint32_t next = 0;
+  };
+  struct List {
+    uint32_t first = 0;
+    uint32_t last = 0;
+  };
+
+  template <class Asked>
+  uint64_t hashOf(const Asked& asked, unsigned worker) const {
+    const uint64_t connection = uint64_t(asked.connection) << 32 | asked.generation;
+    const uint64_t packet = uint64_t(asked.packetId) << 16 | uint64_t(asked.qos) << 8 | worker;
+    return foldedMultiply(foldedMultiply(connection ^ seed_, hashMultiplier) ^ packet, hashMultiplier ^ seed_);
+  }
+  static bool isOf(const request::Publish& asked, const Source& source) {
+    return asked.connection == source.connection && asked.generation == source.generation &&
+           asked.packetId == source.packetId && asked.qos == source.qos;
+  }
+  void remove(List& list, uint32_t id) {
+    const Sent& sent = sent_[id];
+    (sent.previous == 0 ? list.first : sent_[sent.previous].next) = sent.next;
+    (sent.next == 0 ? list.last : sent_[sent.next].previous) = sent.previous;
+    sent_.remove(id);
+  }
+
+  const uint64_t seed_ = randomSeed();  // clients choose packet identifiers
   uint64_t watched_ = 0;
-  std::array<std::deque<request::Publish>, workersMax> sent_;
+  std::array<List, workersMax> lists_;
+  Slab<Sent> sent_;
+  HashIndex index_;
 };
 
 }  // namespace rally

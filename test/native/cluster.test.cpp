@@ -1,4 +1,6 @@
 // native/cluster/remote-ends.h: brokers of several nodes, joined by frames, as one broker to their clients.
+#include <ctime>
+
 #include "hand-driven-broker.h"
 
 using namespace rally;
@@ -334,4 +336,77 @@ TEST(
   CHECK_EQ(broker.total(Counter::publishReceived), 501);
   CHECK(broker.engine(0).openLink(1, 5));
   CHECK_EQ(onTheWay(broker, 0, 1), 0);
+}
+
+namespace {
+
+// Messages that are with other workers, as under-way.h and as lists.
+struct Sent {
+  UnderWay underWay;
+  std::array<std::deque<Source>, 3> lists;
+  const MessageRef message{Message::make(1, 0)};
+
+  void add(unsigned worker, const Source& source) {
+    request::Publish asked;
+    asked.qos = source.qos;
+    asked.packetId = source.packetId;
+    asked.connection = source.connection;
+    asked.generation = source.generation;
+    underWay.add(worker, asked, message);
+    lists[worker].push_back(source);
+  }
+  void settle(unsigned worker, size_t place) {
+    underWay.settle(worker, lists[worker][place]);
+    lists[worker].erase(lists[worker].begin() + std::ptrdiff_t(place));
+  }
+  void lose(unsigned worker) {
+    std::vector<uint32_t> lost;
+    underWay.lose(worker, [&](const request::Publish& asked) {
+      CHECK(asked.carried.take().get() == message.get());
+      lost.push_back(asked.connection << 16 | asked.packetId);
+    });
+    std::vector<uint32_t> expected;
+    for (const Source& each : lists[worker]) expected.push_back(each.connection << 16 | each.packetId);
+    CHECK(lost == expected);
+    lists[worker].clear();
+  }
+};
+
+}  // namespace
+
+TEST("cluster: messages under way are acknowledged in any order, and the others are in order when a worker is lost") {
+  check::eachSeed(50, [](check::Random& random) {
+    Sent sent;
+    for (uint16_t number = 1; number < 500; number++) {
+      const auto worker = unsigned(random.below(3));
+      const std::deque<Source>& list = sent.lists[worker];
+      if (list.empty() || random.chance(55)) {
+        const auto connection = uint32_t(random.between(1, 3));
+        sent.add(worker, {.connection = connection, .generation = 7, .packetId = number, .qos = 1});
+      } else if (random.chance(98)) {
+        sent.settle(worker, random.below(list.size()));
+      } else {
+        sent.lose(worker);
+      }
+      sent.underWay.settle(worker, {.connection = 4, .generation = 7, .packetId = number, .qos = 1});  // not ours
+    }
+    for (unsigned worker = 0; worker < 2; worker++) sent.lose(worker);  // what is left is freed
+    CHECK_EQ(sent.message->references.load(), 1 + sent.lists[2].size());
+  });
+}
+
+TEST("cluster: an acknowledgement takes as long whichever of many messages under way it is for") {
+  constexpr uint16_t count = 20'000;
+  const auto cpuOf = [](bool isBackwards) {
+    Sent sent;
+    for (uint16_t i = 1; i <= count; i++) sent.add(0, {.connection = 1, .packetId = i, .qos = 1});
+    const std::clock_t start = std::clock();
+    for (uint16_t i = 1; i <= count; i++) {
+      const uint16_t packetId = isBackwards ? uint16_t(count + 1 - i) : i;
+      sent.underWay.settle(0, {.connection = 1, .packetId = packetId, .qos = 1});
+    }
+    CHECK_EQ(sent.message->references.load(), 1);
+    return double(std::clock() - start);
+  };
+  CHECK(cpuOf(true) < 20 * cpuOf(false) + CLOCKS_PER_SEC / 100);
 }
