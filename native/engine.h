@@ -239,6 +239,7 @@ class Engine : private ShardPort,
     departures_.proceed();
     accounts_.backlog.park();
     if (turnGate_) turnGate_->proceed(*this);
+    sharing_.giveBack();
     journal_.submit();
     frontEnd_.outbound().flush();
     subscriptions_.askForRetained();

@@ -44,23 +44,57 @@ class Transport {
 };
 
 // Packets that must not be sent yet, in order: each part waits for a turn of the journal (durable/journal.h).
-struct HeldOutput {
+class HeldOutput {
+ public:
+  explicit HeldOutput(Connection& owner) : connection(owner) {}
+
+  // What follows waits for this turn, or a later one.
+  void await(uint64_t turn) {
+    if (parts_.isEmpty() || parts_.back().turn < turn) parts_.push({turn, {}});
+  }
+  // As Outbox::append(). There is something to wait for.
+  bool append(Arena& arena, Bytes bytes) {
+    Outbox& last = parts_.back().outbox;
+    const size_t before = last.bytes();
+    const bool isComplete = last.append(arena, bytes);
+    bytes_ += last.bytes() - before;
+    return isComplete;
+  }
+  void countMessage() {
+    parts_.back().outbox.countMessage();
+    messages_++;
+  }
+  bool isEmpty() const { return parts_.isEmpty(); }
+  size_t bytes() const { return bytes_; }
+  uint32_t messages() const { return messages_; }
+  // Of the oldest part.
+  uint64_t turn() const { return parts_[parts_.first()].turn; }
+  // Appends the oldest part to `outbox`. False: as Outbox::append().
+  bool release(Arena& arena, Outbox& outbox) {
+    Outbox& first = parts_.front().outbox;
+    bytes_ -= first.bytes();
+    messages_ -= first.messages();
+    const bool isComplete = outbox.take(arena, first);
+    parts_.pop();
+    return isComplete;
+  }
+  void clear(Arena& arena) {
+    for (; !parts_.isEmpty(); parts_.pop()) parts_.front().outbox.clear(arena);
+    bytes_ = messages_ = 0;
+  }
+
+  Connection& connection;
+  Marks<HeldOutput>::Place place;  // among those that hold something
+
+ private:
   struct Part {
     uint64_t turn = 0;
     Outbox outbox;
   };
-  std::vector<Part> parts;
 
-  size_t bytes() const {
-    size_t bytes = 0;
-    for (const Part& part : parts) bytes += part.outbox.bytes();
-    return bytes;
-  }
-  uint32_t messages() const {
-    uint32_t messages = 0;
-    for (const Part& part : parts) messages += part.outbox.messages();
-    return messages;
-  }
+  Fifo<Part> parts_;
+  size_t bytes_ = 0;
+  uint32_t messages_ = 0;
 };
 
 // What packet control is told of a connection before anything else: the event `opened`.

@@ -122,18 +122,17 @@ class Outbound {
   void hold(Connection& connection, uint64_t turn) {
     if (journal_.isCommitted(turn)) return;
     if (!connection.held) {
-      connection.held = std::make_unique<HeldOutput>();
-      holding_.push_back(&connection);
+      connection.held = std::make_unique<HeldOutput>(connection);
+      holding_.add(*connection.held, connection.held->place);
     }
-    std::vector<HeldOutput::Part>& parts = connection.held->parts;
-    if (parts.empty() || parts.back().turn < turn) parts.push_back({turn, {}});
+    connection.held->await(turn);
   }
   void holdFor(Session& session) {
     if (session.connection && session.durable) hold(*session.connection, session.durable->turn);
   }
   // Once a turn: sends the packets that may now be sent.
   void releaseHeld() {
-    std::erase_if(holding_, [&](Connection* connection) { return releaseHeld(*connection); });
+    if (holding_.hasAny()) holding_.drain(&HeldOutput::place, [&](HeldOutput& held) { releaseHeld(held); });
   }
   Journal& journal() { return journal_; }
   // The exchange under this packet identifier is complete.
@@ -207,7 +206,7 @@ class Outbound {
 
   // Sends the queue as long as the window and the outbox have room.
   void pump(Session& session) {
-    if (session.hasWaiting() && !session.isHeld()) sendWaiting(session);
+    if (session.hasWaiting() && !session.isHeld() && !session.isGivingBack) sendWaiting(session);
     noteRoom(session);
     if (session.isHeld()) return;
     if (session.retained->hasUnasked() && session.queue.retained() == 0 && session.connection &&
@@ -451,29 +450,21 @@ class Outbound {
     return connection.outbox.bytes() + (connection.held ? connection.held->bytes() : 0) + connection.unsentBytes;
   }
 
-  // The destination of the next bytes.
-  static Outbox& lastOf(Connection& connection) {
-    return connection.held ? connection.held->parts.back().outbox : connection.outbox;
-  }
-  // True when nothing is held any more.
-  bool releaseHeld(Connection& connection) {
-    std::vector<HeldOutput::Part>& parts = connection.held->parts;
-    size_t count = 0;
-    for (; count < parts.size() && journal_.isCommitted(parts[count].turn); count++) {
-      if (!connection.outbox.take(arena_, parts[count].outbox)) ender_.end(connection, Reason::quotaExceeded);
+  void releaseHeld(HeldOutput& held) {
+    Connection& connection = held.connection;
+    bool isAny = false;
+    for (; !held.isEmpty() && journal_.isCommitted(held.turn()); isAny = true) {
+      if (!held.release(arena_, connection.outbox)) ender_.end(connection, Reason::quotaExceeded);
     }
-    if (count == 0) return false;
-    parts.erase(parts.begin(), parts.begin() + std::ptrdiff_t(count));
-    markDirty(connection);
-    if (!parts.empty()) return false;
-    connection.held.reset();
-    return true;
+    if (isAny) markDirty(connection);
+    if (held.isEmpty()) connection.held.reset();
+    else holding_.add(held, held.place);
   }
   void dropHeld(Connection& connection) {
     if (!connection.held) return;
-    for (HeldOutput::Part& part : connection.held->parts) part.outbox.clear(arena_);
+    connection.held->clear(arena_);
+    holding_.remove(*connection.held, connection.held->place);
     connection.held.reset();
-    std::erase(holding_, &connection);
   }
 
   // True when this part of the outbox has room for one more message. A full one is written early, if the socket
@@ -541,7 +532,9 @@ class Outbound {
   }
 
   void append(Connection& connection, Bytes bytes) {
-    if (!lastOf(connection).append(arena_, bytes)) ender_.end(connection, Reason::quotaExceeded);
+    const bool isComplete = connection.held ? connection.held->append(arena_, bytes)
+                                            : connection.outbox.append(arena_, bytes);
+    if (!isComplete) ender_.end(connection, Reason::quotaExceeded);
   }
 
   void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain,
@@ -602,7 +595,8 @@ class Outbound {
     append(connection, head.bytes);
     append(connection, publication.payload);
     if (use.isNew) aliases_.setOurs(connection, use.alias, publication.topic, topicHash_);
-    lastOf(connection).countMessage();
+    if (connection.held) connection.held->countMessage();
+    else connection.outbox.countMessage();
     counters_.add(Counter::publishSent);
     markDirty(connection);
   }
@@ -736,7 +730,7 @@ class Outbound {
   std::vector<Transport*> transports_;
   Marks<Connection> dirty_;
   Marks<Connection> starved_;
-  std::vector<Connection*> holding_;
+  Marks<HeldOutput> holding_;
   std::vector<uint64_t> asking_;
   std::vector<uint64_t> improved_;
   std::vector<uint64_t> arriving_;

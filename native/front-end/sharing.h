@@ -6,9 +6,11 @@
 //
 // A member that leaves gives back its messages: when its session ends, the queue and unacknowledged QoS 1; when it
 // loses its connection, the same, if another member is connected (the shard knows: memberLeft -> handOver); when it
-// unsubscribes, the queue. QoS 2 that was sent once stays with its session [MQTT-4.8.2-4], [MQTT-4.8.2-5].
+// unsubscribes, the queue. QoS 2 that was sent once stays with its session [MQTT-4.8.2-4], [MQTT-4.8.2-5]. The last two
+// wait for the end of the turn, so that a session is searched once, however many shares it leaves.
 #pragma once
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -126,6 +128,7 @@ class Sharing {
     for (const uint64_t key : changed) {
       if (Session* session = sessions_.find(key)) updatePresence(*session);
     }
+    giveBack();
     raiseImproved();
     if (!readied_.empty()) tellReady();
   }
@@ -182,23 +185,47 @@ class Sharing {
 
   // Another member of the share with this key at the shard is connected, and the session is not.
   void handOver(uint64_t key, unsigned shard, uint32_t shardKey) {
-    Session* session = sessions_.find(key);
-    if (!session || session->connection) return;
-    reshare(take(*session, true,
-                 [&](const Delivery& delivery) { return delivery.share == shardKey && ownerOf(delivery) == shard; }));
+    returns_[key].handedOver.insert(nameOf(shard, shardKey));
   }
 
-  // The session's queued messages of this filter, which it is about to leave, for reshare() afterwards.
-  std::vector<Delivery> takeQueued(Session& session, const Filter& filter) {
+  // The session has left the share.
+  void noteLeft(Session& session, const Filter& filter) {
+    if (session.queue.shared() == 0) return;
+    session.isGivingBack = true;
     const Share& share = filters_.share(filter.share);
-    return take(session, false, [&](const Delivery& delivery) {
-      return delivery.share != 0 && delivery.share == share.keyAt(ownerOf(delivery));
-    });
+    std::unordered_set<uint64_t>& left = returns_[session.key].left;
+    if (share.keys.empty()) left.insert(nameOf(anyShard, share.key));
+    else eachWorker(slots_.present(), [&](unsigned shard) { left.insert(nameOf(shard, share.keyAt(shard))); });
+  }
+
+  // At the end of a turn, first before what it has logged is handed over: members give back what is not theirs any
+  // more.
+  void giveBack() {
+    if (returns_.empty()) return;
+    for (const auto& [key, returned] : std::exchange(returns_, {})) {
+      Session* session = sessions_.find(key);
+      if (!session) continue;
+      const bool isAway = !session->connection;
+      const auto isHandedOver = [&](const Delivery& delivery) {
+        return isAway && delivery.share != 0 && returned.handedOver.contains(nameOf(ownerOf(delivery), delivery.share));
+      };
+      const auto isLeft = [&](const Delivery& delivery) {
+        if (delivery.share == 0 || returned.left.empty()) return false;
+        return returned.left.contains(nameOf(anyShard, delivery.share)) ||
+               returned.left.contains(nameOf(ownerOf(delivery), delivery.share));
+      };
+      reshare(take(*session, isHandedOver,
+                   [&](const Delivery& delivery) { return isHandedOver(delivery) || isLeft(delivery); }));
+      if (!session->isGivingBack) continue;
+      session->isGivingBack = false;
+      outbound_.pump(*session);
+    }
   }
   // The messages that a session about to end has not received.
   std::vector<Delivery> takeAll(Session& session) {
     sharers_.erase(session.key);
-    return take(session, true, [](const Delivery& delivery) { return delivery.share != 0; });
+    const auto isOfShare = [](const Delivery& delivery) { return delivery.share != 0; };
+    return take(session, isOfShare, isOfShare);
   }
   void reshare(const std::vector<Delivery>& deliveries) {
     for (const Delivery& delivery : deliveries)
@@ -216,6 +243,15 @@ class Sharing {
     Outbound& outbound;
     ShareLevel operator()(Session& session, uint8_t qos) const { return outbound.levelOf(session, qos); }
   };
+
+  // Shares whose messages a session gives back, by nameOf().
+  struct Returned {
+    std::unordered_set<uint64_t> left;        // what is queued of them ...
+    std::unordered_set<uint64_t> handedOver;  // ... and also what was sent and not acknowledged
+  };
+  // The key is the same at all shards.
+  static constexpr unsigned anyShard = UINT8_MAX;
+  static uint64_t nameOf(unsigned shard, uint32_t key) { return uint64_t(shard) << 32 | key; }
 
   unsigned ownerOf(const Delivery& delivery) const {
     return slots_.ownerOf(filters_.hashOf(delivery.message->topic()));
@@ -286,24 +322,24 @@ class Sharing {
   void askForHeirs(Session& session) {
     std::vector<std::pair<unsigned, uint32_t>> asked;
     const auto ask = [&](const Delivery& delivery) {
-      if (delivery.share == 0) return;
-      const std::pair<unsigned, uint32_t> one(ownerOf(delivery), delivery.share);
-      if (std::find(asked.begin(), asked.end(), one) == asked.end()) asked.push_back(one);
+      if (delivery.share != 0) asked.emplace_back(ownerOf(delivery), delivery.share);
     };
     session.window.eachUnreceived(ask);
     session.queue.each(outbound_.held(), ask);
+    std::sort(asked.begin(), asked.end());
+    asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
     for (const auto& [shard, key] : asked) {
       if (shard == SlotMap::nobody) continue;  // nobody could tell now: what it has stays with it
       requests_.toShard(shard, request::MemberLeft{.share = key, .session = session.key});
     }
   }
 
-  template <class IsMeant>
-  std::vector<Delivery> take(Session& session, bool alsoSent, IsMeant&& isMeant) {
+  template <class IsMeantSent, class IsMeant>
+  std::vector<Delivery> take(Session& session, IsMeantSent&& isMeantSent, IsMeant&& isMeant) {
     std::vector<Delivery> taken;
-    if (alsoSent) session.window.takeUnreceived(isMeant, taken, outbound_.held());
+    session.window.takeUnreceived(isMeantSent, taken, outbound_.held());
     const size_t before = session.queue.size();
-    session.queue.take(isMeant, taken, outbound_.held());
+    if (session.queue.shared() > 0) session.queue.take(isMeant, taken, outbound_.held());
     counters_.subtract(Counter::queued, before - session.queue.size());
     // Where the log does not know of shares, it is not the session's any more. It learns that later than whoever gets
     // it.
@@ -351,9 +387,10 @@ class Sharing {
   ShardRequests& requests_;
   ShareMembers members_;
   const LevelOf level_;
-  std::unordered_set<uint64_t> sharers_;  // sessions that are or were members
-  std::vector<uint64_t> changed_;         // sessions
-  std::vector<uint64_t> improved_;        // sessions, while they are raised
+  std::unordered_set<uint64_t> sharers_;            // sessions that are or were members
+  std::unordered_map<uint64_t, Returned> returns_;  // by session
+  std::vector<uint64_t> changed_;                   // sessions
+  std::vector<uint64_t> improved_;                  // sessions, while they are raised
   // Shares that shards have been told are full, and that may have a member again.
   std::vector<Readied> readied_;
 };

@@ -181,18 +181,16 @@ class Subscriptions {
   bool unsubscribe(Session& session, Bytes text) {
     Filter* filter = filters_.find(text);
     if (!filter || session.move) return false;
-    const bool isMember = filter->isShared && SessionTable::find(session, *filter);
-    const std::vector<Delivery> heritage = isMember ? sharing_.takeQueued(session, *filter) : std::vector<Delivery>();
-    const uint32_t member = isMember ? SessionTable::memberOf(session, *filter) : 0;
     const Subscriber* subscriber = SessionTable::find(session, *filter);
     if (!subscriber) return false;
+    if (filter->isShared) sharing_.noteLeft(session, *filter);
+    const uint32_t member = filter->isShared ? SessionTable::memberOf(session, *filter) : 0;
     uncountDurable(*filter, *subscriber);
     SessionTable::unsubscribe(session, *filter);
     if (session.durable) journal_.unsubscribed(session, text);
     stopRetained(session, text);
     for (SubscribeProgress* each = session.subscribing; each; each = each->next) each->newFilters.erase(filter);
     onRemoved(session, *filter, member);
-    sharing_.reshare(heritage);
     return true;
   }
 

@@ -19,6 +19,7 @@ class DeliveryQueue {
   size_t size() const { return awake_->row.size() + (asleep_ ? asleep_->size() : 0); }
   size_t messages() const { return size() - retained(); }  // published since the session subscribed
   size_t retained() const { return awake_->retained; }     // retained messages for new subscriptions
+  size_t shared() const { return awake_->shared; }         // through shared subscriptions
   bool isAsleep() const { return asleep_ != nullptr; }
   // Bytes of entries and what they hold: of published messages, and of retained ones.
   size_t bytes() const {
@@ -35,6 +36,7 @@ class DeliveryQueue {
     Awake& awake = awake_.own();
     (delivery.isFromStore ? awake.retainedContentBytes : awake.contentBytes) += delivery.bytes();
     if (delivery.isFromStore) awake.retained++;
+    if (delivery.share != 0) awake.shared++;
     held.push(awake.row, std::move(delivery));
   }
   Delivery take(HeldMessages& held) {
@@ -157,7 +159,8 @@ class DeliveryQueue {
     HeldMessages::Rows::Row row;
     size_t contentBytes = 0;          // of published ones: blocks, each fully, and subscription identifiers
     size_t retainedContentBytes = 0;  // likewise
-    size_t retained = 0;
+    uint32_t retained = 0;
+    uint32_t shared = 0;
     std::vector<Delivery> travelling;
   };
 
@@ -174,6 +177,7 @@ class DeliveryQueue {
     Awake& awake = awake_.own();
     (delivery.isFromStore ? awake.retainedContentBytes : awake.contentBytes) -= delivery.bytes();
     if (delivery.isFromStore) awake.retained--;
+    if (delivery.share != 0) awake.shared--;
     return delivery;
   }
 

@@ -77,6 +77,7 @@ struct Session {
   bool isPassedOver : 1 = false;  // a share could do with more than it had room for
   bool isInLine : 1 = false;      // something waits, and goes out in one of the next turns (outbound.h)
   bool isDurable : 1 = false;     // its subscriptions count as such
+  bool isGivingBack : 1 = false;  // some of its queue is for others, and none is sent until they have it (sharing.h)
 
   bool isPersistent() const { return expirySeconds > 0; }
   // Bytes of published messages in the window and the queue together, as sessionQueueBytesMax counts.

@@ -1,4 +1,6 @@
 // Shared subscriptions: each message to one member, whatever members and workers do meanwhile.
+#include <ctime>
+
 #include "hand-driven-broker.h"
 
 using namespace rally;
@@ -288,6 +290,40 @@ TEST("shared: a member that unsubscribes hands over what waits and keeps what wa
     CHECK_EQ(leaver.received.size(), 5);
     CHECK_EQ(heir.received.size(), 15);
     CHECK(allTexts({&leaver, &heir}) == numbers(20));
+  }
+}
+
+TEST("shared: a session that leaves very many shares at once is searched once, whether it unsubscribes or drops") {
+  constexpr int shares = 1'500;
+  Limits limits;
+  limits.sessionQueueMessagesMax = shares;
+  for (const bool isDropped : {false, true}) {
+    HandDrivenBroker broker(1, limits);
+    Client& publisher = broker.connected("p", 0);
+    Client& leaver = broker.connected("l", 0, {.receiveMaximum = 10});
+    Client& heir = broker.connected("h", 0);
+    const auto inEach = [&](Client& client, bool isOver) {
+      for (int i = 0; i < shares; i++) {
+        const std::string filter = "$share/g/" + std::to_string(i);
+        if (isOver) client.unsubscribe(filter);
+        else client.subscribe(filter.c_str(), 1);
+      }
+      const std::clock_t start = std::clock();
+      broker.settle();
+      return double(std::clock() - start);
+    };
+    const double joining = inEach(leaver, false);
+    leaver.answersAtOnce = false;
+    for (int i = 0; i < shares; i++) publisher.publish(std::to_string(i), "x", 1);
+    broker.settle();
+    inEach(heir, false);
+    CHECK_EQ(broker.sessionOf(leaver)->queue.shared(), size_t(shares - 10));
+    if (isDropped) leaver.drop();
+    const std::clock_t start = std::clock();
+    if (isDropped) broker.settle();
+    const double leaving = isDropped ? double(std::clock() - start) : inEach(leaver, true);
+    CHECK(leaving < 20 * joining);
+    CHECK_EQ(heir.received.size(), size_t(isDropped ? shares : shares - 10));
   }
 }
 

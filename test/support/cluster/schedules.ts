@@ -475,12 +475,7 @@ class ExchangePlay extends ReplicatedPlay {
   }
 
   override kill(node: SimulatedNode): void {
-    const wanted = new Set(
-      this.nodes
-        .flatMap(({ clients }) => [...clients.values()])
-        .filter(({ session }) => session === undefined)
-        .map(({ request }) => request.clientId),
-    );
+    const wanted = new Set(this.nodes.flatMap((each) => [...each.wantedClientIds()]));
     for (const [clientId, exchange] of this.#exchanges)
       if (!exchange.isAccepted || wanted.has(clientId)) this.#excuse(exchange, noticedMs);
     super.kill(node);

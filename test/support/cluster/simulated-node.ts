@@ -78,6 +78,8 @@ export class SimulatedNode {
   /** And clients may come. */
   hasJoined = false;
   #connections = 0;
+  /** By worker: when the last thing that it has told the main thread comes there. */
+  readonly #told: number[] = [];
   readonly #stage: Stage;
   readonly #disk: Disk;
   /** From its disk, under keys that another node has meanwhile. */
@@ -221,7 +223,7 @@ export class SimulatedNode {
     };
     const worker = this.#stage.random.below(this.workers);
     this.clients.set(connection, { request, worker, session: undefined });
-    this.#later(() => this.directory.connect(worker, connection, request));
+    this.#later(worker, () => this.directory.connect(worker, connection, request));
     return connection;
   }
 
@@ -232,8 +234,8 @@ export class SimulatedNode {
     this.#lose(connection);
     if (client.session === undefined) {
       const { clientId } = client.request;
-      this.#later(() => this.directory.abandoned(client.worker, connection, clientId));
-    } else this.#tellClosed(client.session);
+      this.#later(client.worker, () => this.directory.abandoned(client.worker, connection, clientId));
+    } else this.#tellClosed(client.worker, client.session);
   }
 
   #lose(connection: number): void {
@@ -245,21 +247,33 @@ export class SimulatedNode {
     this.#stage.onClosed(this, connection);
   }
 
-  #tellClosed(key: number): void {
+  #tellClosed(worker: number, key: number): void {
     const session = this.#stage.sessions.get(key);
     if (session?.expirySeconds === 0 && session.incarnation === this.incarnation)
       this.#stage.sessions.delete(key);
     const row = this.#rowOf(key);
-    this.#later(() => this.directory.closed(key, 'lost', 0, row));
+    this.#later(worker, () => this.directory.closed(key, 'lost', 0, row));
+  }
+
+  /** Clients whose sessions are on their way to this node, or are asked for: also of those who have left meanwhile. */
+  *wantedClientIds(): Iterable<string> {
+    for (const { request, session } of this.clients.values()) if (session === undefined) yield request.clientId;
+    const away = new Set(this.directory.awayClientIds());
+    for (const clientId of this.directory.clientIds())
+      if (!away.has(clientId) && this.directory.connected(clientId) === undefined) yield clientId;
   }
 
   // --- the worker ---------------------------------------------------------------------------------------
 
-  #later(action: () => void): void {
-    this.actor.clock.after(this.#stage.random.below(3), action);
+  /** What a worker tells, in order: it is one thread. */
+  #later(worker: number, action: () => void): void {
+    const { clock } = this.actor;
+    const atMs = Math.max(clock.nowMs() + this.#stage.random.below(3), this.#told[worker] ?? 0);
+    this.#told[worker] = atMs;
+    clock.after(atMs - clock.nowMs(), action);
   }
 
-  /** In order: a worker is one thread. */
+  /** In order, too. */
   #toWorker(worker: number, message: ToWorker): boolean {
     this.actor.clock.after(1, () => this.#take(worker, message));
     return true;
@@ -278,7 +292,7 @@ export class SimulatedNode {
         const session = this.clients.get(message.connection)?.session;
         if (session === undefined) break;
         this.#lose(message.connection);
-        this.#tellClosed(session);
+        this.#tellClosed(worker, session);
         break;
       }
       case 'moveHere':
@@ -287,7 +301,7 @@ export class SimulatedNode {
       case 'endSession':
         if (!this.#twins.delete(message.session) && this.#isHere(message.session))
           this.#stage.sessions.delete(message.session);
-        this.#later(() => this.directory.settled(message.session, this.#rowOf(message.session)));
+        this.#later(worker, () => this.directory.settled(message.session, this.#rowOf(message.session)));
         break;
       default:
         throw new Error(`a played worker knows no ${message.type}`);
@@ -298,7 +312,7 @@ export class SimulatedNode {
     const client = this.clients.get(connection);
     if (client === undefined) {
       const row = this.#rowOf(key);
-      this.#later(() => this.directory.closed(key, 'lost', 0, row));
+      this.#later(worker, () => this.directory.closed(key, 'lost', 0, row));
       return;
     }
     const { clientId, sessionExpirySeconds: expirySeconds } = client.request;
@@ -374,13 +388,13 @@ export class SimulatedNode {
       const restored = { ...session, incarnation: this.incarnation, worker, connection: undefined };
       (this.#stage.sessions.has(key) ? this.#twins : this.#stage.sessions).set(key, restored);
     }
-    this.#later(() => {
-      for (let worker = 0; worker < this.workers; worker++)
+    for (let worker = 0; worker < this.workers; worker++)
+      this.#later(worker, () =>
         this.directory.workerStarted(
           worker,
           [...this.#disk.keys()].map((key) => this.#rowOf(key)),
-        );
-    });
+        ),
+      );
   }
 
   // --- views --------------------------------------------------------------------------------------------
