@@ -43,6 +43,32 @@ Buffer unmasked(const Buffer& frame, size_t payloadAt) {
   return payload;
 }
 
+// Numbers in any order, as a set knows them.
+template <class Counted>
+void countNumbers() {
+  check::eachSeed(300, [](check::Random& random) {
+    Counted sequence;
+    std::set<uint32_t> came;
+    uint32_t next = 1;
+    for (int step = 0; step < 400; step++) {
+      uint32_t number = next;
+      if (random.chance(20)) number += uint32_t(random.below(100));
+      else if (random.chance(20))
+        number -= std::min(number - 1, uint32_t(random.below(random.chance(50) ? 60 : 10'000)));
+      const uint32_t last = came.empty() ? 0 : *came.rbegin();
+      const Arrival expected = number == last + 1   ? Arrival::next
+                               : number > last      ? Arrival::gap
+                               : came.count(number) ? Arrival::duplicate
+                                                    : Arrival::late;
+      CHECK_EQ(sequence.take(number), expected);
+      if (expected != Arrival::duplicate) came.insert(number);
+      next = std::max(last, number) + 1;
+      CHECK_EQ(sequence.last(), *came.rbegin());
+      CHECK_EQ(sequence.missing(), *came.rbegin() - came.size());
+    }
+  });
+}
+
 }  // namespace
 
 TEST("histogram: small values are exact, every quantile is within 1/64 of the sorted values") {
@@ -78,28 +104,23 @@ TEST("histogram: an empty one has no values, and sums count both") {
   CHECK_EQ(a.max(), UINT64_MAX);
 }
 
-TEST("sequence: finds gaps, late numbers and duplicates as a set does") {
-  check::eachSeed(300, [](check::Random& random) {
-    Sequence sequence;
-    std::set<uint32_t> came;
-    uint32_t next = 1;
-    for (int step = 0; step < 400; step++) {
-      uint32_t number = next;
-      if (random.chance(20)) number += uint32_t(random.below(100));
-      else if (random.chance(20))
-        number -= std::min(number - 1, uint32_t(random.below(random.chance(50) ? 60 : 10'000)));
-      const uint32_t last = came.empty() ? 0 : *came.rbegin();
-      const Arrival expected = number == last + 1   ? Arrival::next
-                               : number > last      ? Arrival::gap
-                               : came.count(number) ? Arrival::duplicate
-                                                    : Arrival::late;
-      CHECK_EQ(sequence.take(number), expected);
-      if (expected != Arrival::duplicate) came.insert(number);
-      next = std::max(last, number) + 1;
-      CHECK_EQ(sequence.last(), *came.rbegin());
-      CHECK_EQ(sequence.missing(), *came.rbegin() - came.size());
+TEST("sequence: finds gaps, late numbers and duplicates as a set does") { countNumbers<Sequence>(); }
+TEST("sequence: of dealt numbers too") { countNumbers<DealtSequence>(); }
+TEST("sequence: of dealt numbers it remembers so many, and what comes from before is unclear") {
+  for (const uint32_t jump : {0u, 1u, 5'000'000u}) {
+    DealtSequence sequence;
+    for (uint32_t number = 2; number <= DealtSequence::numbersMax; number++) {
+      CHECK_EQ(sequence.take(number), number == 2 ? Arrival::gap : Arrival::next);
     }
-  });
+    CHECK_EQ(sequence.missing(), 1);
+    const uint32_t next = DealtSequence::numbersMax + 1 + jump;
+    CHECK_EQ(sequence.take(next), jump == 0 ? Arrival::next : Arrival::gap);
+    CHECK_EQ(sequence.take(1), Arrival::unclear);
+    CHECK_EQ(sequence.take(next), Arrival::duplicate);
+    CHECK_EQ(sequence.take(0), Arrival::duplicate);  // there is none
+    CHECK_EQ(sequence.missing(), 1 + jump);
+    CHECK_EQ(sequence.last(), next);
+  }
 }
 
 TEST("sequence: what comes very late is late and neither lost nor a duplicate, until it comes again") {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace load {
@@ -79,6 +80,62 @@ class Sequence {
   uint32_t forgottenTo_ = 0;
   uint64_t missing_ = 0;
   std::vector<Gap> gaps_;
+};
+
+// The same for a stream whose numbers are dealt out to several receivers, and so come in any order: a bit for each from
+// the first that is missing on. A number costs the same as in a stream without gaps.
+//
+//   1 2 3 | 4 5 6 7 |          first_ = 4: all before have come, or are forgotten
+//         | 0 1 1 0 |          last_ = 7, bits of a ring, which grows up to `numbersMax`
+class DealtSequence {
+ public:
+  Arrival take(uint32_t number) {
+    if (number < first_) return number != 0 && number <= forgottenTo_ ? Arrival::unclear : Arrival::duplicate;
+    while (number - first_ >= numbers()) extend(number);
+    uint64_t& word = wordOf(number);
+    if ((word & bitOf(number)) != 0) return Arrival::duplicate;
+    word |= bitOf(number);
+    came_++;
+    const Arrival arrival = number < last_ ? Arrival::late : number == last_ + 1 ? Arrival::next : Arrival::gap;
+    last_ = std::max(last_, number);
+    while (first_ <= last_ && (wordOf(first_) & bitOf(first_)) != 0) pass();
+    return arrival;
+  }
+
+  // The highest number that came.
+  uint32_t last() const { return last_; }
+  // How many below it have not come.
+  uint64_t missing() const { return last_ - came_; }
+
+  static constexpr uint32_t numbersMax = 65'536;
+
+ private:
+  uint32_t numbers() const { return uint32_t(words_.size() * 64); }
+  uint64_t& wordOf(uint32_t number) { return words_[number / 64 & (words_.size() - 1)]; }
+  static uint64_t bitOf(uint32_t number) { return uint64_t(1) << number % 64; }
+  void pass() {
+    wordOf(first_) &= ~bitOf(first_);
+    first_++;
+  }
+
+  // Makes room for the number, in the end by forgetting the first ones.
+  void extend(uint32_t number) {
+    if (numbers() == numbersMax) {
+      for (const uint32_t end = std::min(number - numbersMax, last_) + 1; first_ < end;) pass();
+      if (first_ + numbersMax <= number) first_ = number - numbersMax + 1;
+      forgottenTo_ = first_ - 1;
+      return;
+    }
+    std::vector<uint64_t> before = std::exchange(words_, std::vector<uint64_t>(std::max<size_t>(1, 2 * words_.size())));
+    for (uint32_t each = first_; each <= last_; each++)
+      wordOf(each) |= before[each / 64 & (before.size() - 1)] & bitOf(each);
+  }
+
+  uint32_t first_ = 1;
+  uint32_t last_ = 0;
+  uint32_t forgottenTo_ = 0;
+  uint64_t came_ = 0;
+  std::vector<uint64_t> words_;
 };
 
 }  // namespace load

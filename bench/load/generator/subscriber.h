@@ -9,7 +9,7 @@ namespace load {
 
 // What the members of a shared subscription have got between them. They are all of one thread.
 struct Group {
-  std::vector<Sequence> streams;
+  std::vector<DealtSequence> streams;
 };
 
 class Subscriber final : public Role {
