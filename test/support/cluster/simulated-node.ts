@@ -257,7 +257,8 @@ export class SimulatedNode {
 
   /** Clients whose sessions are on their way to this node, or are asked for: also of those who have left meanwhile. */
   *wantedClientIds(): Iterable<string> {
-    for (const { request, session } of this.clients.values()) if (session === undefined) yield request.clientId;
+    for (const { request, session } of this.clients.values())
+      if (session === undefined) yield request.clientId;
     const away = new Set(this.directory.awayClientIds());
     for (const clientId of this.directory.clientIds())
       if (!away.has(clientId) && this.directory.connected(clientId) === undefined) yield clientId;
