@@ -37,6 +37,8 @@ class Sharing {
         requests_(requests),
         level_{outbound} {}
 
+  void beginTurn(uint64_t nowMs) { members_.beginTurn(nowMs); }
+
   // --- members ------------------------------------------------------------------------------------
 
   // In how many shares the session is a member.
@@ -202,8 +204,9 @@ class Sharing {
   // more.
   void giveBack() {
     if (returns_.empty()) return;
-    for (const auto& [key, returned] : std::exchange(returns_, {})) {
-      Session* session = sessions_.find(key);
+    for (const auto& each : std::exchange(returns_, {})) {
+      const Returned& returned = each.second;
+      Session* session = sessions_.find(each.first);
       if (!session) continue;
       const bool isAway = !session->connection;
       const auto isHandedOver = [&](const Delivery& delivery) {
