@@ -138,6 +138,7 @@ class Engine : private ShardPort,
     if (remote_) journal_.setStamp(lanes_.lastMove());
     frontEnd_.setNow(nowMs);
     shard_.setNow(nowMs);
+    sharing_.beginTurn(nowMs);
     departures_.setNow(nowMs);
   }
 

@@ -13,6 +13,12 @@
 //
 // When the session does better (Outbound::noteRoom()), these move up. So the members that choose() checks in vain are
 // paid for: a place moves down once for each time that it has moved up.
+//
+// Members take turns message by message. Where so many come that each member acknowledges some every other millisecond,
+// a turn is a run: several messages of one turn of the event loop, which leave in one piece and are acknowledged in
+// one. Runs grow while all members acknowledge at least half of what theirs have in that time. One that does not ends
+// them, so that nobody waits behind the others for longer than that: for slow members, and few messages, all is as
+// above.
 #pragma once
 #include <algorithm>
 
@@ -65,6 +71,11 @@ class ShareMembers {
     session.isPassedOver = false;
   }
 
+  void beginTurn(uint64_t nowMs) {
+    turn_++;
+    nowMs_ = uint32_t(nowMs);
+  }
+
   // The next member in turn among the best that may have the message, none worse than `worst`; nullptr: there is none.
   // If `mayHave(session)` is false, the next one is asked, each at most once at its level.
   template <class LevelOf, class MayHave>
@@ -73,8 +84,10 @@ class ShareMembers {
       uint32_t first = 0;  // of those at this level who may not have it: it comes again when all have been asked
       while (const uint32_t place = firstAt(share, kind, level, levelOf)) {
         if (place == first) break;
-        turn(place);
-        if (mayHave(*memberOf(place).subscriber.session)) return &memberOf(place).subscriber;
+        const Subscriber& subscriber = memberOf(place).subscriber;
+        const bool isChosen = mayHave(*subscriber.session);
+        if (!isChosen || level != ShareLevel::ready || !getsNext(share, place)) turn(place);
+        if (isChosen) return &subscriber;
         if (first == 0 && at(place).level == level) first = place;
       }
     }
@@ -122,6 +135,10 @@ class ShareMembers {
     Subscriber subscriber;
     Share* share = nullptr;
     std::array<Place, shareKinds> places;
+    uint32_t turn = 0;          // of the event loop, in which it has got something last
+    uint32_t sinceMs = 0;       // when it was looked at whether it keeps up with runs ...
+    uint32_t acknowledged = 0;  // ... what its window said then ...
+    uint32_t lengths = 0;       // ... and for which length of runs it did
   };
   struct Standing {
     uint32_t shares = 0;
@@ -156,6 +173,38 @@ class ShareMembers {
       if (now < level) return place;
     }
     return 0;
+  }
+
+  // Whether a member that is ready and gets a message gets the next one as well.
+  bool getsNext(Share& share, uint32_t place) {
+    if (kindOf(place) == ShareKind::qos0) return false;  // nobody acknowledges it
+    ShareRun& run = share.run;
+    if (run.place != place || run.turn != turn_ || run.left == 0) {
+      Member& member = memberOf(place);
+      if (member.turn != turn_) setLength(share, member);
+      run.place = place;
+      run.turn = turn_;
+      run.left = run.length;
+    }
+    return --run.left > 0;
+  }
+  void setLength(Share& share, Member& member) {
+    ShareRun& run = share.run;
+    const uint32_t acknowledged = member.subscriber.session->window.acknowledged();
+    const bool isInTime = nowMs_ - member.sinceMs <= quickMs;
+    const bool keepsUp = 2 * (acknowledged - member.acknowledged) >= std::max<uint32_t>(run.length, 2);
+    member.turn = turn_;
+    if (isInTime && !keepsUp) return;  // it may still
+    member.sinceMs = nowMs_;
+    member.acknowledged = acknowledged;
+    if (isInTime && member.lengths != run.lengths) {
+      member.lengths = run.lengths;
+      run.quick++;
+    }
+    if (isInTime && run.quick < share.connected) return;
+    run.length = isInTime ? std::min<uint16_t>(uint16_t(run.length * 2), runMax) : uint16_t(1);
+    run.lengths++;
+    run.quick = 0;
   }
 
   // The member has had its turn, for any kind of message.
@@ -228,8 +277,13 @@ class ShareMembers {
     if (first == place) first = own.next == place ? 0 : own.next;
   }
 
+  static constexpr uint16_t runMax = 32;
+  static constexpr uint32_t quickMs = 2;
+
   Slab<Member> members_;
   Slab<Standing> standings_;
+  uint32_t turn_ = 0;
+  uint32_t nowMs_ = 0;
 };
 
 }  // namespace rally

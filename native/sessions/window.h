@@ -37,6 +37,8 @@ class Window {
   bool isEmpty() const { return contents_->entries.isEmpty(); }
   // Sent on this connection, and not acknowledged.
   size_t inflight() const { return contents_->inflight; }
+  // The number of exchanges that are complete, which starts again now and then.
+  uint32_t acknowledged() const { return contents_->acknowledged; }
   // The entries and what they hold.
   size_t bytes() const { return contents_->contentBytes + contents_->entries.size() * sizeof(Entry); }
 
@@ -196,7 +198,8 @@ class Window {
     Fifo<Entry> entries;
     uint64_t cursor = 0;
     uint64_t keptEnd = 0;  // from here on no entry has a message
-    size_t inflight = 0;
+    uint32_t inflight = 0;
+    uint32_t acknowledged = 0;
     size_t contentBytes = 0;  // blocks, each fully, and subscription identifiers
   };
 
@@ -220,6 +223,7 @@ class Window {
     entry.delivery.message.drop(held.blocks());
     entry.delivery = {};
     entry.state = State::done;
+    contents.acknowledged++;
     if (entry.isInflight) contents.inflight--;
     entry.isInflight = false;
   }

@@ -23,6 +23,16 @@ struct ShareRoute {
   int64_t credit = 0;                     // of its turns
 };
 
+// How many messages in a row a member gets (front-end/share-members.h).
+struct ShareRun {
+  uint32_t place = 0;    // whose turn it is ...
+  uint32_t turn = 0;     // ... in this turn of the event loop
+  uint16_t left = 0;     // messages that it gets yet
+  uint16_t length = 1;   // of each run
+  uint32_t lengths = 0;  // so far: it has changed so often
+  uint32_t quick = 0;    // members that keep up with this one
+};
+
 struct Share {
   Filter* own = nullptr;   // `$share/{name}/{filter}`: its subscribers are the members here
   Filter* base = nullptr;  // `{filter}`, where a match finds it
@@ -34,7 +44,8 @@ struct Share {
   uint32_t connected = 0;  // of the members here, as ShareRoute says
   uint32_t able = 0;
   uint32_t durable = 0;
-  std::array<std::array<uint32_t, 3>, shareKinds> rings{};  // of the members here (front-end/share-members.h)
+  std::array<std::array<uint32_t, 3>, shareKinds> rings{};  // of the members here (front-end/share-members.h) ...
+  ShareRun run;                                             // ... and whose turn it is
   std::vector<uint32_t> keys;                               // by shard: the key of the share there; 0: the same
   std::array<uint64_t, shareKinds> toldFull{};              // bit s: shard s has been told that nobody here is ready
 

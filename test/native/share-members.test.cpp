@@ -151,6 +151,61 @@ TEST("share members: all of the best take turns, whichever QoS comes") {
   });
 }
 
+TEST(
+    "share members: where all acknowledge at once they take turns by the run, each as long, and message by message "
+    "else") {
+  constexpr size_t count = 5;
+  constexpr size_t perTurn = 100;
+  HeldMessages held(0);
+  Scene scene(count, 1);
+  for (size_t i = 0; i < count; i++) scene.add(0, i, 1);
+  scene.shares[0].connected = count;
+  const MessageRef message(Message::make(1, 0));
+  uint64_t nowMs = 1'000;
+  // One turn of the event loop: who has got the messages, in order. All but `silent` acknowledge theirs.
+  const auto turn = [&](uint64_t afterMs, size_t messages, size_t silent) {
+    scene.members.beginTurn(nowMs += afterMs);
+    std::vector<uint64_t> got;
+    for (size_t i = 0; i < messages; i++) {
+      const Subscriber* chosen = scene.choose(0, 1, ShareLevel::ready);
+      got.push_back(chosen->session->key);
+      Window& window = chosen->session->window;
+      const uint16_t packetId = window.add({.message = message, .qos = 1}, held);
+      if (got.back() != silent) window.finish(*window.find(packetId, Window::State::sent), held);
+    }
+    return got;
+  };
+  const auto longestRun = [](const std::vector<uint64_t>& got) {
+    size_t longest = 0;
+    size_t run = 0;
+    for (size_t i = 0; i < got.size(); i++) {
+      run = i > 0 && got[i] == got[i - 1] ? run + 1 : 1;
+      longest = std::max(longest, run);
+    }
+    return longest;
+  };
+  constexpr size_t nobody = SIZE_MAX;
+  CHECK_EQ(longestRun(turn(1, perTurn, nobody)), 1);
+  size_t longest = 0;
+  std::map<uint64_t, size_t> sums;
+  for (int i = 0; i < 50; i++) {
+    const std::vector<uint64_t> got = turn(1, perTurn, nobody);
+    longest = std::max(longest, longestRun(got));
+    for (const uint64_t key : got) sums[key]++;
+  }
+  CHECK_EQ(longest, 32);
+  for (const auto& [key, sum] : sums) CHECK(sum > 950 && sum < 1'050);
+  // Somebody has not acknowledged anything for more than 2 ms, or it is long since.
+  for (int i = 0; i < 5; i++) turn(1, perTurn, 3);
+  CHECK_EQ(longestRun(turn(1, perTurn, 3)), 1);
+  for (int i = 0; i < 50; i++) turn(1, perTurn, nobody);
+  CHECK(longestRun(turn(1, perTurn, nobody)) >= 16);
+  CHECK_EQ(longestRun(turn(1'000, perTurn, nobody)), 1);
+  // Few messages: nobody gets a second one before the others have got theirs.
+  for (int i = 0; i < 50; i++) CHECK_EQ(longestRun(turn(10, 5, nobody)), 1);
+  for (const auto& session : scene.sessions) session->window.clear(held);
+}
+
 TEST("share members: of 10,000 the one that is ready is found with one look, each of the others looked at once") {
   constexpr size_t count = 10'000;
   constexpr size_t ready = 7'777;
