@@ -436,7 +436,7 @@ class Journal {
   // Nobody waits for the record, so it is not worth a sync of its own: it goes along with the next one that is, at the
   // latest within a second.
   template <class Record>
-  void appendLate(const Record& record) {
+  [[gnu::noinline]] void appendLate(const Record& record) {
     add(record);
     hasLate_ = true;
     isDirty_ = isDirty_ || appender_->isLarge();

@@ -51,7 +51,7 @@ struct Read {
 
 // The bytes of a record's body.
 template <class Record>
-size_t encodedBytes(Record record) {
+size_t encodedBytes(Record& record) {
   detail::Measure measure;
   record.visit(measure);
   RALLY_ASSERT(measure.ok);
