@@ -22,7 +22,9 @@ int fail() {
   return 1;
 }
 
+// Unless it was used before.
 int fill(int file) {
+  if (lseek(file, 0, SEEK_END) == fileBytes) return 0;
   const std::vector<char> zeros(1 << 20);
   for (off_t at = 0; at < fileBytes; at += off_t(zeros.size())) {
     if (pwrite(file, zeros.data(), zeros.size(), at) < 0) return -1;
