@@ -446,7 +446,7 @@ class Engine : private ShardPort,
 
   uint64_t nextMove() override { return lanes_.nextMove(index_); }
   void seeMove(uint64_t number) override { lanes_.seeMove(number); }
-  void retire(std::unique_ptr<Session> session) override {
+  void retire(SessionTable::Taken session) override {
     if (session->durable) journal_.ended(*session);
     std::vector<Delivery> heritage = sharing_.takeAll(*session);
     counters_.subtract(Counter::queued, session->queue.size());
@@ -588,13 +588,13 @@ class Engine : private ShardPort,
   void noteReceived(const Source& source) {
     Session* session = sessions_.find(source.session);
     if (!session || !session->durable) return;
-    const bool isOpen = session->received->all.contains(source.packetId);
+    const bool isOpen = session->unfinished->received.all.contains(source.packetId);
     if (isOpen && journal_.isClustered()) {  // the message is in another log
-      if (session->durable->receivedLogged.contains(source.packetId)) return;
+      if (session->durable->exchanges->receivedLogged.contains(source.packetId)) return;
       journal_.receivedNow(*session, source.packetId);
       frontEnd_.outbound().holdFor(*session);
     }
-    if (isOpen) session->durable->receivedLogged.add(source.packetId);
+    if (isOpen) session->durable->exchanges.own().receivedLogged.add(source.packetId);
     else if (!journal_.isClustered()) journal_.forget(*session, source.packetId);  // its PUBREL was quicker
   }
 

@@ -26,8 +26,9 @@ export interface RestingSession {
   readonly stamp: number;
   /** Its worker has not said yet how it is: nothing else is known of it. */
   readonly isLost: boolean;
-  /** When it left, when it ends and when its will is due, on the clock; undefined: never. */
-  readonly leftAtMs: number;
+  /** When it left, on the clock, without the fraction. */
+  readonly sinceSeconds: number;
+  /** When it ends and when its will is due, on the clock; undefined: never. */
   readonly expiresAtMs: number | undefined;
   readonly willAtMs: number | undefined;
 }
@@ -36,7 +37,7 @@ export class RestingSessions {
   readonly #sessions: RecoveredSessions;
   readonly #clientIds: Buffer;
   readonly #states: Uint8Array;
-  readonly #leftAtMs: Float64Array;
+  readonly #sinceSeconds: Int32Array;
   readonly #expiresAtMs: Float64Array;
   /** Undefined: none has a will. */
   #willAtMs: Float64Array | undefined;
@@ -51,7 +52,7 @@ export class RestingSessions {
     this.#sessions = sessions;
     this.#clientIds = Buffer.from(buffer, byteOffset, byteLength);
     this.#states = new Uint8Array(count);
-    this.#leftAtMs = new Float64Array(count);
+    this.#sinceSeconds = new Int32Array(count);
     this.#expiresAtMs = new Float64Array(count);
     this.#table = new Uint32Array(count === 0 ? 0 : 2 ** Math.ceil(Math.log2(2 * count)));
     this.#size = count;
@@ -88,7 +89,7 @@ export class RestingSessions {
       clientId: this.clientIdOf(place),
       stamp: this.stampOf(place),
       isLost: this.#states[place] === states.lost,
-      leftAtMs: this.#leftAtMs[place] ?? 0,
+      sinceSeconds: this.#sinceSeconds[place] ?? 0,
       expiresAtMs: orNever(this.#expiresAtMs[place]),
       willAtMs: orNever(this.#willAt(place)),
     };
@@ -148,7 +149,7 @@ export class RestingSessions {
   /** Its worker has said how it is; times are on the clock, undefined: never. */
   rest(place: number, leftAtMs: number, expiresAtMs: number | undefined, willAtMs: number | undefined): void {
     this.#states[place] = states.resting;
-    this.#leftAtMs[place] = leftAtMs;
+    this.#sinceSeconds[place] = Math.floor(leftAtMs / 1_000);
     this.#expiresAtMs[place] = expiresAtMs ?? never;
     if (willAtMs !== undefined) this.#willAtMs ??= new Float64Array(this.places).fill(never);
     if (this.#willAtMs !== undefined) this.#willAtMs[place] = willAtMs ?? never;

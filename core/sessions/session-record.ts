@@ -125,12 +125,12 @@ export function newRecord(
 }
 
 export function restingRecord(session: RestingSession): SessionRecord {
-  const { key, worker, clientId, stamp, isLost, leftAtMs } = session;
+  const { key, worker, clientId, stamp, isLost, sinceSeconds } = session;
   const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
   const record = newRecord(key, isLost ? 'lost' : 'away', worker, client);
   record.stamp = stamp;
   if (isLost) return record;
-  record.sinceSeconds = Math.floor(leftAtMs / 1_000);
+  record.sinceSeconds = sinceSeconds;
   record.expiresAtMs = session.expiresAtMs;
   record.willAtMs = session.willAtMs;
   return record;

@@ -154,8 +154,7 @@ class RecordReader {
     Reader reader(access);
     expect(access.empty() || (parseAccess(reader) && reader.remaining() == 0));
     if (!ok_) return;
-    durable.access = LongText(access);
-    durable.clientId = NameText(clientId);
+    durable.setClient(clientId, access);
   }
 
  private:

@@ -102,10 +102,10 @@ class RecordWriter {
   }
   // The log of the receiving node begins with what the parcel has.
   void put(const DurableSession& durable) {
-    size(durable.clientId.bytes().size());
-    raw(durable.clientId.bytes());
-    size(durable.access.bytes().size());
-    raw(durable.access.bytes());
+    size(durable.clientId().size());
+    raw(durable.clientId());
+    size(durable.access().size());
+    raw(durable.access());
   }
 
   static constexpr uint8_t qosBits = 3, retainFlag = 4, expiresFlag = 8;

@@ -33,7 +33,7 @@ class CheckpointPart : private SessionCopier {
   void begin(uint32_t number) {
     number_ = number;
     node_ = 0;
-    place_ = engine_.sessionTable().size();
+    place_ = engine_.sessionTable().placesEnd();
     deferred_.clear();
     step_ = Step::retained;
     journal_.beginCheckpoint(number, this);
@@ -65,9 +65,8 @@ class CheckpointPart : private SessionCopier {
   }
   // The same for sessions, once all workers have written their retained messages.
   void writeSessions(size_t bytesMax) {
-    const SessionTable& sessions = engine_.sessionTable();
+    SessionTable& sessions = engine_.sessionTable();
     const Copying copying(journal_);
-    place_ = std::min(place_, sessions.size());
     if (mayVisit()) noteTaken();
     const uint64_t end = journal_.appendedBytes() + bytesMax;
     walked_ = 0;
@@ -115,7 +114,7 @@ class CheckpointPart : private SessionCopier {
   };
 
   static constexpr size_t nodesAtOnce = 64;
-  // The cost of visiting a tree node, a queue entry or a session, in bytes of encoded output.
+  // The cost of visiting a tree node or an empty place, a queue entry or a session, in bytes of encoded output.
   static constexpr size_t nodeCost = 16;
   static constexpr size_t entryCost = 4;
   static constexpr size_t sessionCost = 128;
@@ -132,8 +131,10 @@ class CheckpointPart : private SessionCopier {
     journal_.taken(taken_);
   }
 
-  void visit(Session& session) {
-    walked_ += sessionCost;
+  void visit(Session* at) {
+    walked_ += at ? sessionCost : nodeCost;
+    if (!at) return;
+    Session& session = *at;
     if (!session.durable) wantStubsOf(session);
     // A session that is still arriving is written once it is here, or by the worker it comes from.
     const bool isAwaited = session.move && session.move->isArriving();
@@ -259,7 +260,7 @@ class CheckpointPart : private SessionCopier {
                            .retainAsPublished = subscriber.retainAsPublished,
                            .subscriptionId = subscriber.subscriptionId});
     }
-    session.durable->receivedLogged.each([&](uint16_t packetId) { journal_.received(session, packetId); });
+    session.durable->exchanges->receivedLogged.each([&](uint16_t packetId) { journal_.received(session, packetId); });
     session.window.eachNumbered([&](uint16_t packetId, const Window::Entry& entry) {
       if (entry.state == Window::State::done) return;
       wait(session, entry.delivery, writeShared);
@@ -328,7 +329,7 @@ class CheckpointPart : private SessionCopier {
   uint32_t number_ = 0;
   Step step_ = Step::none;
   uint32_t node_ = 0;                                 // of the tree of retained messages: where to continue
-  size_t place_ = 0;                                  // in the session table: those before it are still to be visited
+  uint32_t place_ = 0;                                // in the session table: those before it are still to be visited
   std::vector<uint64_t> deferred_;                    // sessions whose connection is still ending
   std::unordered_map<uint64_t, log::Ticket> copied_;  // messages that several sessions wait for
   std::unordered_set<const Message*> wantedNow_;      // stubs that are not settled yet, or cannot be read

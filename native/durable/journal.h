@@ -98,6 +98,8 @@ class Journal {
   // What is appended now is committed once isCommitted(turn()).
   uint64_t turn() const { return isDirty_ ? turn_ : turn_ - 1; }
   bool isCommitted(uint64_t turn) const { return turn <= committedTurn_; }
+  // The turn that answers to the session's client wait for. Of one that is long committed it may give a later one.
+  uint64_t turnOf(const DurableSession& session) const { return turn() - (uint32_t(turn()) - session.turn); }
   bool isCommitted(log::Ticket record) const { return appender_->isCommitted(record); }
 
   // Call it before the lanes are handed over.
@@ -257,10 +259,10 @@ class Journal {
 
   void session(Session& session) {
     records::Session record{.session = session.key,
-                            .clientId = session.durable->clientId.bytes(),
+                            .clientId = session.durable->clientId(),
                             .expirySeconds = session.expirySeconds,
                             .leftAtMs = session.connection ? 0 : toWallClock(session.leftAtMs),
-                            .access = session.durable->access.bytes()};
+                            .access = session.durable->access()};
     if (const Will* will = session.will.get()) {
       using enum records::Session::Flag;
       record.flags = uint8_t(hasWill | (will->expires ? willExpires : 0) | (will->message->retain ? willRetains : 0));
@@ -272,7 +274,7 @@ class Journal {
       record.willPayload = will->message->payload();
     }
     append(record);
-    if (isClustered_) append(records::SessionStamp{session.key, session.durable->stamp});
+    if (isClustered_) append(records::SessionStamp{session.key, session.durable->exchanges->stamp});
     note(session);
   }
   void left(Session& session, bool keepsWill) {
@@ -340,7 +342,7 @@ class Journal {
       return;
     }
     if (!session.durable) return;
-    std::vector<uint64_t>& done = session.durable->done.own();
+    std::vector<uint64_t>& done = session.durable->exchanges.own().done;
     if (done.empty()) unsaid_.push_back(session.key);
     done.push_back(message);
     if (done.size() < doneMax) return;
@@ -354,8 +356,9 @@ class Journal {
   // All that the session is finished with is handed over with this turn.
   void flushDone(Session& session) {
     isDirty_ = isDirty_ || hasLate_;
-    if (!session.durable || session.durable->done->empty()) return;
-    append(records::Done{session.key, bytesOf(session.durable->done.look())});
+    if (!session.durable) return;
+    if (!session.durable->exchanges->done.empty())
+      append(records::Done{session.key, bytesOf(session.durable->exchanges->done)});
     clearDone(session);
   }
   // The sessions passed to settle() since the last call.
@@ -425,7 +428,7 @@ class Journal {
 
   // Answers to the session's client from now on wait for this turn.
   void note(Session& session) {
-    if (session.durable && !isCopying_) session.durable->turn = turn_;
+    if (session.durable && !isCopying_) session.durable->turn = uint32_t(turn_);
   }
 
   template <class Record>
@@ -442,8 +445,8 @@ class Journal {
     isDirty_ = isDirty_ || appender_->isLarge();
   }
   static void clearDone(Session& session) {
-    if (session.connection) session.durable->done.own().clear();
-    else session.durable->done.reset();
+    if (!session.connection) session.durable->trim();
+    else if (!session.durable->exchanges->done.empty()) session.durable->exchanges.own().done.clear();
   }
 
   log::Ticket copyOf(const Publication& publication, uint8_t flags, uint16_t receivedPacketId) {

@@ -153,17 +153,17 @@ class Recovery {
     session.will = std::move(from.will);
     session.isDurable = true;
     session.durable = std::make_unique<DurableSession>();
-    session.durable->clientId = NameText(from.clientId.bytes());
-    session.durable->stamp = from.stamp;
+    session.durable->setClient(from.clientId.bytes(), {});
+    session.durable->setStamp(from.stamp);
     if (broker_.isClustered()) engine.noteMove(from.stamp);
     if (!from.access.empty()) {
       Reader reader(from.access);
       engine.frontEnd().setRights(session, readAccess(reader));
     }
     for (const uint16_t packetId : from.received.look()) {
-      session.received.own().all.add(packetId);
-      session.received.own().before.add(packetId);
-      session.durable->receivedLogged.add(packetId);
+      session.unfinished.own().received.all.add(packetId);
+      session.unfinished.own().received.before.add(packetId);
+      session.durable->exchanges.own().receivedLogged.add(packetId);
     }
     for (const auto& [filter, options] : from.subscriptions) {
       engine.subscriptions().add(session, filter.bytes(),

@@ -16,7 +16,7 @@ inline void logWhole(Journal& journal, Session& session, HeldMessages& held) {
     journal.bring(publication, targets);
   };
   journal.ended(session);
-  session.durable->stamp = journal.stamp();
+  session.durable->setStamp(journal.stamp());
   session.durable->checkpoint = journal.checkpoint();
   journal.session(session);
   for (const SubscriptionRef& each : session.subscriptions) {
@@ -27,9 +27,9 @@ inline void logWhole(Journal& journal, Session& session, HeldMessages& held) {
                         .retainAsPublished = subscriber.retainAsPublished,
                         .subscriptionId = subscriber.subscriptionId});
   }
-  session.received->all.each([&](uint16_t packetId) {
+  session.unfinished->received.all.each([&](uint16_t packetId) {
     journal.received(session, packetId);
-    if (!session.durable->receivedLogged.contains(packetId)) session.durable->receivedLogged.add(packetId);
+    session.durable->exchanges.own().receivedLogged.add(packetId);
   });
   session.window.eachNumbered([&](uint16_t packetId, const Window::Entry& entry) {
     if (entry.state == Window::State::done) return;

@@ -302,8 +302,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // As above for QoS 2, when the connection has ended. A refused message is a new one when it is repeated; if it has
   // been repeated already, its new connection is told.
   void acknowledgeLate(Session& session, uint16_t packetId, Reason reason) {
-    if (!session.received->unanswered.contains(packetId)) return;
-    ReceivedPacketIds& received = session.received.own();
+    if (!session.unfinished->received.unanswered.contains(packetId)) return;
+    ReceivedPacketIds& received = session.unfinished.own().received;
     received.unanswered.remove(packetId);
     if (isError(reason)) {
       received.all.remove(packetId);
@@ -418,12 +418,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const bool isNew = session.expirySeconds > 0 && !session.durable;
     if (isNew) {
       session.durable = std::make_unique<DurableSession>();
-      session.durable->clientId = NameText(terms.clientId);
       session.durable->checkpoint = journal_.checkpoint();
     }
     if (!session.durable) return;
-    session.durable->access = LongText(terms.accessBytes);
-    session.durable->stamp = journal_.stamp();
+    session.durable->setClient(isNew ? terms.clientId : session.durable->clientId(), terms.accessBytes);
+    session.durable->setStamp(journal_.stamp());
     journal_.session(session);
     // Behind it: its subscriptions are of a session. One that has come from a node without a log has some already.
     if (isNew && (!session.isDurable || journal_.isClustered())) shards_.becameDurable(session);
@@ -431,8 +430,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // The contents of the session are sent, and counted, again.
   void restart(Session& session) {
-    if (session.received.isMade()) {
-      session.received.own().before = session.received->all;
+    if (session.unfinished.isMade()) {
+      session.unfinished.own().received.before = session.unfinished->received.all;
       outbound_.settlePacketIds(session);
     }
     session.window.restart();
@@ -478,8 +477,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (!connection.session) return;
     Session& session = *connection.session;
     connection.answers.eachTaken([&](const Answers::Answer& answer) {
-      if (!answer.isReady) session.received.own().unanswered.add(answer.packetId);
-      else if (isError(answer.reason)) session.received.own().all.remove(answer.packetId);
+      if (!answer.isReady) session.unfinished.own().received.unanswered.add(answer.packetId);
+      else if (isError(answer.reason)) session.unfinished.own().received.all.remove(answer.packetId);
     });
     outbound_.settlePacketIds(session);
     connection.session = nullptr;

@@ -42,7 +42,7 @@ class Incoming {
     if (!isError(reason) && rights.isHeldToAvailability) reason = checkAvailable(publish);
     if (isError(reason)) return fail(connection, reason);
     // A repetition goes nowhere, whatever its topic.
-    const bool isAgain = publish.qos == 2 && connection.session->received->all.contains(publish.packetId);
+    const bool isAgain = publish.qos == 2 && connection.session->unfinished->received.all.contains(publish.packetId);
     const bool isReserved = isReservedTopic(publish.topic);
     const Bytes topic = fullTopic(connection, publish.topic);  // that of the broker
     bool isDenied = !isAgain && !mayPublish(connection, topic, topicHash);
@@ -75,7 +75,7 @@ class Incoming {
       connection.unacknowledged++;
       connection.answers.expect(publish.packetId, publish.qos);
       if (publish.qos == 2) {
-        connection.session->received.own().all.add(publish.packetId);
+        connection.session->unfinished.own().received.all.add(publish.packetId);
         outbound_.settlePacketIds(*connection.session);
       }
     }
@@ -100,12 +100,13 @@ class Incoming {
     if (isError(reason)) return fail(connection, reason);
     Session& session = *connection.session;
     if (type == PacketType::pubrel) {
-      ReceivedPacketIds& received = session.received.own();
+      ReceivedPacketIds& received = session.unfinished.own().received;
       const bool isKnown = received.all.remove(ack.packetId);
       received.unanswered.remove(ack.packetId);  // from now on it may stand for another message
       if (isKnown && !received.before.remove(ack.packetId)) connection.unacknowledged--;
       outbound_.settlePacketIds(session);
-      if (session.durable && session.durable->receivedLogged.remove(ack.packetId)) {
+      if (session.durable && session.durable->exchanges->receivedLogged.size() > 0 &&
+          session.durable->exchanges.own().receivedLogged.remove(ack.packetId)) {
         outbound_.journal().forget(session, ack.packetId);  // or it would swallow another message after a crash
         outbound_.holdFor(session);
       }
@@ -134,7 +135,7 @@ class Incoming {
       // A client that has sent PUBREL already is not waiting for anything.
       const bool isOver = answer.isTaken &&
                           (answer.qos == 1 ||
-                           (isRefused && connection.session->received.own().all.remove(answer.packetId)));
+                           (isRefused && connection.session->unfinished.own().received.all.remove(answer.packetId)));
       if (isOver) connection.unacknowledged--;
       if (isOver && answer.qos == 2) outbound_.settlePacketIds(*connection.session);
       const PacketType type = answer.qos == 1 ? PacketType::puback : PacketType::pubrec;
@@ -163,7 +164,8 @@ class Incoming {
   void answerAgain(Connection& connection, uint16_t packetId) {
     outbound_.charge(connection.answers.size() / 64);  // a search
     if (connection.answers.expects(packetId, 2)) return;
-    if (connection.session->received->unanswered.contains(packetId)) connection.answers.expectAgain(packetId, 2);
+    if (connection.session->unfinished->received.unanswered.contains(packetId))
+      connection.answers.expectAgain(packetId, 2);
     else connection.answers.add(packetId, 2, Reason::success);
     sendAnswers(connection);
   }

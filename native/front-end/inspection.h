@@ -38,7 +38,7 @@ class Inspection {
             .queued = session.queue.size(),
             .inFlight = session.window.inflight(),
             .heldBytes = session.heldBytes(),
-            .qos2Pending = session.received->all.size(),
+            .qos2Pending = session.unfinished->received.all.size(),
             .unsentBytes = connection ? connection->outbox.bytes() + connection->unsentBytes : 0,
             .expirySeconds = session.expirySeconds,
             .keepAliveMs = connection ? connection->keepAliveMs : 0};

@@ -128,7 +128,7 @@ class Outbound {
     connection.held->await(turn);
   }
   void holdFor(Session& session) {
-    if (session.connection && session.durable) hold(*session.connection, session.durable->turn);
+    if (session.connection && session.durable) hold(*session.connection, journal_.turnOf(*session.durable));
   }
   // Once a turn: sends the packets that may now be sent.
   void releaseHeld() {
@@ -209,7 +209,7 @@ class Outbound {
     if (session.hasWaiting() && !session.isHeld() && !session.isGivingBack) sendWaiting(session);
     noteRoom(session);
     if (session.isHeld()) return;
-    if (session.retained->hasUnasked() && session.queue.retained() == 0 && session.connection &&
+    if (session.unfinished->retained.hasUnasked() && session.queue.retained() == 0 && session.connection &&
         hasRoom(*session.connection, 0, Part::half))
       asking_.push_back(session.key);
   }

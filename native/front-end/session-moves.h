@@ -74,7 +74,7 @@ class SessionMoves {
     virtual Session& createSession(uint64_t key) = 0;
     virtual void destroySession(Session& session) = 0;
     // The session is gone from here; its connection and its move have been taken from it.
-    virtual void retire(std::unique_ptr<Session> session) = 0;
+    virtual void retire(SessionTable::Taken session) = 0;
     // A durable session has gone to worker `to` by this move. sessionLanded() follows there.
     virtual void sessionDeparted(uint64_t key, unsigned to, uint64_t move) = 0;
     // The queue of a session which comes from worker `from` has what was sent to it here. All that it has is here ...
@@ -435,11 +435,15 @@ class SessionMoves {
     frontEnd_.outbound().journal().flushDone(session);
     account_.depart(session);
     PacketIdSet received;
-    if (session.received.isMade()) received = std::exchange(session.received.own().all, {});
+    uint64_t retainedShards = 0;
+    if (session.unfinished.isMade()) {
+      received = std::exchange(session.unfinished.own().received.all, {});
+      retainedShards = std::exchange(session.unfinished.own().retained, {}).waiting;
+    }
     return {.window = std::exchange(session.window, {}),
             .queue = std::exchange(session.queue, {}),
             .received = std::move(received),
-            .retainedShards = std::exchange(session.retained, {})->waiting,
+            .retainedShards = retainedShards,
             .expirySeconds = session.expirySeconds,
             .leftAtMs = session.leftAtMs,
             .will = session.connection ? nullptr : std::move(session.will),
@@ -539,8 +543,8 @@ class SessionMoves {
     parcel->window.arrive(account_.held());
     parcel->queue.arrive(account_.held());
     session.window = std::move(parcel->window);
-    if (parcel->received.size() > 0 || session.received.isMade())
-      session.received.own().all = std::move(parcel->received);
+    if (parcel->received.size() > 0 || session.unfinished.isMade())
+      session.unfinished.own().received.all = std::move(parcel->received);
     account_.settlePacketIds(session);
     setRetained(session, parcel->retainedShards);
     takeDurable(session, std::move(parcel->durable));
@@ -565,7 +569,7 @@ class SessionMoves {
   }
 
   static void setRetained(Session& session, uint64_t shards) {
-    if (shards != 0 || session.retained.isMade()) session.retained.own().waiting = shards;
+    if (shards != 0 || session.unfinished.isMade()) session.unfinished.own().retained.waiting = shards;
   }
   // A client that was accepted before may have made it durable already.
   static void takeDurable(Session& session, std::unique_ptr<DurableSession> durable) {
@@ -593,8 +597,7 @@ class SessionMoves {
 
   // A parcel without a receiver: its session has ended.
   void undo(SessionParcel& parcel) {
-    auto session = std::make_unique<Session>();
-    session->key = parcel.key;
+    SessionTable::Taken session = sessions_.createTaken(parcel.key);
     session->window = std::move(parcel.window);
     session->queue = std::move(parcel.queue);
     session->window.arrive(account_.held());

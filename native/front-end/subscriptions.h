@@ -154,9 +154,9 @@ class Subscriptions {
     }
     for (const uint64_t token : tokens) onSubscribed(token, worker);
     sessions_.each([&](Session& session) {
-      if (!session.retained.isMade()) return;
-      session.retained.own().waiting &= ~bitOf(worker);
-      session.retained.own().asked &= ~bitOf(worker);
+      if (!session.unfinished.isMade()) return;
+      session.unfinished.own().retained.waiting &= ~bitOf(worker);
+      session.unfinished.own().retained.asked &= ~bitOf(worker);
     });
   }
 
@@ -196,7 +196,7 @@ class Subscriptions {
 
   // The session has ended: nothing more is delivered to it. `heritage` goes to other members of shares once it is a
   // member of none.
-  void end(std::unique_ptr<Session> session, std::vector<Delivery> heritage) {
+  void end(SessionTable::Taken session, std::vector<Delivery> heritage) {
     RALLY_ASSERT(!session->connection && !session->move);
     filters_.shapes().forget(session->key);
     stopRetained(*session, {});
@@ -285,11 +285,13 @@ class Subscriptions {
       if (hasMore) requests_.toShard(shard, request::RetainedStop{.session = key, .carried = {}});
       return;
     }
-    const uint64_t bit = bitOf(shard);
-    RetainedShards& retained = session->retained.own();
-    retained.waiting = hasMore ? retained.waiting | bit : retained.waiting & ~bit;
-    retained.asked &= ~bit;
-    if (retained.waiting == 0) session->retained.reset();
+    if (hasMore || session->unfinished.isMade()) {
+      const uint64_t bit = bitOf(shard);
+      RetainedShards& retained = session->unfinished.own().retained;
+      retained.waiting = hasMore ? retained.waiting | bit : retained.waiting & ~bit;
+      retained.asked &= ~bit;
+      session->trimUnfinished();
+    }
     frontEnd_.outbound().pump(*session);
   }
 
@@ -298,8 +300,8 @@ class Subscriptions {
     for (const uint64_t key : frontEnd_.outbound().takeAsking()) {
       Session* session = sessions_.find(key);
       if (!session || session->queue.retained() > 0) continue;
-      const uint64_t shards = session->retained->waiting & ~session->retained->asked;
-      if (shards != 0) session->retained.own().asked = session->retained->waiting;
+      const uint64_t shards = session->unfinished->retained.waiting & ~session->unfinished->retained.asked;
+      if (shards != 0) session->unfinished.own().retained.asked = session->unfinished->retained.waiting;
       eachWorker(shards, [&](unsigned shard) { requests_.toShard(shard, request::RetainedMore{.session = key}); });
     }
   }
@@ -314,7 +316,7 @@ class Subscriptions {
 
   // The remains of a session that has ended.
   struct Ending {
-    std::unique_ptr<Session> session;
+    SessionTable::Taken session;
     std::vector<Delivery> heritage;
   };
 
@@ -406,7 +408,7 @@ class Subscriptions {
     if (isNowDurable && !wasDurable) countDurable(filter, *SessionTable::find(session, filter));
     if (!existed) {
       counters_.add(Counter::subscriptions);
-      session.subscriptionBytes += bytesOf(filter.text());
+      session.subscriptionBytes = (session.subscriptionBytes + bytesOf(filter.text())) & Session::subscriptionBytesMax;
     }
     if (filter.isShared) {
       if (existed) sharing_.update(session, filter);
@@ -417,7 +419,7 @@ class Subscriptions {
 
   // The session has ended, or with `filter` has left that filter.
   void stopRetained(const Session& session, Bytes filter) {
-    eachWorker(session.retained->waiting, [&](unsigned shard) {
+    eachWorker(session.unfinished->retained.waiting, [&](unsigned shard) {
       Carried<FilterText> text = filter.empty() ? Carried<FilterText>() : Carried(toFilterText(filter));
       requests_.toShard(shard, request::RetainedStop{.session = session.key, .carried = text});
     });
@@ -457,7 +459,7 @@ class Subscriptions {
   // `member`: the place in the share, for a shared filter.
   void onRemoved(Session& session, Filter& filter, uint32_t member) {
     counters_.subtract(Counter::subscriptions);
-    session.subscriptionBytes -= bytesOf(filter.text());
+    session.subscriptionBytes = (session.subscriptionBytes - bytesOf(filter.text())) & Session::subscriptionBytesMax;
     if (filter.isShared) {
       sharing_.leave(session, filter, member);
       filters_.releaseIfUnused(filter);

@@ -39,12 +39,13 @@ class SessionAccount {
   }
   // The number of its packet identifiers has changed.
   void settlePacketIds(Session& session) {
-    const size_t bytes = session.received->bytes();
-    if (bytes != session.received->place.bytes()) packetIds_.set(session, session.received.own().place, bytes, 0);
+    const size_t bytes = session.unfinished->received.bytes();
+    if (bytes != session.unfinished->received.place.bytes())
+      packetIds_.set(session, session.unfinished.own().received.place, bytes, 0);
   }
   // Frees what it keeps while there are none.
   void trimPacketIds(Session& session) {
-    if (session.received->isEmpty()) clearPacketIds(session);
+    if (session.unfinished->received.isEmpty()) clearPacketIds(session);
   }
   size_t packetIdBytes() const { return packetIds_.bytes(); }
   // The session that has to end for them, or nullptr.
@@ -52,11 +53,11 @@ class SessionAccount {
     return packetIds_.bytes() > limits_.packetIdsTotalBytesMax ? packetIds_.largest() : nullptr;
   }
   void clearPacketIds(Session& session) {
-    if (!session.received.isMade()) return;
-    ReceivedPacketIds& received = session.received.own();
+    if (!session.unfinished.isMade()) return;
+    ReceivedPacketIds& received = session.unfinished.own().received;
     received.all = received.before = received.unanswered = {};
     settlePacketIds(session);
-    session.received.reset();
+    session.trimUnfinished();
   }
 
   // Its contents move to another worker, or have come from one.

@@ -4,67 +4,87 @@
 //
 // Each side knows its place in the other, so that either is removed in constant time.
 //
-// The sessions are in a row, so that all of them can be visited a few at a time while others come and go, from the last
-// to the first. The one that takes the place of a removed one was visited already, or is newer. They are found through
-// an index from their keys to places in the row.
+// The sessions are in a slab, so that all of them can be visited a few at a time while others come and go, from the
+// last place to the first. One that takes the place of a removed one is newer. They are found through an index from
+// their keys to places.
 #pragma once
 #include <memory>
-#include <vector>
 
 #include "../assert.h"
 #include "../structures/hash-index.h"
 #include "../structures/hash.h"
+#include "../structures/slab.h"
 #include "session.h"
 
 namespace rally {
 
 class SessionTable {
+  // Their memory is returned in pieces of about 10 KB.
+  using Sessions = Slab<Session, 64>;
+
+  class Release {
+   public:
+    Release() = default;
+    Release(Sessions& sessions, uint32_t id) : sessions_(&sessions), id_(id) {}
+    void operator()(Session*) const { sessions_->remove(id_); }
+
+   private:
+    Sessions* sessions_ = nullptr;
+    uint32_t id_ = 0;
+  };
+
  public:
+  // A session that nobody finds, in the memory of the table.
+  using Taken = std::unique_ptr<Session, Release>;
+
   Session* find(uint64_t key) {
-    const uint32_t id = index_.find(hashNumber(key), [&](uint32_t each) { return row_[each - 1]->key == key; });
-    return id == 0 ? nullptr : row_[id - 1].get();
+    const uint32_t id = idOf(key);
+    return id == 0 ? nullptr : &sessions_[id];
   }
   // Once a turn: continues resizing.
   void proceed() { index_.proceed(); }
 
   // About so many are about to come.
-  void reserve(size_t count) {
-    index_.reserve(count);
-    row_.reserve(count);
-  }
+  void reserve(size_t count) { index_.reserve(count); }
   // There must be none with this key.
   Session& create(uint64_t key) {
-    RALLY_ASSERT(!find(key) && row_.size() < UINT32_MAX - 1);
-    row_.push_back(std::make_unique<Session>());
-    Session& session = *row_.back();
+    RALLY_ASSERT(!find(key));
+    const uint32_t id = sessions_.add();
+    Session& session = sessions_[id];
     session.key = key;
-    session.rowPlace = uint32_t(row_.size() - 1);
-    index_.add(hashNumber(key), session.rowPlace + 1);
+    session.isInTable = true;
+    index_.add(hashNumber(key), id);
     return session;
   }
+  // Nobody finds it.
+  Taken createTaken(uint64_t key) {
+    const uint32_t id = sessions_.add();
+    sessions_[id].key = key;
+    return Taken(&sessions_[id], Release(sessions_, id));
+  }
 
-  // None may come or go meanwhile.
+  // `visit` may remove sessions; those that come meanwhile are visited or not.
   template <class Visit>
   void each(Visit&& visit) {
-    for (const std::unique_ptr<Session>& session : row_) visit(*session);
+    sessions_.each([&](Session& session) {
+      if (session.isInTable) visit(session);
+    });
   }
-  size_t size() const { return row_.size(); }
-  Session& at(size_t place) const { return *row_[place]; }
+  size_t size() const { return index_.size(); }
+  // All places are below this.
+  uint32_t placesEnd() const { return sessions_.end(); }
+  // nullptr: there is none at this place.
+  Session* at(uint32_t place) {
+    return sessions_.isUsed(place) && sessions_[place].isInTable ? &sessions_[place] : nullptr;
+  }
 
   // Removes the session, which must exist, and releases its key. Its subscriptions must be removed before it is freed.
-  std::unique_ptr<Session> take(Session& session) {
-    const uint32_t place = session.rowPlace;
-    RALLY_ASSERT(place < row_.size() && row_[place].get() == &session);
-    std::unique_ptr<Session> taken = std::move(row_[place]);
-    index_.remove(hashNumber(taken->key), place + 1);
-    if (place + 1 < row_.size()) {
-      index_.remove(hashNumber(row_.back()->key), uint32_t(row_.size()));
-      index_.add(hashNumber(row_.back()->key), place + 1);
-      row_.back()->rowPlace = place;
-      row_[place] = std::move(row_.back());
-    }
-    row_.pop_back();
-    return taken;
+  Taken take(Session& session) {
+    const uint32_t id = idOf(session.key);
+    RALLY_ASSERT(id != 0 && &sessions_[id] == &session);
+    index_.remove(hashNumber(session.key), id);
+    session.isInTable = false;
+    return Taken(&session, Release(sessions_, id));
   }
 
   // Adds or replaces the subscription. True when it existed before [MQTT-3.8.4-3].
@@ -120,6 +140,11 @@ class SessionTable {
   }
 
  private:
+  // Its place; 0: there is none.
+  uint32_t idOf(uint64_t key) const {
+    return index_.find(hashNumber(key), [&](uint32_t id) { return sessions_[id].key == key; });
+  }
+
   static void removeAt(Session& session, uint32_t index) {
     Filter* const filter = session.subscriptions[index].filter;
     const uint32_t position = session.subscriptions[index].position;
@@ -138,8 +163,8 @@ class SessionTable {
 
   static constexpr uint32_t subscriptionsMax = (uint32_t(1) << 30) - 1;  // far beyond what memory has room for
 
-  std::vector<std::unique_ptr<Session>> row_;
-  HashIndex index_;  // place in the row, + 1
+  Sessions sessions_;
+  HashIndex index_;
 };
 
 }  // namespace rally

@@ -3,13 +3,14 @@
 //   buckets_[b]  first <-> place <-> place <-> last      those with 2^(b-1) <= bytes < 2^b, oldest first
 //
 // A place is a member of its owner. A change within a power of two is a comparison; beyond that it moves to the end of
-// another list. Holders of less than `bytesMin` are in no list, and take 16 bytes.
+// another list. A place takes 8 bytes: the size of a holder of less than `bytesMin`, which is in no list, or a pointer.
 #pragma once
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "../assert.h"
 
@@ -30,16 +31,32 @@ class Ranking {
  public:
   class Place {
    public:
-    size_t bytes() const { return bytes_; }
+    Place() = default;
+    Place(Place&& other) noexcept : value_(std::exchange(other.value_, 1)) {}
+    Place& operator=(Place other) noexcept {
+      std::swap(value_, other.value_);
+      return *this;
+    }
+    ~Place() { delete link(); }
+
+    size_t bytes() const { return isInList() ? link()->bytes : size_t(value_ >> 1); }
     // The power of two that these are below; 0: it is in no list.
-    uint8_t bucket() const { return link_ ? link_->bucket : uint8_t(0); }
+    uint8_t bucket() const { return isInList() ? link()->bucket : uint8_t(0); }
     // In its list, without a touch().
-    uint64_t sinceMs() const { return link_ ? link_->sinceMs : 0; }
+    uint64_t sinceMs() const { return isInList() ? link()->sinceMs : 0; }
 
    private:
     friend class Ranking;
-    size_t bytes_ = 0;
-    std::unique_ptr<Link> link_;
+
+    bool isInList() const { return (value_ & 1) == 0; }
+    Link* link() const { return isInList() ? reinterpret_cast<Link*>(value_) : nullptr; }
+    void setBytes(size_t bytes) {
+      delete link();
+      value_ = uintptr_t(bytes) << 1 | 1;
+    }
+    void setLink(std::unique_ptr<Link> link) { value_ = reinterpret_cast<uintptr_t>(link.release()); }
+
+    uintptr_t value_ = 1;  // the address of its link, which is even, or 2 * bytes + 1
   };
 
   explicit Ranking(size_t bytesMin) : bytesMin_(bytesMin) {}
@@ -51,26 +68,29 @@ class Ranking {
 
   // The owner, of which the place is a member, holds this much now. With 0 bytes it may be freed.
   void set(Owner& owner, Place& place, size_t bytes, uint64_t nowMs) {
-    bytes_ += bytes - place.bytes_;
-    place.bytes_ = bytes;
-    if (place.link_) place.link_->bytes = bytes;
+    bytes_ += bytes - place.bytes();
     const uint8_t bucket = bucketOf(bytes);
-    if (bucket == place.bucket()) return;
-    if (place.link_) unlink(*place.link_);
-    if (bucket == 0) {
-      place.link_.reset();
+    Link* const known = place.link();
+    if (known && known->bucket == bucket) {
+      known->bytes = bytes;
       return;
     }
-    if (!place.link_) place.link_ = std::make_unique<Link>();
-    *place.link_ = {.owner = &owner, .bytes = bytes, .sinceMs = nowMs, .bucket = bucket};
-    link(*place.link_);
+    if (known) unlink(*known);
+    if (bucket == 0) {
+      place.setBytes(bytes);
+      return;
+    }
+    if (!known) place.setLink(std::make_unique<Link>());
+    *place.link() = {.owner = &owner, .bytes = bytes, .sinceMs = nowMs, .bucket = bucket};
+    link(*place.link());
   }
   // Counts as if it had only just come to hold this much.
   void touch(Place& place, uint64_t nowMs) {
-    if (!place.link_) return;
-    place.link_->sinceMs = nowMs;
-    unlink(*place.link_);
-    link(*place.link_);
+    Link* const known = place.link();
+    if (!known) return;
+    known->sinceMs = nowMs;
+    unlink(*known);
+    link(*known);
   }
 
   // The power of two that its bytes are below; 0: it is in no list.

@@ -1,8 +1,10 @@
 // A text that is usually short: up to `inPlace` bytes are stored in place of the pointer to longer ones.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <limits>
 #include <utility>
 
@@ -19,14 +21,20 @@ class ShortTextOf {
 
  public:
   ShortTextOf() = default;
-  explicit ShortTextOf(Bytes text) : size_(Size(text.size())) {
-    RALLY_ASSERT(text.size() <= std::numeric_limits<Size>::max());
+  explicit ShortTextOf(Bytes text) : ShortTextOf(std::initializer_list<Bytes>{text}) {}
+  // The texts one after another.
+  explicit ShortTextOf(std::initializer_list<Bytes> texts) {
+    size_t size = 0;
+    for (const Bytes text : texts) size += text.size();
+    RALLY_ASSERT(size <= std::numeric_limits<Size>::max());
+    size_ = Size(size);
     if (isLong()) {
       void* block = std::malloc(size_);
       RALLY_ASSERT(block);
       std::memcpy(raw_, &block, sizeof block);
     }
-    if (size_ > 0) std::memcpy(isLong() ? block() : raw_, text.data(), size_);
+    uint8_t* to = isLong() ? block() : raw_;
+    for (const Bytes text : texts) to = std::copy(text.begin(), text.end(), to);
   }
   ShortTextOf(ShortTextOf&& other) noexcept { swap(other); }
   ShortTextOf& operator=(ShortTextOf other) noexcept {
@@ -62,7 +70,5 @@ static_assert(sizeof(ShortText) == 10);
 // Most client identifiers, and many topic filters, are in place.
 using NameText = ShortTextOf<22>;
 static_assert(sizeof(NameText) == 24);
-// Of any length.
-using LongText = ShortTextOf<8, uint32_t>;
 
 }  // namespace rally

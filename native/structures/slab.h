@@ -5,10 +5,11 @@
 //   uses_   -> [a bit each  ][a bit each  ][-    ]...      freed_ = places of freed chunks
 //
 // A chunk is freed when its last object is removed and there is room elsewhere, so a removed object must not be
-// accessed: isUsed() tells.
+// accessed: isUsed() tells, and AddressSanitizer.
 #pragma once
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -16,16 +17,21 @@
 #include <vector>
 
 #include "../assert.h"
+#include "forbidden-memory.h"
 
 namespace rally {
 
-template <class T>
+// `chunkSize`: objects in a chunk, a power of two.
+template <class T, uint32_t chunkSize = 1024>
 class Slab {
+  static_assert(chunkSize >= 64 && std::has_single_bit(chunkSize));
+
  public:
   uint32_t add() {
     if (roomy_.empty()) open();
     const uint32_t chunk = *roomy_.begin();
     const uint32_t id = chunk * chunkSize + uses_[chunk].take();
+    allowMemory(&(*this)[id], 1);
     if (uses_[chunk].count == chunkSize) roomy_.erase(chunk);
     end_ = std::max(end_, id + 1);
     size_++;
@@ -35,6 +41,7 @@ class Slab {
     RALLY_ASSERT(isUsed(id));
     const uint32_t chunk = id / chunkSize;
     (*this)[id] = T();
+    forbidMemory(&(*this)[id], 1);
     if (uses_[chunk].count == chunkSize) roomy_.insert(chunk);
     uses_[chunk].leave(id % chunkSize);
     size_--;
@@ -62,7 +69,12 @@ class Slab {
   }
 
  private:
-  static constexpr uint32_t chunkSize = 1024;
+  struct FreeChunk {
+    void operator()(T* objects) const {
+      allowMemory(objects, chunkSize);
+      delete[] objects;
+    }
+  };
 
   // Which objects of a chunk are in use.
   struct Use {
@@ -92,7 +104,8 @@ class Slab {
     }
     const uint32_t chunk = freed_.back();
     freed_.pop_back();
-    chunks_[chunk] = std::make_unique<T[]>(chunkSize);
+    chunks_[chunk].reset(new T[chunkSize]());
+    forbidMemory(chunks_[chunk].get(), chunkSize);
     if (chunk == 0) uses_[chunk].take();  // identifier 0
     roomy_.insert(chunk);
   }
@@ -102,7 +115,7 @@ class Slab {
     freed_.push_back(chunk);
   }
 
-  std::vector<std::unique_ptr<T[]>> chunks_;
+  std::vector<std::unique_ptr<T[], FreeChunk>> chunks_;
   std::vector<Use> uses_;
   std::set<uint32_t> roomy_;
   std::vector<uint32_t> freed_;

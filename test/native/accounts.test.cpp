@@ -478,7 +478,7 @@ TEST("accounts: of packet identifiers that are not released, the session that ho
   CHECK(!broker.sessionOf(away) && broker.sessionOf(next) && broker.sessionOf(last));
   next.goOnReading();
   broker.settle();
-  CHECK_EQ(broker.sessionOf(next)->received->all.size(), 0);
+  CHECK_EQ(broker.sessionOf(next)->unfinished->received.all.size(), 0);
   CHECK(broker.engine(0).accounts().sessions.packetIdBytes() < 3 * 4'200);
   away.connect(0);
   broker.settle();

@@ -27,7 +27,7 @@ inline bool checkSessions(HandDrivenBroker& broker, unsigned worker) {
   std::set<const Delivery*> queued;  // queues share them
   HeldMessages& account = broker.engine(worker).accounts().sessions.held();
   broker.engine(worker).eachSession([&](Session& session) {
-    packetIds += session.received->bytes();
+    packetIds += session.unfinished->received.bytes();
     size_t held = 0;
     session.window.each([&](Window::Entry& entry) {
       census.add(entry.delivery);

@@ -78,6 +78,26 @@ TEST("durable: PUBACK waits for what is logged, and nobody else does") {
   CHECK_EQ(source.acknowledgements.size(), 2);
 }
 
+TEST("durable: a session at rest keeps nothing of the messages that it has acknowledged") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  Client& sink = broker.connected("sink", 0, durable());
+  Client& source = broker.connected("source", 0, fleeting());
+  sink.subscribe("a", 2);
+  broker.settle();
+  source.publish("a", "x", 1);
+  source.publish("a", "x", 2);
+  broker.settle();
+  sink.publish("b", "x", 2);
+  broker.settle();
+  CHECK_EQ(joined(sink), std::string("a=x a=x"));
+  rally::Session& session = *broker.sessionOf(sink);
+  CHECK(session.durable->exchanges.isMade());
+  sink.drop();
+  broker.settle();
+  CHECK(!session.durable->exchanges.isMade() && !session.unfinished.isMade());
+}
+
 TEST("durable: a retained message waits with QoS 1, and with QoS 0 nobody waits") {
   KeptDisk disk;
   HandDrivenBroker broker(disk, 2);

@@ -506,7 +506,7 @@ TEST("front end: a PUBREL for an earlier connection does not end this one") {
   Client& client = broker.connected("c", 0);
   client.drop();
   broker.settle();
-  broker.sessionOf(client)->received.own().all.add(9);  // published and recorded before the connection broke
+  broker.sessionOf(client)->unfinished.own().received.all.add(9);  // published and recorded before the connection broke
   client.connect(0);
   broker.settle();
   Connection& connection = *client.link->connection;

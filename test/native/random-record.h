@@ -134,8 +134,9 @@ class RandomRecord {
     if (random_.chance(50)) parcel.rights = std::make_unique<rally::Rights>(access());
     if (!random_.chance(50)) return;
     parcel.durable = std::make_unique<rally::DurableSession>();
-    parcel.durable->clientId = rally::NameText(bytesOf("c" + random_.text(random_.below(30), "abc")));
-    if (random_.chance(50)) parcel.durable->access = rally::LongText(rally::encodeAccess(*access()));
+    const std::string clientId = "c" + random_.text(random_.below(30), "abc");
+    const std::vector<uint8_t> encoded = random_.chance(50) ? rally::encodeAccess(*access()) : std::vector<uint8_t>();
+    parcel.durable->setClient(bytesOf(clientId), encoded);
   }
 
   std::shared_ptr<const rally::Access> access() {

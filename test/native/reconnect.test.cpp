@@ -210,7 +210,7 @@ TEST("reconnect: a QoS 2 message that its shard refuses after the connection bro
     broker.turn(0);
     other.publish(broker.ownedBy(2, "first"), "", 1, true);  // makes room, behind the refusal
     for (const unsigned worker : {0u, 2u, 0u}) broker.turn(worker);
-    CHECK_EQ(broker.sessionOf(publisher)->received->all.size(), 0);
+    CHECK_EQ(broker.sessionOf(publisher)->unfinished->received.all.size(), 0);
     publisher.connect(0);
     broker.settle();
     CHECK(other.texts() == Texts{broker.ownedBy(2, "refused/") + "=wanted"});
@@ -244,8 +244,8 @@ TEST("reconnect: a client is not back before the shards have answered what it se
     const Reason reason = isRefused ? Reason::quotaExceeded : Reason::success;
     CHECK(publisher.acknowledgements == (std::vector<Reason>{Reason::success, reason}));
     CHECK(publisher.unacknowledged.empty());
-    CHECK_EQ(broker.sessionOf(publisher)->received->all.size(), 0);
-    CHECK_EQ(broker.sessionOf(publisher)->received->unanswered.size(), 0);
+    CHECK_EQ(broker.sessionOf(publisher)->unfinished->received.all.size(), 0);
+    CHECK_EQ(broker.sessionOf(publisher)->unfinished->received.unanswered.size(), 0);
     CHECK_EQ(broker.total(Counter::retained), 1);
     publisher.publish(broker.ownedBy(1, "next"), "", 2);
     broker.settle();

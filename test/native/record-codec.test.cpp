@@ -172,8 +172,7 @@ TEST("record codec: a session is the same on the other node") {
   access->topicPrefix = "tenant/";
   parcel->rights = std::make_unique<Rights>(access);
   parcel->durable = std::make_unique<DurableSession>();
-  parcel->durable->clientId = NameText(bytesOf("client"));
-  parcel->durable->access = LongText(encodeAccess(*access));
+  parcel->durable->setClient(bytesOf("client"), encodeAccess(*access));
 
   std::unique_ptr<SessionParcel> arrived;
   decoded<Request>(encoded<Request>(request::Parcel{.carried = Carried(std::move(parcel))}), {comesMs, 1'000, 2})
@@ -182,8 +181,8 @@ TEST("record codec: a session is the same on the other node") {
       });
   if (!CHECK(arrived != nullptr)) return;
   CHECK(arrived->key == 7 && arrived->move == 9);
-  CHECK(arrived->durable && isSame(arrived->durable->clientId.bytes(), bytesOf("client")));
-  CHECK(arrived->durable && isSame(arrived->durable->access.bytes(), encodeAccess(*access)));
+  CHECK(arrived->durable && isSame(arrived->durable->clientId(), bytesOf("client")));
+  CHECK(arrived->durable && isSame(arrived->durable->access(), encodeAccess(*access)));
   HeldMessages there(1);
   arrived->window.arrive(there);
   arrived->queue.arrive(there);

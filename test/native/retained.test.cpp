@@ -185,7 +185,7 @@ TEST("retained: a full store refuses with a reason code, and the message is not 
     broker.settle();
     CHECK(publisher.acknowledgements == (std::vector<Reason>{Reason::success, Reason::success, Reason::quotaExceeded}));
     CHECK(publisher.unacknowledged.empty());
-    CHECK(broker.sessionOf(publisher)->received->all.size() == 0);
+    CHECK(broker.sessionOf(publisher)->unfinished->received.all.size() == 0);
   }
   CHECK_EQ(broker.total(Counter::retainedRefused), 2);
   for (const SentPublish& message : subscriber.received) CHECK(message.topic != "c");
@@ -347,7 +347,7 @@ TEST("retained walk: many come in steps, each once, and no more wait in the sess
         reader.answer();
       }
       CHECK(sortedTexts(reader) == expected);
-      CHECK_EQ(broker.sessionOf(reader)->retained->waiting, 0);
+      CHECK_EQ(broker.sessionOf(reader)->unfinished->retained.waiting, 0);
     }
     CHECK_EQ(broker.total(Counter::queued), 0);
   }
@@ -408,7 +408,7 @@ TEST("retained walk: UNSUBSCRIBE ends it; so does the end of the session; a repe
     broker.settle();
     answerAll();
     CHECK(reader.received.size() <= before + 6 * workers);
-    CHECK_EQ(broker.sessionOf(reader)->retained->waiting, 0);
+    CHECK_EQ(broker.sessionOf(reader)->unfinished->retained.waiting, 0);
     reader.subscribe("t/#", 1);
     broker.settle();
     broker.destroy(*broker.sessionOf(reader), workers - 1);
@@ -452,7 +452,7 @@ TEST(
     for (const SentPublish& message : reader.received) odd += std::stoi(message.topic.substr(2)) % 2 != 0;
     CHECK_EQ(odd, size_t(count) / 2);
     CHECK(texts.size() <= odd + 10 * workers);  // what had been found before it left
-    CHECK_EQ(broker.sessionOf(reader)->retained->waiting, 0);
+    CHECK_EQ(broker.sessionOf(reader)->unfinished->retained.waiting, 0);
   }
   HandDrivenBroker broker(1, smallSteps());
   Client& publisher = broker.connected("p", 0);
@@ -492,7 +492,7 @@ TEST("retained walk: a session takes it along when it is away and comes back on 
     const Texts texts = roamer.texts();
     const std::set<std::string> seen(texts.begin(), texts.end());
     CHECK(Texts(seen.begin(), seen.end()) == expected);
-    CHECK_EQ(broker.sessionOf(roamer)->retained->waiting, 0);
+    CHECK_EQ(broker.sessionOf(roamer)->unfinished->retained.waiting, 0);
     CHECK_EQ(broker.total(Counter::queued), 0);
   });
 }

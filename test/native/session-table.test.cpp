@@ -128,9 +128,13 @@ TEST("session table: sessions that come and go, against a map") {
       const auto expected = oracle.find(key);
       CHECK(table.find(key) == (expected == oracle.end() ? nullptr : expected->second));
     }
-    for (size_t place = 0; place < table.size(); place++) {
-      Session& session = table.at(place);
-      CHECK(oracle[session.key] == &session && session.rowPlace == place);
+    size_t count = 0;
+    for (uint32_t place = 0; place < table.placesEnd(); place++) {
+      Session* const session = table.at(place);
+      if (!session) continue;
+      CHECK(oracle[session->key] == session && table.find(session->key) == session);
+      count++;
     }
+    CHECK_EQ(count, table.size());
   });
 }

@@ -103,6 +103,37 @@ TEST("subscription cost: bytes of exact and wildcard filters, all of them given 
   CHECK(left <= 1'048'576);
 }
 
+TEST("subscription cost: durable sessions at rest with a subscription of their own, and what the main thread adds") {
+  constexpr int count = 250'000;
+  constexpr double mainThreadBytes = 51;  // core/sessions/resting-sessions.ts, with this client identifier
+  HandDrivenBroker broker(1);
+  Engine& engine = broker.engine(0);
+  const size_t start = heapBytes();
+  auto made = [&, before = start](const char* what) mutable {
+    const double bytes = double(heapBytes() - before) / count;
+    before = heapBytes();
+    std::printf("# %d sessions, %s: %.1f bytes each\n", count, what, bytes);
+  };
+  engine.sessionTable().reserve(count);
+  for (int i = 0; i < count; i++) engine.createSession(firstKey + uint64_t(i));
+  made("themselves, and found by their keys");
+  for (int i = 0; i < count; i++) {
+    Session& session = *engine.findSession(firstKey + uint64_t(i));
+    session.isDurable = true;
+    session.durable = std::make_unique<DurableSession>();
+    session.durable->setClient(bytesOf("device-" + std::to_string(i)), {});
+  }
+  made("for the log");
+  for (int i = 0; i < count; i++) {
+    Session& session = *engine.findSession(firstKey + uint64_t(i));
+    engine.subscriptions().add(session, bytesOf("devices/" + std::to_string(i) + "/+"), {.qos = 1});
+  }
+  made("a topic filter");
+  const double bytes = double(heapBytes() - start) / count;
+  std::printf("# %.1f bytes each in all, and %.0f on the main thread\n", bytes, mainThreadBytes);
+  CHECK(bytes + mainThreadBytes <= 400);
+}
+
 TEST("subscription cost: sessions that were members of a share leave nothing") {
   constexpr int count = 100'000;
   HandDrivenBroker broker(1);
