@@ -532,9 +532,13 @@ class Outbound {
   }
 
   void append(Connection& connection, Bytes bytes) {
-    const bool isComplete = connection.held ? connection.held->append(arena_, bytes)
-                                            : connection.outbox.append(arena_, bytes);
-    if (!isComplete) ender_.end(connection, Reason::quotaExceeded);
+    if (connection.held) [[unlikely]]
+      return appendHeld(connection, bytes);
+    if (!connection.outbox.append(arena_, bytes)) ender_.end(connection, Reason::quotaExceeded);
+  }
+
+  [[gnu::noinline]] void appendHeld(Connection& connection, Bytes bytes) {
+    if (!connection.held->append(arena_, bytes)) ender_.end(connection, Reason::quotaExceeded);
   }
 
   void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain,
