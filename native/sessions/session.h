@@ -74,20 +74,20 @@ struct Session {
   std::unique_ptr<DurableSession> durable;   // what it is for the log, at the worker where that is
   uint64_t leftAtMs = 0;                     // when it last lost a connection
   uint64_t subscriptionBytes : 47 = 0;       // what they take at most (front-end/subscriptions.h)
+  bool isGivingBack : 1 = false;  // some of its queue is for others, and none is sent until they have it (sharing.h)
   ConnectionKind kind : 2 = ConnectionKind::client;
   Presence presence : 2 = Presence::none;  // as which it counts among the members of shares
   bool isPassedOver : 1 = false;           // a share could do with more than it had room for
   bool isInLine : 1 = false;               // something waits, and goes out in one of the next turns (outbound.h)
   bool isDurable : 1 = false;              // its subscriptions count as such
-  bool isGivingBack : 1 = false;  // some of its queue is for others, and none is sent until they have it (sharing.h)
-  bool isInTable : 1 = false;     // of sessions (session-table.h); else it has ended
-  uint8_t traces = 0;             // bit t: trace t is of this session (front-end/watch.h)
-  uint32_t expirySeconds = neverExpires;  // that it outlives its connection
-  uint32_t matchIndex = 0;                // its place among the targets of a publication, if it is there
-  uint32_t departures = 0;                // of its connections that are not over yet (front-end/departures.h)
-  uint32_t subscriptionsEpoch = 1;        // the rules by which all its subscriptions were judged ...
-  uint32_t queueEpoch = 1;                // ... and those by which all that waits was let through; 0: by none
-  uint32_t standing = 0;                  // among the members of shares (front-end/share-members.h); 0: in none
+  bool isInTable : 1 = false;              // of sessions (session-table.h); else it has ended
+  uint8_t traces = 0;                      // bit t: trace t is of this session (front-end/watch.h)
+  uint32_t expirySeconds = neverExpires;   // that it outlives its connection
+  uint32_t matchIndex = 0;                 // its place among the targets of a publication, if it is there
+  uint32_t departures = 0;                 // of its connections that are not over yet (front-end/departures.h)
+  uint32_t subscriptionsEpoch = 1;         // the rules by which all its subscriptions were judged ...
+  uint32_t queueEpoch = 1;                 // ... and those by which all that waits was let through; 0: by none
+  uint32_t standing = 0;                   // among the members of shares (front-end/share-members.h); 0: in none
 
   bool isPersistent() const { return expirySeconds > 0; }
   // Bytes of published messages in the window and the queue together, as sessionQueueBytesMax counts.
