@@ -256,7 +256,11 @@ class RecoveredState {
       for (const auto& [worker, taken] : state_->taken)
         least = std::min(least, owner < taken.size() ? taken[owner] : 0);
       std::deque<uint64_t>& recent = state_->recent[owner];
-      for (; !recent.empty() && recent.front() <= least; recent.pop_front()) drop(recent.front());
+      for (; !recent.empty() && recent.front() <= least; recent.pop_front()) {
+        // Sessions that are written later may name it as one that waits for them.
+        if (Held* held = state_->messages.find(recent.front())) held->isCopy = true;
+        drop(recent.front());
+      }
     }
   }
   void take(const records::Copied& record) {

@@ -561,6 +561,32 @@ TEST("durable: while a checkpoint is written everything goes on, and what it has
   });
 }
 
+TEST("durable: a message that comes while a checkpoint is written, before its sessions are in it, outlives a crash") {
+  KeptDisk disk;
+  rally::Limits limits = nothingInMemory();
+  limits.checkpointBytesPerTurn = 1;
+  HandDrivenBroker broker(disk, 1, limits);
+  std::vector<Client*> sinks;
+  for (const char* name : {"s1", "s2", "s3"}) {
+    sinks.push_back(&broker.connected(name, 0, durable()));
+    sinks.back()->subscribe("a", 1);
+    broker.settle();
+    sinks.back()->drop();
+  }
+  Client& source = broker.connected("source", 0, durable());
+  broker.settle();
+  CHECK(beginCheckpoint(broker));
+  source.publish("a", longText(1), 1);
+  broker.settle();
+  CHECK(!broker.store().checkpointer().isUnderWay());
+  broker.crash(1);
+  for (Client* sink : sinks) {
+    sink->connect(0);
+    broker.settle();
+    CHECK_EQ(sink->received.size(), 1);
+  }
+}
+
 TEST("durable: what waits for sessions that are away is in the log alone, and comes in order before what is live") {
   for (const unsigned workers : {1u, 2u}) {
     KeptDisk disk;
