@@ -63,6 +63,8 @@ class ShareMembers {
   void remove(uint32_t id) {
     takeBoth(id);
     Session& session = *members_[id].subscriber.session;
+    ShareRun& run = members_[id].share->run;
+    if (run.place >> 1 == id) run.left = 0;
     members_.remove(id);
     RALLY_ASSERT(session.standing != 0);
     if (--standings_[session.standing].shares > 0) return;
@@ -80,6 +82,7 @@ class ShareMembers {
   // If `mayHave(session)` is false, the next one is asked, each at most once at its level.
   template <class LevelOf, class MayHave>
   const Subscriber* choose(Share& share, ShareKind kind, ShareLevel worst, LevelOf&& levelOf, MayHave&& mayHave) {
+    if (share.run.left > 0 && share.run.turn != turn_) endRun(share);
     for (auto level = ShareLevel::ready; level <= worst && level != ShareLevel::full; level = below(level)) {
       uint32_t first = 0;  // of those at this level who may not have it: it comes again when all have been asked
       while (const uint32_t place = firstAt(share, kind, level, levelOf)) {
@@ -138,6 +141,7 @@ class ShareMembers {
     uint32_t turn = 0;          // of the event loop, in which it has got something last
     uint32_t sinceMs = 0;       // when it was looked at whether it keeps up with runs ...
     uint32_t acknowledged = 0;  // ... what its window said then ...
+    uint32_t given = 0;         // ... what it has got since ...
     uint32_t lengths = 0;       // ... and for which length of runs it did
   };
   struct Standing {
@@ -186,17 +190,24 @@ class ShareMembers {
       run.turn = turn_;
       run.left = run.length;
     }
+    memberOf(place).given++;
     return --run.left > 0;
+  }
+  // Its turn of the event loop is over: the member has had its own.
+  void endRun(Share& share) {
+    share.run.left = 0;
+    turn(share.run.place);
   }
   void setLength(Share& share, Member& member) {
     ShareRun& run = share.run;
     const uint32_t acknowledged = member.subscriber.session->window.acknowledged();
     const bool isInTime = nowMs_ - member.sinceMs <= quickMs;
-    const bool keepsUp = 2 * (acknowledged - member.acknowledged) >= std::max<uint32_t>(run.length, 2);
+    const bool keepsUp = 2 * (acknowledged - member.acknowledged) >= std::max<uint32_t>(member.given, 2);
     member.turn = turn_;
     if (isInTime && !keepsUp) return;  // it may still
     member.sinceMs = nowMs_;
     member.acknowledged = acknowledged;
+    member.given = 0;
     if (isInTime && member.lengths != run.lengths) {
       member.lengths = run.lengths;
       run.quick++;

@@ -195,6 +195,11 @@ TEST(
   }
   CHECK_EQ(longest, 32);
   for (const auto& [key, sum] : sums) CHECK(sum > 950 && sum < 1'050);
+  // A run ends with its turn of the event loop.
+  sums.clear();
+  for (size_t i = 0; i < 10 * count; i++) sums[turn(0, 1, nobody)[0]]++;
+  for (const auto& [key, sum] : sums) CHECK_EQ(sum, 10);
+  CHECK_EQ(sums.size(), count);
   // Somebody has not acknowledged anything for more than 2 ms, or it is long since.
   for (int i = 0; i < 5; i++) turn(1, perTurn, 3);
   CHECK_EQ(longestRun(turn(1, perTurn, 3)), 1);
