@@ -47,16 +47,16 @@ class FakeTransport : public rally::Transport {
     CHECK(!connection.outbox.isEmpty());
     if (!CHECK(linkOf(connection) != nullptr)) return;  // the socket is no more
     if (kind_ == Kind::tcp) carryOut(connection);
-    else pending_.push_back({&connection, Action::write});
+    else pending_.push_back({linkOf(connection), Action::write});
   }
   void close(rally::Connection& connection) override {
     CHECK(connection.outbox.isEmpty());
     if (kind_ == Kind::tcp) linkOf(connection)->isClosing = true;
-    else pending_.push_back({&connection, Action::close});
+    else pending_.push_back({linkOf(connection), Action::close});
   }
   void abort(rally::Connection& connection) override {
     if (kind_ == Kind::tcp) sever(connection);
-    else pending_.push_back({&connection, Action::abort});
+    else pending_.push_back({linkOf(connection), Action::abort});
   }
   void setReading(rally::Connection& connection, bool isReading) override {
     if (Link* link = linkOf(connection)) link->isReading = isReading;
@@ -75,10 +75,10 @@ class FakeTransport : public rally::Transport {
     while (!pending_.empty()) {
       std::vector<Pending> pending;
       pending.swap(pending_);
-      for (const auto& [connection, action] : pending) {
-        if (!linkOf(*connection)) continue;
-        if (action == Action::write) carryOut(*connection);
-        else sever(*connection);
+      for (const auto& [link, action] : pending) {
+        if (!link || link->isSevered) continue;  // its connection may be gone
+        if (action == Action::write) carryOut(*link->connection);
+        else sever(*link->connection);
       }
     }
   }
@@ -111,7 +111,7 @@ class FakeTransport : public rally::Transport {
  private:
   enum class Action : uint8_t { write, close, abort };
   struct Pending {
-    rally::Connection* connection;
+    Link* link;
     Action action;
   };
 

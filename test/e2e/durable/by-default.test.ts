@@ -84,7 +84,7 @@ test('a folder that cannot be made, or is of a newer version, is refused in one 
   writeFileSync(join(folder, 'file'), '');
   assert.match(
     await refusal(join(folder, 'file', 'data')),
-    /cannot be used .*--data, or turn it off to keep everything in memory/,
+    /cannot be used .*--data, or none to keep everything in memory/,
   );
 
   const data = join(folder, 'data');

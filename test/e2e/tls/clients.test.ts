@@ -200,7 +200,7 @@ test('Chromium shows the pages over https, and they connect by wss', async (t) =
     await page.locator('#ws-url').textContent(),
     `wss://localhost:${tlsPort}/mqtt (sub-protocol mqtt)`,
   );
-  assert.equal(await page.locator('#tcp-url').textContent(), `mqtts://127.0.0.1:${mqttsPort}`);
+  assert.equal(await page.locator('#tcp-url').textContent(), `mqtts://localhost:${mqttsPort}`);
   await page.goto(`https://localhost:${tlsPort}/demos/rooms/#lobby`);
   await page.locator('#link-state', { hasText: 'Live' }).waitFor();
   assert.deepEqual(new Set(sockets), new Set([`wss://localhost:${tlsPort}/mqtt`]));

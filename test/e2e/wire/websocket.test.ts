@@ -165,6 +165,7 @@ test('a Ping is answered with its payload, also inside a message and in pieces',
   const client = await openClient(t, 'ws', running);
   const long = new Uint8Array(125).fill(7);
   client.sendRaw(encodeFrame(opcode.ping, new Uint8Array()));
+  await until('the first Pong', () => client.pongs.length === 1); // of those that come at once the last is answered
   client.sendRaw(encodeFrame(opcode.binary, Uint8Array.of(0xc0), false));
   for (const byte of encodeFrame(opcode.ping, long)) client.sendRaw(Uint8Array.of(byte));
   client.sendRaw(encodeFrame(opcode.pong, long));
