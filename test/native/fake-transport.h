@@ -72,21 +72,21 @@ class FakeTransport : public rally::Transport {
     frontEnd_.receive(*link.connection, chunk);
   }
   void commit() override {
-    while (!pending_.empty()) {
-      std::vector<Pending> pending;
-      pending.swap(pending_);
-      for (const auto& [link, action] : pending) {
-        if (!link || link->isSevered) continue;  // its connection may be gone
-        if (action == Action::write) carryOut(*link->connection);
-        else sever(*link->connection);
-      }
+    for (size_t next = 0; next < pending_.size(); next++) {
+      const auto [link, action] = pending_[next];
+      if (!link) continue;
+      if (action == Action::write) carryOut(*link->connection);
+      else sever(*link->connection);
     }
+    pending_.clear();
   }
 
   // The socket is no more, whoever ended it.
   void sever(rally::Connection& connection) {
     Link* link = linkOf(connection);
     if (!link) return;
+    for (Pending& each : pending_)
+      if (each.link == link) each.link = nullptr;
     link->isSevered = true;
     link->isClosing = false;
     link->unsentChunks.clear(frontEnd_.outbound().arena());
@@ -111,7 +111,7 @@ class FakeTransport : public rally::Transport {
  private:
   enum class Action : uint8_t { write, close, abort };
   struct Pending {
-    Link* link;
+    Link* link;  // nullptr: it has been severed since
     Action action;
   };
 
