@@ -98,8 +98,8 @@ class Journal {
   // What is appended now is committed once isCommitted(turn()).
   uint64_t turn() const { return isDirty_ ? turn_ : turn_ - 1; }
   bool isCommitted(uint64_t turn) const { return turn <= committedTurn_; }
-  // The turn that answers to the session's client wait for. Of one that is long committed it may give a later one.
-  uint64_t turnOf(const DurableSession& session) const { return turn() - (uint32_t(turn()) - session.turn); }
+  // A turn until now, of which `half` is the lower half. Of one that is long committed it may give a later one.
+  uint64_t turnOf(uint32_t half) const { return turn() - (uint32_t(turn()) - half); }
   bool isCommitted(log::Ticket record) const { return appender_->isCommitted(record); }
 
   // Call it before the lanes are handed over.
@@ -177,7 +177,7 @@ class Journal {
   bool takeReadyPuback(Source& source, Reason& reason) {
     if (pubacks_.isEmpty()) return false;
     const HeldPuback& first = pubacks_.front();
-    if (int32_t(uint32_t(committedTurn_) - first.turn) < 0) return false;
+    if (!isCommitted(turnOf(first.turn))) return false;
     source.connection = first.connection;
     source.generation = first.generation;
     source.packetId = first.packetId;

@@ -128,7 +128,7 @@ class Outbound {
     connection.held->await(turn);
   }
   void holdFor(Session& session) {
-    if (session.connection && session.durable) hold(*session.connection, journal_.turnOf(*session.durable));
+    if (session.connection && session.durable) hold(*session.connection, journal_.turnOf(session.durable->turn));
   }
   // Once a turn: sends the packets that may now be sent.
   void releaseHeld() {

@@ -408,7 +408,7 @@ class Subscriptions {
     if (isNowDurable && !wasDurable) countDurable(filter, *SessionTable::find(session, filter));
     if (!existed) {
       counters_.add(Counter::subscriptions);
-      session.subscriptionBytes = (session.subscriptionBytes + bytesOf(filter.text())) & Session::subscriptionBytesMax;
+      session.setSubscriptionBytes(session.subscriptionBytes + bytesOf(filter.text()));
     }
     if (filter.isShared) {
       if (existed) sharing_.update(session, filter);
@@ -459,7 +459,7 @@ class Subscriptions {
   // `member`: the place in the share, for a shared filter.
   void onRemoved(Session& session, Filter& filter, uint32_t member) {
     counters_.subtract(Counter::subscriptions);
-    session.subscriptionBytes = (session.subscriptionBytes - bytesOf(filter.text())) & Session::subscriptionBytesMax;
+    session.setSubscriptionBytes(session.subscriptionBytes - bytesOf(filter.text()));
     if (filter.isShared) {
       sharing_.leave(session, filter, member);
       filters_.releaseIfUnused(filter);

@@ -1,9 +1,10 @@
 #include "reclaimer.h"
-#include "../structures/free-memory.h"
 
 #include <algorithm>
 #include <array>
 #include <utility>
+
+#include "../structures/free-memory.h"
 
 namespace rally::log {
 

@@ -58,7 +58,7 @@ struct Unfinished {
 
 // There may be a million that are away: what those do not need is a pointer.
 struct Session {
-  static constexpr uint64_t subscriptionBytesMax = (uint64_t(1) << 47) - 1;
+  static constexpr unsigned subscriptionBytesBits = 47;
 
   uint64_t key = 0;
   Connection* connection = nullptr;
@@ -73,7 +73,7 @@ struct Session {
   std::unique_ptr<Rights> rights;            // of its client, the last one; nullptr: not known (security/gate.h)
   std::unique_ptr<DurableSession> durable;   // what it is for the log, at the worker where that is
   uint64_t leftAtMs = 0;                     // when it last lost a connection
-  uint64_t subscriptionBytes : 47 = 0;       // what they take at most (front-end/subscriptions.h)
+  uint64_t subscriptionBytes : subscriptionBytesBits = 0;  // what they take at most (front-end/subscriptions.h)
   bool isGivingBack : 1 = false;  // some of its queue is for others, and none is sent until they have it (sharing.h)
   ConnectionKind kind : 2 = ConnectionKind::client;
   Presence presence : 2 = Presence::none;  // as which it counts among the members of shares
@@ -92,6 +92,10 @@ struct Session {
   bool isPersistent() const { return expirySeconds > 0; }
   // Bytes of published messages in the window and the queue together, as sessionQueueBytesMax counts.
   size_t heldBytes() const { return window.bytes() + queue.bytes(); }
+
+  void setSubscriptionBytes(uint64_t bytes) {
+    subscriptionBytes = bytes & ((uint64_t(1) << subscriptionBytesBits) - 1);
+  }
 
   // Frees `unfinished` if there is nothing in it.
   void trimUnfinished() {
