@@ -2,6 +2,7 @@
 #include "fuzz.h"
 
 #include "../../native/net/websocket.h"
+#include "../native/utf8-by-the-book.h"
 
 using namespace rally;
 
@@ -16,24 +17,6 @@ struct Seen {
 
 bool isDefinedCode(unsigned code) {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
-}
-
-// Byte by byte, as Unicode's table of well-formed sequences has it.
-bool isText(Bytes bytes) {
-  while (!bytes.empty()) {
-    const uint8_t lead = bytes[0];
-    const size_t more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : lead >> 4 == 0xe ? 2 : 3;
-    if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || bytes.size() <= more) return false;
-    uint32_t point = more == 0 ? lead : lead & (0x3f >> more);
-    for (size_t i = 1; i <= more; i++) {
-      if (bytes[i] >> 6 != 2) return false;
-      point = point << 6 | (bytes[i] & 0x3f);
-    }
-    const uint32_t least = more == 3 ? 0x1'0000 : more == 2 ? 0x800 : 0;
-    if (point < least || point > 0x10'ffff || point >> 11 == 0x1b) return false;
-    bytes = bytes.subspan(more + 1);
-  }
-  return true;
 }
 
 // The whole stream at once; of a frame that is cut off, what is there.
@@ -71,10 +54,10 @@ Seen readWhole(Bytes stream) {
     if (opcode != 8) continue;
     const unsigned code = payload.size() < 2 ? 0 : payload[0] * 256u + payload[1];
     seen.isFromClient = true;
-    seen.close = payload.empty()                     ? WebSocketClose::normal
-                 : !isDefinedCode(code)              ? WebSocketClose::protocolError
-                 : isText(Bytes(payload).subspan(2)) ? WebSocketClose(code)
-                                                     : WebSocketClose::invalidPayload;
+    seen.close = payload.empty()                                    ? WebSocketClose::normal
+                 : !isDefinedCode(code)                             ? WebSocketClose::protocolError
+                 : isUtf8ByTheBook(Bytes(payload).subspan(2), true) ? WebSocketClose(code)
+                                                                    : WebSocketClose::invalidPayload;
     break;
   }
   return seen;
