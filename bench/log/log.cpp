@@ -2,7 +2,6 @@
 // another record for each one that is committed. Also measures a sync of this disk by itself.
 //
 //   log DIRECTORY MILLISECONDS SYNC_DELAY_MS    a JSON object a line
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "../../native/lanes/doorbell.h"
 #include "../../native/log/disk-log.h"
 #include "../../native/log/real-disk.h"
+#include "sync-file.h"
 
 using namespace rally;
 using Clock = std::chrono::steady_clock;
@@ -91,18 +91,11 @@ struct NoRecords final : log::Visitor {
 
 void measureSync(const std::string& directory, unsigned ms) {
   const std::string path = directory + "/sync";
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT, 0600);
+  SyncFile file(path, 4 << 20);
   const std::vector<uint8_t> page(4'096, 1);
-  std::vector<uint8_t> zeros(4u << 20);
-  if (pwrite(fd, zeros.data(), zeros.size(), 0) < 0 || fdatasync(fd) != 0) std::exit(1);
   std::vector<double> times;
   const Clock::time_point end = Clock::now() + std::chrono::milliseconds(ms);
-  for (off_t at = 0; Clock::now() < end; at = (at + 4'096) % off_t(zeros.size())) {
-    const Clock::time_point before = Clock::now();
-    if (pwrite(fd, page.data(), page.size(), at) < 0 || fdatasync(fd) != 0) std::exit(1);
-    times.push_back(microseconds(Clock::now() - before));
-  }
-  close(fd);
+  while (Clock::now() < end) times.push_back(file.write(page));
   unlink(path.c_str());
   std::printf("{\"name\":\"fdatasync\",\"p50Us\":%.1f,\"p99Us\":%.1f}\n", percentile(times, 0.5),
               percentile(times, 0.99));

@@ -28,7 +28,7 @@ export async function runLog(command: CommandLine): Promise<boolean> {
     name: 'log',
     main: 'bench/log/log.cpp',
     linked: ['native/log'],
-    includes: ['native'],
+    includes: ['native', 'bench/log'],
   });
   // Next to the sources, since the system's folder for temporary files may be in memory.
   await mkdir(join(root, 'build', 'bench'), { recursive: true });
