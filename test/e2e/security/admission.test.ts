@@ -113,23 +113,28 @@ test('rallymq ban and broker.bans keep somebody out, and end who is connected', 
   assert.throws(() => broker.bans.add({ kind: 'address', value: 'lee' }), { code: 'BAN_INVALID' });
 });
 
-test('a client that is banned, or may have lost its rights, while a program is asked about its will is refused', async (t) => {
-  let answer: (isAllowed: boolean) => void = () => {};
-  let asked = 0;
+/** A broker whose program is asked about each publication, and answers when the test says. */
+async function startAsking(t: TestContext) {
+  const questions = { count: 0, answer: (_isAllowed: boolean): void => {} };
   const running = await startBroker(t, {
     authorizePublish: () =>
       new Promise<boolean>((resolve) => {
-        answer = resolve;
-        asked++;
+        questions.answer = resolve;
+        questions.count++;
       }),
   });
+  return { running, questions };
+}
+
+test('a client that is banned, or may have lost its rights, while a program is asked about its will is refused', async (t) => {
+  const { running, questions } = await startAsking(t);
   const will = { topic: 'w', payload: new Uint8Array(), qos: 0, retain: false, properties: {} } as const;
   const connack = async (meanwhile: () => unknown): Promise<number> => {
-    const before = asked;
+    const before = questions.count;
     const connecting = openConnected(t, 'tcp', running, { clientId: 'a', will });
-    await until('the question', () => asked > before);
+    await until('the question', () => questions.count > before);
     await meanwhile();
-    answer(true);
+    questions.answer(true);
     return (await connecting).connack.reasonCode;
   };
   const { broker } = running;
@@ -140,28 +145,20 @@ test('a client that is banned, or may have lost its rights, while a program is a
 });
 
 test('what a program has decided while the files were read again counts once', async (t) => {
-  let answer: (isAllowed: boolean) => void = () => {};
-  let asked = 0;
-  const running = await startBroker(t, {
-    authorizePublish: () =>
-      new Promise<boolean>((resolve) => {
-        answer = resolve;
-        asked++;
-      }),
-  });
+  const { running, questions } = await startAsking(t);
   const client = await openClient(t, 'tcp', running, { clientId: 'a' });
   const publish = async (packetId: number, meanwhile: () => unknown): Promise<void> => {
     client.send(publishFrame('t', 'x', { qos: 1, packetId }));
-    await until('the question', () => asked === packetId);
+    await until('the question', () => questions.count === packetId);
     await meanwhile();
-    answer(true);
+    questions.answer(true);
     await client.nextPacket();
   };
   await publish(1, () => running.broker.reload());
   await publish(2, () => undefined);
   client.send(publishFrame('t', 'x', { qos: 1, packetId: 3 }));
   await client.nextPacket();
-  assert.equal(asked, 2); // that one is remembered
+  assert.equal(questions.count, 2); // that one is remembered
 });
 
 test('a client that sends too fast is not read for a moment and loses nothing, and a grant may say how fast', async (t) => {

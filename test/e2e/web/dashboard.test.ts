@@ -42,8 +42,9 @@ async function signIn(
   t: TestContext,
   { port, key }: Pick<Stage, 'port' | 'key'>,
   viewport: ViewportName,
+  isBrokerBusy = false,
 ): Promise<Page> {
-  const page = await visit(t, `http://127.0.0.1:${port}/dashboard/`, { viewport });
+  const page = await visit(t, `http://127.0.0.1:${port}/dashboard/`, { viewport, isBrokerBusy });
   await page.fill('#key', key);
   await page.click('#sign-in-form button');
   await reads(page.locator('#link-state'), 'Live');
@@ -156,7 +157,7 @@ test('a client is found, shown, cut and explained', async (t) => {
 });
 
 test('while the broker cannot answer the sign-in waits, and is not forgotten', async (t) => {
-  const page = await signIn(t, await startStage(t), 'desktop');
+  const page = await signIn(t, await startStage(t), 'desktop', true);
   await page.route(/api\/v1\/stats/, (route) =>
     route.fulfill({ status: 503, body: 'The broker is busy.\n' }),
   );

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { assertPortIsFree } from '../../../core/control/free-port.ts';
+import { unusedPort } from '../../support/command.ts';
 
 /** A thread that tries to connect all the time, and tells how often it could. */
 const knocking = `
@@ -28,17 +29,8 @@ const knocking = `
   knock();
   parentPort.postMessage('knocks');`;
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 test('nobody can connect to a port that is being tried', async () => {
-  const port = await freePort();
+  const port = await unusedPort();
   const knocker = new Worker(knocking, { eval: true, workerData: port });
   await once(knocker, 'message');
   for (let round = 0; round < 2_000; round++) {
