@@ -45,7 +45,8 @@ export function showRows(list: HTMLElement, rows: readonly HTMLElement[]): void 
   const oldKeys = keysOf(old);
   const known = new Map(old.map((row, index) => [oldKeys[index], row]));
   const keys = keysOf(rows);
-  for (const [key, row] of known) if (!keys.includes(key ?? '')) row.remove();
+  const shown = new Set(keys);
+  for (const [key = '', row] of known) if (!shown.has(key)) row.remove();
   let next = list.firstElementChild;
   for (const [index, row] of rows.entries()) {
     const kept = known.get(keys[index]);
