@@ -17,7 +17,7 @@ import { clear, say, shortNumber, showStep, table } from '../progress.ts';
 import { medianOf } from '../statistics.ts';
 import { type LoginRate, logInOnce, loginRate } from './rates.ts';
 import { lateMs, renewals } from './renewal.ts';
-import { stormRounds } from './storm.ts';
+import { type StormRound, stormRounds } from './storm.ts';
 
 const secret = 'a secret that is long enough for HS256 to be taken';
 const password = Buffer.from('correct horse battery staple');
@@ -90,17 +90,25 @@ async function passwordLogins({ seconds = 5 }: CommandLine, folder: string): Pro
 
 async function storm({ rounds = 5, seconds = 3 }: CommandLine, folder: string): Promise<Row[]> {
   const flags = [...(await userFlags(folder, usersOfStorm)), '--allow-anonymous'];
-  const terms = { rounds, seconds, users: usersOfStorm, password };
+  const terms = { rounds, seconds, users: usersOfStorm, password, hash: hashPassword(password) };
   const played = await withBroker(flags, (broker) => stormRounds(broker, terms));
-  const ratio = medianOf(played.map(({ calmP99Ms, stormP99Ms }) => stormP99Ms / calmP99Ms)) ?? 0;
-  const [calm, stormy] = [
-    medianOf(played.map(({ calmP99Ms }) => calmP99Ms)) ?? 0,
-    medianOf(played.map(({ stormP99Ms }) => stormP99Ms)) ?? 0,
-  ];
   const verified = played.reduce((sum, round) => sum + round.verified, 0);
-  const figures = `${ratio.toFixed(2)} (${shortNumber(calm)} ms, ${shortNumber(stormy)} ms)`;
-  const what = `p99 of deliveries in a storm of Argon2id logins (${verified} verified), to that before`;
-  return [[what, figures, '<= 1.2']];
+  const ratio = (of: (round: StormRound) => number, to: (round: StormRound) => number): string => {
+    const median = (figure: (round: StormRound) => number) => medianOf(played.map(figure)) ?? 0;
+    return `${median((round) => of(round) / to(round)).toFixed(2)} (${shortNumber(median(to))} ms, ${shortNumber(median(of))} ms)`;
+  };
+  const calm = ({ calmP99Ms }: StormRound) => calmP99Ms;
+  const outside = ({ outsideP99Ms }: StormRound) => outsideP99Ms;
+  const stormy = ({ stormP99Ms }: StormRound) => stormP99Ms;
+  return [
+    [
+      `p99 of deliveries in a storm of Argon2id logins (${verified} verified), to that before`,
+      ratio(stormy, calm),
+      '<= 1.2',
+    ],
+    ['while another program verifies as many passwords, to that before', ratio(outside, calm), ''],
+    ['in the storm, to that beside the other program', ratio(stormy, outside), '<= 1.2'],
+  ];
 }
 
 async function renewal({ full, seconds }: CommandLine, folder: string): Promise<Row[]> {
