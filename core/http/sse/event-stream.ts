@@ -1,6 +1,11 @@
 /**
  * The stream of one client. What comes in a turn of the event loop goes out together. While the client takes no more
  * nothing is kept for it: what it has not got is in the history, and if it has gone from there, the client is told so.
+ *
+ *     history   | ....|......|......|......|          waiting   3, 0, 7, 1: events for the stream, block by block
+ *                 #last
+ *
+ * So each event is looked at twice at most for a stream, however often it stops, and nobody searches for what has gone.
  */
 import type { AnswerStream, StreamedBody } from '../answer.ts';
 import type { EventHistory } from './event-history.ts';
@@ -30,6 +35,8 @@ export interface EventStreamOwner {
 
 /** That are collected in a turn before they are written. */
 const collectedBytesMax = 65_536;
+/** The events of a block: those from one multiple of it to the next. */
+const blockEvents = 256;
 
 export class EventStream implements StreamedBody {
   readonly terms: EventStreamTerms;
@@ -40,8 +47,10 @@ export class EventStream implements StreamedBody {
   /** The client takes no more: what it has got is up to #last. */
   #isBlocked = false;
   #last = 0;
-  /** Events that came while it was blocked. */
-  #waiting = 0;
+  /** Events behind #last that are for it, while it is blocked: by block, the oldest first ... */
+  readonly #waiting = new Map<number, number>();
+  /** ... and those whose blocks have gone from the history. */
+  #gone = 0;
   /** Of the last event that was offered: it is offered for each of its filters. */
   #offered = 0;
 
@@ -60,6 +69,8 @@ export class EventStream implements StreamedBody {
     if (after === undefined) return;
     this.#last = after;
     this.#catchUp();
+    if (!this.#isBlocked) return;
+    for (const event of this.#owner.history.after(this.#last)) if (this.#isFor(event)) this.#wait(event);
   }
 
   /** An event for the filters of this stream. */
@@ -67,11 +78,26 @@ export class EventStream implements StreamedBody {
     if (this.#client === undefined || event.number <= this.#offered || !this.#mayHave(event)) return;
     this.#offered = event.number;
     if (this.#isBlocked) {
-      this.#waiting += 1;
+      this.#wait(event);
       return;
     }
     this.#last = event.number;
     this.#collect(event.frame(this.terms.isNamed));
+  }
+
+  #wait({ number }: MessageEvent): void {
+    const block = Math.floor(number / blockEvents);
+    const before = this.#waiting.get(block);
+    this.#waiting.set(block, (before ?? 0) + 1);
+    if (before === undefined) this.#forgetGone();
+  }
+
+  #forgetGone(): void {
+    for (const [block, count] of this.#waiting) {
+      if ((block + 1) * blockEvents > this.#owner.history.first) return;
+      this.#gone += count;
+      this.#waiting.delete(block);
+    }
   }
 
   /** It is told that there is nothing to tell. */
@@ -90,18 +116,31 @@ export class EventStream implements StreamedBody {
   writable(): void {
     if (!this.#isBlocked) return;
     this.#isBlocked = false;
-    const { history } = this.#owner;
-    if (history.first > this.#last + 1) {
-      let here = 0;
-      for (const event of history.after(this.#last)) if (this.#isFor(event)) here += 1;
-      const missed = this.#waiting - here;
-      if (missed > 0) {
-        this.#owner.missed(missed);
-        this.#collect(missedFrame(missed));
-      }
+    const missed = this.#missed();
+    if (missed > 0) {
+      this.#owner.missed(missed);
+      this.#collect(missedFrame(missed));
     }
-    this.#waiting = 0;
     this.#catchUp();
+  }
+
+  /** How many have gone from the history since it was last asked. */
+  #missed(): number {
+    const { history } = this.#owner;
+    if (history.first <= this.#last + 1) return 0;
+    this.#forgetGone();
+    this.#last = history.first - 1;
+    const cut = Math.floor(history.first / blockEvents);
+    const count = this.#waiting.get(cut) ?? 0;
+    let here = 0;
+    for (const event of history.after(this.#last)) {
+      if (count === 0 || event.number >= (cut + 1) * blockEvents) break;
+      if (this.#isFor(event)) here += 1;
+    }
+    if (count > here) this.#waiting.set(cut, here);
+    const missed = this.#gone + Math.max(0, count - here);
+    this.#gone = 0;
+    return missed;
   }
 
   end(): void {
@@ -116,20 +155,27 @@ export class EventStream implements StreamedBody {
     this.#owner.closed(this);
   }
 
-  /** Goes on with what is in the history. */
+  /** Goes on with what is in the history, as far as the client takes it. */
   #catchUp(): void {
     for (const event of this.#owner.history.after(this.#last)) {
-      if (this.#client === undefined) return;
-      if (!this.#isFor(event)) continue;
-      if (this.#isBlocked) {
-        this.#waiting += 1;
-        continue;
-      }
-      this.#last = event.number;
+      if (this.#client === undefined || this.#isBlocked) return;
+      const isFor = this.#isFor(event);
+      this.#pass(event, isFor);
+      if (!isFor) continue;
       this.#collect(event.frame(this.terms.isNamed));
       if (this.#collectedBytes >= collectedBytesMax) this.flush();
     }
+    this.#waiting.clear(); // what the rules have taken out meanwhile
     this.flush();
+  }
+
+  #pass({ number }: MessageEvent, isFor: boolean): void {
+    this.#last = number;
+    const block = Math.floor(number / blockEvents);
+    const count = this.#waiting.get(block);
+    if (count === undefined) return;
+    if ((number + 1) % blockEvents === 0) this.#waiting.delete(block);
+    else if (isFor && count > 0) this.#waiting.set(block, count - 1);
   }
 
   #isFor(event: MessageEvent): boolean {

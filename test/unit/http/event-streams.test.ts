@@ -157,6 +157,39 @@ test('what has gone from the history is missed, told and counted; what others ge
   assert.equal(streams.counts.missed, Number(missed));
 });
 
+test('a slow stream is asked about an event twice at most, however often it stops, and knows what it has missed', async () => {
+  const { broker, streams, open } = played({ historyBytesMax: 1_600_000 });
+  let asked = 0;
+  const mayReceive = (topic: string): boolean => {
+    asked++;
+    return topic !== 'secret';
+  };
+  const slow = await open({ filters: ['a', 'b'], mayReceive });
+  const events = 16_000;
+  let forIt = 0;
+  const publishOne = (n: number): void => {
+    const topic = n % 3 === 0 ? 'secret' : 'a';
+    const filter = n % 5 === 0 ? 'of others' : n % 2 === 0 ? 'a' : 'b';
+    if (topic === 'a' && filter !== 'of others') forIt++;
+    broker.publish(messageOn(topic, `${n}`.padStart(200, '0')), filter);
+  };
+  slow.isFull = true;
+  for (let n = 0; n < events; n++) {
+    publishOne(n);
+    if (n % 1_000 !== 0) continue;
+    slow.drain(); // and takes one write more
+    slow.isFull = true;
+    await turn();
+  }
+  slow.drain();
+  await turn();
+  const missed = [...slow.text.matchAll(/event: missed\ndata: \{"messages":(\d+)\}/g)];
+  const missedCount = missed.reduce((sum, [, count]) => sum + Number(count), 0);
+  assert.equal(slow.payloads.length + missedCount, forIt);
+  assert.equal(streams.counts.missed, missedCount);
+  assert.ok(asked <= 2 * events + 256 * missed.length, `${asked} questions`);
+});
+
 test('whoever comes back goes on behind its last event, or is told that it has missed some', async () => {
   const { broker, clock, open } = played();
   const first = await open();
