@@ -50,6 +50,7 @@ import { Expiry } from './expiry.ts';
 import { reasonSentence, reasonStringTerms, sentenceOf } from './reason-strings.ts';
 import {
   availableToHost,
+  isTooLong,
   onSubscribe,
   onUnsubscribe,
   type PendingSubscribes,
@@ -199,6 +200,11 @@ export class ClientConnection implements Subscriber {
     }
     const { properties } = connect;
     this.#topicPrefix = admission?.topicPrefix ?? '';
+    const willTopic = this.#topicPrefix + (connect.will?.topic ?? '');
+    if (isTooLong(willTopic)) {
+      this.refuse(ReasonCode.topicNameInvalid);
+      return false;
+    }
     const { messagesPerSecond, bytesPerSecond } = this.#pace(admission?.quotas);
     this.#expirySeconds = sessionExpirySeconds(connect, config.limits);
     const terms = encodeConnectionTerms({
@@ -214,7 +220,7 @@ export class ClientConnection implements Subscriber {
       asksToPublish: config.asksToPublish,
       clientId: this.#expirySeconds > 0 && keepsData(config) ? this.clientId : '',
       topicPrefix: this.#topicPrefix,
-      will: connect.will && { ...connect.will, topic: this.#topicPrefix + connect.will.topic },
+      will: connect.will && { ...connect.will, topic: willTopic },
       access: admission?.access,
     });
     if (!engine.accept(this.slot, session, terms, connack)) {
@@ -441,6 +447,10 @@ export class ClientConnection implements Subscriber {
     this.#isBridge = connect.isBridge === true;
     const prefix = this.#listener?.clientIdPrefix ?? '';
     this.clientId = prefix + (this.#isClientIdAssigned ? assignedClientId() : connect.clientId);
+    if (isTooLong(this.clientId)) {
+      this.refuse(ReasonCode.clientIdentifierNotValid);
+      return;
+    }
     // Too small a Maximum Packet Size for the CONNACK. Authentication may refuse it for another reason first.
     const mayBeTooLarge = this.#maximumPacketSize !== undefined && this.#method === undefined;
     if (mayBeTooLarge && !this.#fits(this.#successOf(connect, false))) {

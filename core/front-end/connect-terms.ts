@@ -8,6 +8,7 @@ import { neverExpires, type Properties } from '../wire/properties.ts';
 import type { ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { isReservedTopic, levelCount } from '../wire/topic.ts';
+import { isTooLong } from './subscribe.ts';
 
 /** A client identifier for a client without one [MQTT-3.1.3-6]. */
 export function assignedClientId(): string {
@@ -92,7 +93,8 @@ export function connackProperties(
   if (config.responseTopicPrefix !== undefined && connect.properties.requestResponseInformation === 1) {
     // [MQTT-3.1.2-28]
     const clientId = encodeURIComponent(assigned ?? connect.clientId); // which may contain '/', '+' and '#'
-    properties.responseInformation = `${config.responseTopicPrefix}/${clientId}`;
+    const topic = `${config.responseTopicPrefix}/${clientId}`;
+    if (!isTooLong(topic)) properties.responseInformation = topic;
   }
   if (limits.maximumQoS < 2) properties.maximumQoS = limits.maximumQoS; // [MQTT-3.2.2-9]
   if (!config.retainAvailable) properties.retainAvailable = 0;

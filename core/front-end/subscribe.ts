@@ -115,8 +115,12 @@ function addAll(
     (token) => {
       const asked = subscriber.isBridge ? asBridge(packet) : packet;
       reasonCodes = subscribe(subscriber, asked, token, isAllowed);
-      for (const [index, { topicFilter }] of packet.subscriptions.entries())
-        if (reasonCodes[index] === ReasonCode.notAuthorized) subscriber.noteRefused(topicFilter);
+      const denied = packet.subscriptions.filter(
+        (_, index) => reasonCodes[index] === ReasonCode.notAuthorized,
+      );
+      // The audit would not show more within a second, and a packet may have thousands.
+      const shownMax = subscriber.available.limits.auditLinesPerSecondMax;
+      for (const { topicFilter } of denied.slice(0, shownMax)) subscriber.noteRefused(topicFilter);
       explainRefused(subscriber, packet, reasonCodes);
     },
     (token) => {
@@ -275,9 +279,9 @@ function refusalOf(topicFilter: string, config: BrokerConfig): number | undefine
   return kindRefusalOf(topicFilter, config);
 }
 
-/** The prefix of a tenant may make it too long. */
-function isTooLong(topicFilter: string): boolean {
-  return topicFilter.length * 3 > 65_535 && Buffer.byteLength(topicFilter) > 65_535;
+/** For a string of MQTT: a prefix may make it so. */
+export function isTooLong(text: string): boolean {
+  return text.length * 3 > 65_535 && Buffer.byteLength(text) > 65_535;
 }
 
 function kindRefusalOf(topicFilter: string, config: BrokerConfig): number | undefined {

@@ -13,9 +13,9 @@ export function parsePasswordFile(text: string, path: string): PasswordFile {
   const users = new Map<string, string>();
   for (const { number, text: line } of linesOf(text)) {
     const colon = line.indexOf(':');
-    if (colon <= 0)
+    if (line.slice(0, Math.max(0, colon)).trim() === '')
       throw accessFileFault(path, number, 1, "give a user name, ':' and the hash of the password.");
-    const username = line.slice(0, colon);
+    const username = line.slice(0, colon).trim(); // as mosquitto reads it
     const hash = line.slice(colon + 1).trim();
     if (users.has(username)) throw accessFileFault(path, number, 1, 'this user name is already in the file.');
     const fault = hashFault(hash);

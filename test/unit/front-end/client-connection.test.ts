@@ -4,13 +4,13 @@ import { test } from 'node:test';
 import type { BrokerOptions } from '../../../core/config/options.ts';
 import { resolveConfig } from '../../../core/config/resolve.ts';
 import type { ConnectRequest } from '../../../core/control/messages.ts';
-import type { Engine } from '../../../core/data-plane/addon.ts';
+import { type Engine, Subscribed } from '../../../core/data-plane/addon.ts';
 import { ClientConnection, type ConnectionContext } from '../../../core/front-end/client-connection.ts';
 import { Connacks } from '../../../core/front-end/connacks.ts';
 import { PendingSubscribes } from '../../../core/front-end/subscribe.ts';
 import { encodeAuth, encodeDisconnect } from '../../../core/wire/encode-disconnect.ts';
 import type { ConnectPacket, ProtocolVersion } from '../../../core/wire/packets.ts';
-import { connectFrame, subscribeFrame } from '../../support/frames.ts';
+import { connectFrame, subscribeFrame, subscription } from '../../support/frames.ts';
 import { bodyOf, bytes, headerOf } from '../wire/frames.ts';
 
 const session = 7;
@@ -23,8 +23,10 @@ class Stage {
   readonly connection: ClientConnection;
   /** Whether the data plane lets the client in. */
   lets = true;
+  /** Whether it denies all topic filters. */
+  denies = false;
 
-  constructor(options: BrokerOptions = {}) {
+  constructor(options: BrokerOptions = {}, listener = 0) {
     const engine = new Proxy({} as Engine, {
       get:
         (_, name: string) =>
@@ -51,7 +53,7 @@ class Stage {
       answered() {},
       abandon: () => void this.did.push('abandons'),
     };
-    const peer = { transport: 'tcp', remoteAddress: '10.0.0.1', listener: 0, tls: undefined } as const;
+    const peer = { transport: 'tcp', remoteAddress: '10.0.0.1', listener, tls: undefined } as const;
     this.connection = new ClientConnection(context, 5, 1, peer);
   }
 
@@ -61,6 +63,7 @@ class Stage {
       return this.lets;
     }
     if (name === 'nextToken') return 1;
+    if (name === 'subscribe' && this.denies) return Subscribed.denied;
     const shown = rest.map((value) =>
       value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
     );
@@ -77,14 +80,17 @@ class Stage {
     return this.receive(connectFrame({ clientId: 'a', ...packet }));
   }
 
-  accept(authenticationData?: Uint8Array): boolean {
+  accept(authenticationData?: Uint8Array, topicPrefix?: string): boolean {
     return this.connection.accept({
       type: 'accept',
       connection: 1,
       session,
       isNew: true,
       authenticationData,
-      admission: undefined,
+      admission:
+        topicPrefix === undefined
+          ? undefined
+          : { access: undefined, expiresAtMs: undefined, subscriptions: [], quotas: undefined, topicPrefix },
     });
   }
 
@@ -140,6 +146,25 @@ test('accepted too late: the client has left, or the data plane does not let it 
   assert.ok(!refused.accept());
   assert.deepEqual(refused.did.slice(1), ['send 20020003', `close ${0x88}`]);
   assert.equal(refused.connection.session, 0);
+});
+
+test('what a prefix makes too long for MQTT refuses the client, and does not end the worker', () => {
+  const limits = {
+    connectPacketSizeBytesMax: 1_048_576,
+    clientIdBytesMax: 65_535,
+  };
+  const long = 'x'.repeat(65_530);
+  const listeners = [{ port: 1, clientIdPrefix: 'tenant-' }];
+  const byClientId = new Stage({ limits, listeners }, 1).connect({ clientId: long });
+  assert.deepEqual(byClientId.asked, []);
+  const will = { topic: long, payload: bytes(`'x'`), qos: 0, retain: false, properties: {} } as const;
+  const byWill = new Stage({ limits }).connect({ will });
+  assert.ok(!byWill.accept(undefined, 'tenant/'));
+  const byAnswer = new Stage({ limits, responseTopicPrefix: 'answers' }).connect({
+    clientId: '/'.repeat(30_000),
+    properties: { requestResponseInformation: 1 },
+  });
+  assert.ok(byAnswer.accept());
 });
 
 test('a CONNACK that the client does not take refuses it', () => {
@@ -260,6 +285,16 @@ test('where programs are asked, a SUBSCRIBE waits for what they say of each filt
   stage.did.length = 0;
   stage.connection.authorized(3, [{ isAllowed: true, keptMs: 0 }]);
   assert.deepEqual(stage.did, []);
+});
+
+test('of very many topic filters that are denied the audit is told as many as it would show', () => {
+  const stage = new Stage({}).connect();
+  stage.accept();
+  stage.denies = true;
+  stage.did.length = 0;
+  const subscriptions = Array.from({ length: 5_000 }, (_, n) => subscription(`t/${n}`, 0));
+  stage.receive(subscribeFrame('t', 0, { subscriptions }));
+  assert.equal(stage.did.filter((each) => each.startsWith('refused subscribe')).length, 10);
 });
 
 test('behind its end nothing happens any more', () => {

@@ -77,6 +77,8 @@ test('no text makes the check of a hash throw, and what it takes can be verified
 test('a password file has a user and a hash in each line', () => {
   const file = parsePasswordFile(`# users\n\nlee:${sha512}\nkim d:${quickHash('x')}  \r\n`, 'the-file');
   assert.deepEqual([...file.keys()], ['lee', 'kim d']);
+  const spaced = parsePasswordFile(`\uFEFF lee :${sha512}\r\n`, 'the-file'); // as mosquitto reads it
+  assert.deepEqual([...spaced.keys()], ['lee']);
   const other = parsePasswordFile(`kim d:${quickHash('y')}\nnew:${sha512}\n`, 'the-file');
   assert.deepEqual([...changedUsers(file, other)], ['lee', 'kim d']);
 });
@@ -85,6 +87,7 @@ test('a mistake in a password file is named by line and column, without the hash
   const expected: [string, RegExp][] = [
     ['lee', /^the-file, line 1, column 1: give a user name, ':' and the hash/],
     [`:${sha512}`, /line 1, column 1/],
+    [`  :${sha512}`, /line 1, column 1/],
     [`${sha512}:${sha512.slice(0, -3)}`, /^[^$]*: what follows the user name/],
     ['# \nlee:secret', /line 2, column 5: what follows the user name is not a hash of a known kind/],
     [`lee:${sha512}\nlee:${sha512}`, /line 2, column 1: this user name is already in the file\.$/],
