@@ -25,6 +25,7 @@ bool RemoteEnds::open(unsigned worker, uint64_t incarnation, uint8_t version) {
   end->inbound[size_t(Channel::requests)].pushed = lanes_.requests(worker, index_).drained();
   end->inbound[size_t(Channel::deliveries)].pushed = lanes_.deliveries(worker, index_).drained();
   ends_[worker] = std::move(end);
+  known_ |= bitOf(worker);
   return true;
 }
 

@@ -73,9 +73,7 @@ class RemoteEnds {
   bool isOpen(unsigned worker) const { return worker < ends_.size() && ends_[worker] && ends_[worker]->link; }
   template <class Visit>
   void eachEnd(Visit&& visit) {
-    for (unsigned worker = 0; worker < ends_.size(); worker++) {
-      if (ends_[worker]) visit(worker, *ends_[worker]);
-    }
+    eachWorker(known_, [&](unsigned worker) { visit(worker, *ends_[worker]); });
   }
   template <class R>
   void carry(Link& link, Channel channel, WorkerLane<R>& lane, uint64_t nowMs);
@@ -91,6 +89,7 @@ class RemoteEnds {
   FrameSink* sink_ = nullptr;
   bool isInTurn_ = false;  // the sink is being called
   std::array<std::unique_ptr<RemoteEnd>, workersMax> ends_;
+  uint64_t known_ = 0;  // bit w: worker w has one, and stays so
 };
 
 }  // namespace rally::cluster
