@@ -308,6 +308,10 @@ export class ControlPlane {
       logger: this.logger,
       sessions: () => this.#directory,
       broadcast: (message) => this.#dataPlane.broadcast(message),
+      askRow: (worker, session) =>
+        new Promise((resolve) => {
+          this.#asks.ask(worker, 'sessionRow', { session }, (answer) => resolve(answer?.reply));
+        }),
       onEvicted: () => void this.#joinAgain(),
       onNews: (news) => this.#onNews(news),
       onQuestion: (question) => this.#http.answerNode(question),
@@ -330,6 +334,8 @@ export class ControlPlane {
     if (state !== 'open') return storeTroubles[state];
     if (this.#cluster?.isBehind === true)
       return 'JetStream is far behind: messages that would have to be stored are refused';
+    const trouble = this.#cluster?.trouble;
+    if (trouble !== undefined) return trouble;
     return this.#overload.state === 'normal'
       ? undefined
       : 'the broker is overloaded: new clients are refused';

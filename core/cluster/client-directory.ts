@@ -9,6 +9,11 @@
  *                 <--granted, with the session--
  *   A moves the session over the lanes, and sends `taken` to B
  *
+ *   A is lost before it has `taken`: if B's data plane has the session whole, it is B's again
+ *   B  --unclaimed--> owner: nobody has it, or only an older one from a disk --returned--> B
+ *                            it has been passed on to C ------------------------------- (`passed`, earlier)
+ *                            another node has begun a new one ----------------unwanted--> B ends it
+ *
  *   a view changes the owner: everyone --held, held, heldAll--> the new owner, which answers once all have reported;
  *   claims without an answer are repeated there
  *
@@ -20,6 +25,7 @@
  * There is one owner at a time: a claiming node believes only the owner of its own view, and a new owner
  * waits for all nodes of its view, so none of them can still have an answer of the previous owner in transit.
  */
+import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Claimed, Directory } from '../sessions/directory.ts';
 import { type LentSession, type NodeMessage, usedStamp } from './node-messages.ts';
 import { slotCount, slotOfClientId } from './slots.ts';
@@ -33,7 +39,14 @@ export interface SessionHolder {
    * false: then it continues here. Undefined: there is none.
    */
   yield(clientId: string, isClean: boolean, done: (session: LentSession | undefined) => boolean): void;
-  /** Ends a session that was lent to a node that is lost. */
+  /**
+   * How a session is that was lent to a node that is lost; never answered synchronously. Undefined: it has left, so that
+   * what there is of it is in logs.
+   */
+  lookAtLent(session: LentSession, answer: (row: SessionRow | undefined) => void): void;
+  /** It is this node's again. */
+  takeBack(clientId: string, session: LentSession, row: SessionRow): void;
+  /** Ends it: nobody wants it. */
   endLent(session: LentSession): void;
   /**
    * Another node is stopping: its session of this client moves to this worker (counted from 0), to wait for
@@ -72,6 +85,8 @@ interface Entry {
   isLent: boolean;
   /** The last yield request before the holder got it: answers to earlier ones are outdated. */
   readonly since: number;
+  /** The node that lent the session to the holder, and has it still if the holder never got it. */
+  lender: number | undefined;
   waiter: Claim | undefined;
   /** The node for which the holder was asked to yield; undefined: none. */
   askedFor: number | undefined;
@@ -87,11 +102,15 @@ interface Claim {
 interface Pending {
   readonly claim: number;
   readonly isClean: boolean;
+  /** Not before it is known what becomes of a session that this node has lent to a lost one. */
+  isAsked: boolean;
   later(outcome: Claimed): void;
 }
 
 interface Lent extends LentSession {
   to: number;
+  /** Once it is known that `to` is lost, and has not got it. */
+  row: SessionRow | undefined;
 }
 
 type Early = readonly [from: number, message: NodeMessage];
@@ -116,6 +135,13 @@ export class ClientDirectory implements Directory {
   #held: (readonly [slot: number, clientId: string, claim: Claim])[] = [];
   /** For such slots too: sessions that were lent to nodes that are lost. */
   #unclaimed: (readonly [from: number, message: Extract<NodeMessage, { type: 'unclaimed' }>])[] = [];
+  /**
+   * Identifiers whose holder is lost and may not have got the session. Its lender tells before it has told everything
+   * for this epoch.
+   */
+  readonly #returning = new Map<string, number>();
+  /** Lent sessions that are being looked at; until then this node has not told everything. */
+  #looking = 0;
   /** For a view that has not arrived here, with everything their senders sent after it. */
   #early: Early[] = [];
   readonly #pending = new Map<string, Pending>();
@@ -157,16 +183,30 @@ export class ClientDirectory implements Directory {
     if (!this.#options.isReached() || this.#view === undefined) return false;
     const slot = this.#slotOf(clientId);
     const entries = this.#entries[slot];
-    if (entries !== undefined && this.#isReady(slot) && !entries.has(clientId)) {
+    const isFree = entries !== undefined && this.#isReady(slot, clientId) && !entries.has(clientId);
+    if (isFree && !this.#mayReturn(clientId)) {
       this.#options.onClaimed(clientId);
       entries.set(clientId, this.#newEntry(this.#options.incarnation));
       this.#endLent(clientId);
       return true;
     }
-    const pending: Pending = { claim: ++this.#claims, isClean, later };
+    const pending: Pending = { claim: ++this.#claims, isClean, isAsked: false, later };
     this.#pending.set(clientId, pending);
-    this.#ask(clientId, pending);
+    this.#askWhenKnown(clientId);
     return undefined;
+  }
+
+  /** This node has lent the session to one that is lost, and it may be this node's again. */
+  #mayReturn(clientId: string): boolean {
+    const lent = this.#lent.get(clientId);
+    return lent !== undefined && !this.#isThere(lent.to);
+  }
+
+  #askWhenKnown(clientId: string): void {
+    const pending = this.#pending.get(clientId);
+    if (pending === undefined || pending.isAsked || this.#mayReturn(clientId)) return;
+    pending.isAsked = true;
+    this.#ask(clientId, pending);
   }
 
   used(clientId: string): void {
@@ -226,14 +266,15 @@ export class ClientDirectory implements Directory {
         return false;
       }
       if (session !== undefined && !this.#isThere(to)) return false; // the node that wanted it is lost
-      if (session !== undefined) this.#lent.set(clientId, { ...session, to });
+      if (session !== undefined) this.#lent.set(clientId, { ...session, to, row: undefined });
       this.#options.send(from, { type: 'yielded', clientId, turn, ...(session && { session }) });
+      this.#askWhenKnown(clientId);
       return true;
     };
     if (this.#ownerOf(clientId) !== from) return; // the claiming node asks the new owner
     const lent = this.#lent.get(clientId);
     if (lent === undefined) this.#sessions?.yield(clientId, isClean, answer);
-    else if (!isClean && to !== this.#options.incarnation) answer({ key: lent.key, worker: lent.worker });
+    else if (!isClean) answer({ key: lent.key, worker: lent.worker });
     else {
       this.#lent.delete(clientId);
       this.#sessions?.endLent(lent);
@@ -252,13 +293,47 @@ export class ClientDirectory implements Directory {
     if (lent?.key !== key) return;
     lent.to = to;
     this.#askIfUnclaimed(clientId, lent);
+    this.#askWhenKnown(clientId);
   }
 
   /**
-   * For when the node that was to get the session is lost: the owner may have passed it on, or be about to.
+   * For when the node that was to get the session is lost. If it has not got it, the owner decides: it may have passed it on,
+   * or be about to.
    */
-  #askIfUnclaimed(clientId: string, { key, to }: Lent): void {
-    if (!this.#isThere(to)) this.#toOwner(clientId, { type: 'unclaimed', epoch: this.#epoch, clientId, key });
+  #askIfUnclaimed(clientId: string, lent: Lent): void {
+    const sessions = this.#sessions;
+    if (this.#isThere(lent.to) || sessions === undefined) return;
+    const { key } = lent;
+    this.#looking++;
+    sessions.lookAtLent(lent, (row) => {
+      this.#looking--;
+      if (this.#lent.get(clientId) === lent && !this.#isThere(lent.to)) {
+        lent.row = row;
+        if (row === undefined) this.#forgetLent(clientId);
+        else this.#toOwner(clientId, { type: 'unclaimed', epoch: this.#epoch, clientId, key, isWhole: true });
+      }
+      this.#tellAll();
+    });
+  }
+
+  #forgetLent(clientId: string): void {
+    this.#lent.delete(clientId);
+    if (!this.#pending.has(clientId)) this.release(clientId); // it may be this node's still, for the owner
+    this.#askWhenKnown(clientId);
+  }
+
+  #onReturned(from: number, { clientId, key }: Extract<NodeMessage, { type: 'returned' }>): void {
+    const lent = this.#lent.get(clientId);
+    const isOurs = lent?.key === key && !this.#isThere(lent.to) && this.#ownerOf(clientId) === from;
+    if (!isOurs || lent.row === undefined) return;
+    this.#lent.delete(clientId);
+    const pending = this.#pending.get(clientId);
+    if (pending === undefined) {
+      this.#sessions?.takeBack(clientId, lent, lent.row);
+      return;
+    }
+    this.#pending.delete(clientId); // its client has come back to this node
+    pending.later({ key, worker: lent.worker, taken: () => {} });
   }
 
   #onTaken({ clientId, key }: Extract<NodeMessage, { type: 'taken' }>): void {
@@ -269,6 +344,7 @@ export class ClientDirectory implements Directory {
     const lent = this.#lent.get(clientId);
     if (lent?.key !== key || this.#isThere(lent.to) || this.#ownerOf(clientId) !== from) return;
     this.#endLent(clientId);
+    this.#askWhenKnown(clientId);
   }
 
   /**
@@ -289,7 +365,7 @@ export class ClientDirectory implements Directory {
     const entries = this.#entries[slot];
     if (entries === undefined) return; // the sender will notice, and claim it again
     this.#options.onClaimed(clientId);
-    if (!this.#isReady(slot)) {
+    if (!this.#isReady(slot, clientId)) {
       this.#held.push([slot, clientId, claim]);
       return;
     }
@@ -311,8 +387,9 @@ export class ClientDirectory implements Directory {
     this.#options.send(entry.holder, { type: 'yield', clientId, turn: ++this.#turns, to, isClean });
   }
 
-  #newEntry(holder: number, isLent = false, stamp = usedStamp): Entry {
-    return { holder, stamp, isLent, since: this.#turns, waiter: undefined, askedFor: undefined };
+  #newEntry(holder: number, isLent = false, stamp = usedStamp, lender?: number): Entry {
+    const since = this.#turns;
+    return { holder, stamp, isLent, since, lender, waiter: undefined, askedFor: undefined };
   }
 
   #onYielded(from: number, { clientId, turn, session }: Extract<NodeMessage, { type: 'yielded' }>): void {
@@ -330,13 +407,15 @@ export class ClientDirectory implements Directory {
   }
 
   /** Nobody has it any more, except the node that waits for it. */
-  #passOn(clientId: string, entry: Entry, session: LentSession | undefined): void {
-    const { waiter, holder, askedFor } = entry;
+  #passOn(clientId: string, from: Entry, session: LentSession | undefined): void {
+    const { waiter, holder, askedFor } = from;
     if (waiter === undefined) {
-      entry.isLent = true; // the node that waited is lost
+      from.isLent = true; // the node that waited is lost
       return;
     }
-    this.#entries[this.#slotOf(clientId)]?.set(clientId, this.#newEntry(waiter.from));
+    const lender = session === undefined ? undefined : holder;
+    const entry = this.#newEntry(waiter.from, false, usedStamp, lender);
+    this.#entries[this.#slotOf(clientId)]?.set(clientId, entry);
     if (session !== undefined && askedFor !== waiter.from)
       this.#options.send(holder, { type: 'passed', clientId, key: session.key, to: waiter.from });
     this.#grant(clientId, waiter, session);
@@ -357,21 +436,55 @@ export class ClientDirectory implements Directory {
     this.#options.send(from, { type: 'denied', clientId, claim });
   }
 
-  #onUnclaimed(from: number, message: Extract<NodeMessage, { type: 'unclaimed' }>): void {
-    const { clientId, key } = message;
+  #onUnclaimed(
+    from: number,
+    message: Extract<NodeMessage, { type: 'unclaimed' }>,
+    areClaimsHeld = false,
+  ): void {
+    const { clientId } = message;
     const slot = this.#slotOf(clientId);
     const entries = this.#entries[slot];
     if (entries === undefined) return; // the sender will notice, and ask again
-    if (!this.#isReady(slot)) {
+    if (!this.#isReady(slot, clientId)) {
       this.#unclaimed.push([from, message]);
       return;
     }
+    this.#noteUnclaimed(from, message, entries);
+    if (!areClaimsHeld) this.#giveBack(from, message);
+  }
+
+  /** Whoever waits for the identifier gets the session, or will. */
+  #noteUnclaimed(
+    from: number,
+    { clientId, key, isWhole }: Extract<NodeMessage, { type: 'unclaimed' }>,
+    entries: Map<string, Entry>,
+  ): void {
     const entry = entries.get(clientId);
-    if (entry?.holder === from && entry.isLent) {
-      if (entry.waiter !== undefined) return; // the holder is asked to yield, and lends it again
-      entries.delete(clientId);
+    const isHolder = entry?.holder === from && entry.isLent;
+    if (isHolder && entry.waiter !== undefined) return; // the holder is asked to yield, and lends it again
+    if (isHolder && isWhole === true) return;
+    if (entry !== undefined && entry.holder !== from && entry.lender === from) return; // it was passed on
+    // Older than it is all that comes from a disk.
+    const isLast = entry === undefined || (entry.holder !== from && entry.stamp !== usedStamp);
+    if (isWhole !== true || !isLast) {
+      if (isHolder) entries.delete(clientId);
+      this.#options.send(from, { type: 'unwanted', clientId, key });
+      return;
     }
-    this.#options.send(from, { type: 'unwanted', clientId, key });
+    const last = this.#newEntry(from, true);
+    entries.set(clientId, last);
+    if (entry === undefined) return;
+    this.#options.send(entry.holder, { type: 'outdated', epoch: this.#epoch, clientId });
+    last.waiter = entry.waiter;
+    if (last.waiter !== undefined) this.#askToYield(clientId, last, last.waiter);
+  }
+
+  /** Nobody waits for it: it is its lender's again. */
+  #giveBack(from: number, { clientId, key }: Extract<NodeMessage, { type: 'unclaimed' }>): void {
+    const entry = this.#entries[this.#slotOf(clientId)]?.get(clientId);
+    if (entry?.holder !== from || !entry.isLent || entry.waiter !== undefined) return;
+    entry.isLent = false;
+    this.#options.send(from, { type: 'returned', clientId, key });
   }
 
   #onHeld(
@@ -387,8 +500,10 @@ export class ClientDirectory implements Directory {
       const stamp = stamps[index] ?? usedStamp;
       // A node that has a session knows more than the one that lent it.
       const isBetter = entry?.isLent === true && !areLent && stamp === usedStamp;
-      if (entry === undefined || isBetter) entries.set(clientId, this.#newEntry(from, areLent, stamp));
+      if (entry === undefined || isBetter)
+        entries.set(clientId, this.#newEntry(from, areLent, stamp, entry?.holder));
       else if (!areLent) this.#choose(clientId, entry, from, stamp);
+      else if (entry.holder !== from) entry.lender = from;
     }
   }
 
@@ -436,9 +551,11 @@ export class ClientDirectory implements Directory {
     if (this.#ownerOf(clientId) === from) this.#sessions?.endOutdated(clientId);
   }
 
-  /** Everyone has reported what it holds of the slot. */
-  #isReady(slot: number): boolean {
-    return this.#view !== undefined && this.#toldByAll >= (this.#view.since[slot] ?? 0);
+  /** Everyone has reported what it holds of the slot, and has of the identifier. */
+  #isReady(slot: number, clientId?: string): boolean {
+    const returning = clientId === undefined ? undefined : this.#returning.get(clientId);
+    const since = Math.max(this.#view?.since[slot] ?? 0, returning ?? 0);
+    return this.#view !== undefined && this.#toldByAll >= since;
   }
 
   #noteTold(): void {
@@ -462,12 +579,15 @@ export class ClientDirectory implements Directory {
       if (isOurs && (isNew || this.#entries[slot] === undefined)) this.#entries[slot] = new Map();
       else if (!isOurs) this.#entries[slot] = undefined;
     }
-    this.#forgetLost();
+    this.#forgetLost(view);
     this.#tellHeld(view, before);
+    this.#tellAll();
     this.#held = this.#held.filter(([slot]) => this.#entries[slot] !== undefined);
-    for (const [clientId, pending] of this.#pending)
-      if (before?.since[this.#slotOf(clientId)] !== view.since[this.#slotOf(clientId)])
-        this.#ask(clientId, pending);
+    for (const [clientId, pending] of this.#pending) {
+      const slot = this.#slotOf(clientId);
+      if (before?.since[slot] !== view.since[slot]) pending.isAsked = false; // the new owner is asked
+      this.#askWhenKnown(clientId);
+    }
     const early = this.#early;
     this.#early = [];
     for (const [from, message] of early) this.onMessage(from, message);
@@ -480,22 +600,28 @@ export class ClientDirectory implements Directory {
   }
 
   /** Nodes that held identifiers, waited for them or were lent sessions, and have left the cluster. */
-  #forgetLost(): void {
+  #forgetLost(view: View): void {
     const isLost = (incarnation: number): boolean => !this.#isThere(incarnation);
     const heirs = new Map<number, number>();
-    for (const { incarnation, standsFor } of this.#view === undefined ? [] : liveNodes(this.#view))
+    for (const { incarnation, standsFor } of liveNodes(view))
       if (standsFor !== undefined) heirs.set(standsFor, incarnation);
     for (const [from] of this.#told) if (isLost(from)) this.#told.delete(from);
     this.#early = this.#early.filter(([from]) => !isLost(from));
     this.#held = this.#held.filter(([, , { from }]) => !isLost(from));
     this.#unclaimed = this.#unclaimed.filter(([from]) => !isLost(from));
-    for (const entries of this.#entries) {
+    for (const [slot, entries] of this.#entries.entries()) {
       for (const [clientId, entry] of entries ?? []) {
         if (entry.waiter !== undefined && isLost(entry.waiter.from)) {
           entry.waiter = undefined;
           entry.askedFor = undefined;
         }
         if (!isLost(entry.holder)) continue;
+        if (entry.lender !== undefined && !isLost(entry.lender)) {
+          entries?.delete(clientId);
+          this.#returning.set(clientId, view.epoch);
+          if (entry.waiter !== undefined) this.#held.push([slot, clientId, entry.waiter]);
+          continue;
+        }
         const heir = heirs.get(entry.holder);
         if (heir !== undefined) {
           entry.holder = heir;
@@ -510,7 +636,10 @@ export class ClientDirectory implements Directory {
     for (const [clientId, lent] of this.#lent) this.#askIfUnclaimed(clientId, lent);
   }
 
-  /** Reports to the new owners of slots what this node has, and tells everyone when it has done so. */
+  /**
+   * Reports to the new owners of slots what this node has. Of what was lent to lost nodes it reports what these have not got,
+   * as `unclaimed`.
+   */
   #tellHeld(view: View, before: View | undefined): void {
     const isNew = (clientId: string): boolean => {
       const slot = this.#slotOf(clientId);
@@ -531,8 +660,13 @@ export class ClientDirectory implements Directory {
     };
     for (const clientId of this.#sessions?.clientIds() ?? [])
       if (!this.#pending.has(clientId)) add(clientId, 'clientIds');
-    for (const clientId of this.#lent.keys()) add(clientId, 'lent');
+    for (const [clientId, { to }] of this.#lent) if (this.#isThere(to)) add(clientId, 'lent');
     for (const [owner, batch] of held) this.#sendHeld(view, owner, batch);
+  }
+
+  #tellAll(): void {
+    const view = this.#view;
+    if (view === undefined || this.#looking > 0) return;
     for (const { incarnation } of liveNodes(view))
       this.#options.send(incarnation, { type: 'heldAll', epoch: view.epoch });
   }
@@ -549,8 +683,11 @@ export class ClientDirectory implements Directory {
     this.#held = [];
     const unclaimed = this.#unclaimed;
     this.#unclaimed = [];
+    for (const [clientId, epoch] of this.#returning)
+      if (this.#toldByAll >= epoch) this.#returning.delete(clientId);
+    for (const [from, message] of unclaimed) this.#onUnclaimed(from, message, true);
     for (const [, clientId, claim] of held) this.#onClaim(clientId, claim);
-    for (const [from, message] of unclaimed) this.#onUnclaimed(from, message);
+    for (const [from, message] of unclaimed) this.#giveBack(from, message);
     const applied = Math.min(view.epoch, this.#toldByAll);
     if (applied <= this.#applied) return;
     this.#applied = applied;
@@ -599,6 +736,9 @@ export class ClientDirectory implements Directory {
         break;
       case 'unclaimed':
         this.#onUnclaimed(from, message);
+        break;
+      case 'returned':
+        this.#onReturned(from, message);
         break;
       case 'unwanted':
         this.#onUnwanted(from, message);

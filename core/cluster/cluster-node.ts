@@ -34,7 +34,7 @@ export interface ClusterNodeEvents {
   onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
   publishWill(will: ToldWill): void;
   /** As in MembershipOptions. */
-  takeOver(lost: NodeEntry, failed: () => void): void;
+  takeOver(lost: NodeEntry, failed: (reason: string) => void): void;
 }
 
 /** What the node has on its disk and joins with. */

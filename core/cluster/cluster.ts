@@ -34,6 +34,8 @@ export interface NodeFigures {
   readonly state: 'serving' | 'leaving' | 'suspect';
   readonly workers: number;
   readonly slots: number;
+  /** A lost node, whose log this one is to take over: attempts that have failed, and why the last one has. */
+  readonly takeOver?: { readonly failed: number; readonly reason: string };
 }
 
 export class Cluster implements Directory {
@@ -117,7 +119,13 @@ export class Cluster implements Directory {
       state: this.#stateOf(node),
       workers: node.workers,
       slots: slotsOf(view, node),
+      ...this.#takeOverOf(node),
     }));
+  }
+
+  #takeOverOf({ incarnation }: NodeEntry): Pick<NodeFigures, 'takeOver'> {
+    const { failed = 0, reason = '' } = this.#membership.takeOverOf(incarnation) ?? {};
+    return failed === 0 ? {} : { takeOver: { failed, reason } };
   }
 
   #stateOf({ incarnation, state }: NodeEntry): NodeFigures['state'] {

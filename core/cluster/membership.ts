@@ -61,14 +61,14 @@ export interface MembershipOptions {
   onView(view: View, before: View | undefined): void;
   /**
    * A node whose log is replicated is lost. This node is to start a stand-in, which joins and removes the lost node in the same
-   * view; `failed` is called if there will be none. Undefined: this node cannot.
+   * view; `failed` is called, with a sentence, if this has not worked: then it is tried again. Undefined: this node cannot.
    */
-  takeOver?: ((lost: NodeEntry, failed: () => void) => void) | undefined;
+  takeOver?: ((lost: NodeEntry, failed: (reason: string) => void) => void) | undefined;
   /** The others have removed this node: its incarnation is over. */
   onEvicted(): void;
   /** The node no longer hears itself, or does again. */
   onReach(isReached: boolean): void;
-  onNote(level: 'info' | 'warn', fields: object, sentence: string): void;
+  onNote(level: 'info' | 'warn' | 'error', fields: object, sentence: string): void;
 }
 
 export type JoinRefusal =
@@ -96,6 +96,14 @@ const beatsPerRead = 10;
 const nobody = 0;
 /** Between two attempts to read or write. */
 const retryMs = 100;
+/**
+ * How often a stand-in for a lost node is started, with twice the time before each further attempt. Until it is there the lost
+ * node stays in the view: whoever connected without its sessions would get an empty one. The times add up to half a minute,
+ * after which slots that nobody serves are the greater evil.
+ */
+const takeOversMax = 8;
+const takeOverAgainMs = 250;
+const takeOverAgainMsMax = 8_000;
 
 interface Beat {
   readonly from: number;
@@ -104,6 +112,15 @@ interface Beat {
   readonly epoch: number;
   readonly applied: number;
   readonly move: number;
+}
+
+/** Of the log of a lost node. */
+interface TakeOver {
+  /** Attempts that have failed, and why the last one has. */
+  failed: number;
+  reason: string;
+  /** Or waits for the next attempt. */
+  isUnderWay: boolean;
 }
 
 interface Peer {
@@ -132,9 +149,8 @@ export class Membership {
   #isWriting = false;
   #timer: Timer | undefined;
   #left: (() => void) | undefined;
-  /** Nodes that are lost: whose logs go on here, or will, and those of which that cannot be. */
-  readonly #takenOver = new Set<number>();
-  readonly #notTaken = new Set<number>();
+  /** By incarnation: lost nodes whose logs are to go on here. */
+  readonly #takeOvers = new Map<number, TakeOver>();
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -154,6 +170,10 @@ export class Membership {
   }
   isSuspect(incarnation: number): boolean {
     return this.#silence(incarnation) >= suspectBeats;
+  }
+  /** Of a lost node whose log is to go on here. */
+  takeOverOf(incarnation: number): { readonly failed: number; readonly reason: string } | undefined {
+    return this.#takeOvers.get(incarnation);
   }
   appliedBy(incarnation: number): number {
     if (incarnation === this.#node?.incarnation) return this.#options.applied();
@@ -358,6 +378,8 @@ export class Membership {
     this.#revision = revision;
     const live = new Set(liveNodes(view).map(({ incarnation }) => incarnation));
     for (const incarnation of this.#peers.keys()) if (!live.has(incarnation)) this.#peers.delete(incarnation);
+    for (const incarnation of this.#takeOvers.keys())
+      if (!live.has(incarnation)) this.#takeOvers.delete(incarnation);
     for (const incarnation of live) this.#greet(incarnation);
     this.#options.onView(view, before);
     this.beatNow();
@@ -405,26 +427,54 @@ export class Membership {
 
   /** Whether it is to stay in the view until another node goes on with its log. The node that is longest there sees to that. */
   #isTakenOver(view: View, node: NodeEntry, lost: NodeEntry): boolean {
-    const { takeOver, onNote } = this.#options;
+    const { takeOver } = this.#options;
     const { incarnation } = lost;
-    if (lost.stream === undefined || takeOver === undefined || this.#notTaken.has(incarnation)) return false;
-    if (this.#rankOf(view, node, incarnation) > 0 || this.#takenOver.has(incarnation)) return true;
-    this.#takenOver.add(incarnation);
+    if (lost.stream === undefined || takeOver === undefined) return false;
+    const known = this.#takeOvers.get(incarnation);
+    if (known !== undefined && known.failed >= takeOversMax) return false;
+    if (this.#rankOf(view, node, incarnation) > 0 || known?.isUnderWay === true) return true;
+    const under: TakeOver = known ?? { failed: 0, reason: '', isUnderWay: true };
+    under.isUnderWay = true;
+    this.#takeOvers.set(incarnation, under);
     // It may have left: whoever leaves writes the last view, and nobody else may have heard of it.
     this.#options.register.read((written) => {
       if (this.#isOver) return;
       if (written === undefined || written.revision > this.#revision) {
-        this.#takenOver.delete(incarnation);
+        under.isUnderWay = false;
         this.#read();
         return;
       }
-      onNote('warn', { node: lost.name }, 'a node is silent: this node takes over its log');
-      takeOver(lost, () => {
-        this.#notTaken.add(incarnation);
-        this.#tend();
-      });
+      this.#options.onNote('warn', { node: lost.name }, 'a node is silent: this node takes over its log');
+      takeOver(lost, (reason) => this.#takeOverAgain(lost, under, reason));
     });
     return true;
+  }
+
+  #takeOverAgain({ name, incarnation }: NodeEntry, takeOver: TakeOver, reason: string): void {
+    if (this.#isOver) return;
+    takeOver.failed++;
+    takeOver.reason = reason;
+    const { clock, onNote } = this.#options;
+    if (takeOver.failed >= takeOversMax) {
+      onNote(
+        'error',
+        { node: name, reason, attempts: takeOver.failed },
+        'the log of a lost node cannot be taken over: the others get its slots, and its clients new sessions',
+      );
+      this.#tend();
+      return;
+    }
+    const againMs = Math.min(takeOverAgainMs * 2 ** (takeOver.failed - 1), takeOverAgainMsMax);
+    onNote(
+      'warn',
+      { node: name, reason, attempts: takeOver.failed, againMs },
+      'the log of a lost node could not be taken over yet: its clients and slots wait for the next attempt',
+    );
+    clock.after(againMs, () => {
+      takeOver.isUnderWay = false;
+      if (this.#isHeard(incarnation)) this.#takeOvers.delete(incarnation); // it was not lost
+      this.#tend();
+    });
   }
 
   #lostNode(view: View, node: NodeEntry): NodeEntry | undefined {

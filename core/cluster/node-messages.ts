@@ -80,9 +80,17 @@ export type NodeMessage =
   | { readonly type: 'passed'; readonly clientId: string; readonly key: number; readonly to: number }
   /** To the node that has lent the session: the sender has it. */
   | { readonly type: 'taken'; readonly clientId: string; readonly key: number }
-  /** To the owner: the sender has lent the session to a node that is lost. */
-  | { readonly type: 'unclaimed'; readonly epoch: number; readonly clientId: string; readonly key: number }
-  /** The answer if the session does not go to another node because it is to end. */
+  /** To the owner: the sender has lent the session to a node that is lost, which has not got it if `isWhole`. */
+  | {
+      readonly type: 'unclaimed';
+      readonly epoch: number;
+      readonly clientId: string;
+      readonly key: number;
+      readonly isWhole?: boolean;
+    }
+  /** The answer if the session is the sender's again, ... */
+  | { readonly type: 'returned'; readonly clientId: string; readonly key: number }
+  /** ... or is to end. None if it goes to another node. */
   | { readonly type: 'unwanted'; readonly clientId: string; readonly key: number }
   /**
    * To the new owner of slots: the identifiers of these slots that the sender has, and those it has lent.
@@ -137,6 +145,7 @@ type Check = (value: unknown) => boolean;
 const isText: Check = (value) => typeof value === 'string';
 const isTruth: Check = (value) => typeof value === 'boolean';
 const isNumber: Check = (value) => isWholeNumber(value, 0, Number.MAX_SAFE_INTEGER);
+const isTruthOrAbsent: Check = (value) => value === undefined || isTruth(value);
 const isNumberOrAbsent: Check = (value) => value === undefined || isNumber(value);
 const areNumbers: Check = (value) => Array.isArray(value) && value.every(isNumber);
 const areTexts: Check = (value) => Array.isArray(value) && value.every(isText);
@@ -168,7 +177,8 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   yielded: { clientId: isText, turn: isNumber, session: isSession },
   passed: { clientId: isText, key: isNumber, to: isNumber },
   taken: { clientId: isText, key: isNumber },
-  unclaimed: { epoch: isNumber, clientId: isText, key: isNumber },
+  unclaimed: { epoch: isNumber, clientId: isText, key: isNumber, isWhole: isTruthOrAbsent },
+  returned: { clientId: isText, key: isNumber },
   unwanted: { clientId: isText, key: isNumber },
   held: { epoch: isNumber, clientIds: areTexts, stamps: areNumbers, lent: areTexts },
   heldAll: { epoch: isNumber },

@@ -16,6 +16,7 @@
 import type { BrokerConfig } from '../config/options.ts';
 import type { TlsMaterial } from '../data-plane/addon.ts';
 import type { Inspection, InspectionAnswer } from '../data-plane/inspection.ts';
+import type { SessionRow } from '../data-plane/session-row.ts';
 import type { AskedSubscription, SubscriptionAnswer } from '../front-end/subscribe.ts';
 
 /** The questions and their answers. */
@@ -30,6 +31,8 @@ export interface Calls {
   readonly lag: { readonly ask: undefined; readonly reply: undefined };
   /** How many retained messages of its log have not been taken by the owners of their topics yet. */
   readonly offersLeft: { readonly ask: undefined; readonly reply: number };
+  /** How a session is. */
+  readonly sessionRow: { readonly ask: { readonly session: number }; readonly reply: SessionRow };
   /** What operators ask about its sessions and retained messages. */
   readonly inspect: { readonly ask: Inspection; readonly reply: InspectionAnswer };
   /** Subscribe a session to a topic filter, or unsubscribe it. Undefined: the session is not here. */
@@ -88,6 +91,7 @@ export class Asks {
     reconfigure: new Map(),
     lag: new Map(),
     offersLeft: new Map(),
+    sessionRow: new Map(),
     inspect: new Map(),
     subscribe: new Map(),
     unsubscribe: new Map(),

@@ -10,12 +10,19 @@ import type { NodeFigures } from '../cluster/cluster.ts';
 import type { ClusterNode, JoinedPlace, NodeData } from '../cluster/cluster-node.ts';
 import { type LaneFigures, lanesByNode } from '../cluster/lane-figures.ts';
 import { logAccessOf } from '../cluster/log-access.ts';
-import { type NodeAnswer, type NodeQuestion, type ToldWill, usedStamp } from '../cluster/node-messages.ts';
+import {
+  type LentSession,
+  type NodeAnswer,
+  type NodeQuestion,
+  type ToldWill,
+  usedStamp,
+} from '../cluster/node-messages.ts';
 import { Replication } from '../cluster/replication.ts';
 import { StandIn, type StandInBroker } from '../cluster/stand-in.ts';
 import { linkVersionOf, liveNodes, type NodeEntry, type View, workersOf } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { type LinkFigures, linkVersions, type ReplicaFigures, readLinkFigures } from '../data-plane/addon.ts';
+import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Claimed, Directory } from '../sessions/directory.ts';
 import { standInFolderName } from '../storage/store-files.ts';
 import type { Logger } from './logger.ts';
@@ -27,6 +34,8 @@ export interface ClusterControlOptions {
   sessions(): ClusterSessions;
   /** To all workers that run. */
   broadcast(message: ToWorker): void;
+  /** How a session of a worker here is. Undefined: the worker does not run. */
+  askRow(worker: number, session: number): Promise<SessionRow | undefined>;
   /** The others have removed this node: it has to join again, as a new one. */
   onEvicted(): void;
   /** Another node has announced something that every node has to do. */
@@ -42,7 +51,7 @@ export interface ClusterControlOptions {
 }
 
 /** The session directory. */
-export interface ClusterSessions extends Omit<SessionHolder, 'stampOf'> {
+export interface ClusterSessions extends Omit<SessionHolder, 'stampOf' | 'lookAtLent'> {
   restoredStampOf(clientId: string): number | undefined;
   otherWorkersLost(workers: ReadonlySet<number>): void;
   /** For sessions whose clients are disconnected. */
@@ -75,6 +84,8 @@ export interface ClusterFigures {
   readonly lanes: ReadonlyMap<string, LaneFigures>;
   /** Undefined: the log of this node is not replicated. */
   readonly replication?: ReplicationFigures | undefined;
+  /** Of lost nodes, which this one has tried to take over. */
+  readonly logsNotTakenOver: number;
 }
 
 export interface ReplicationFigures extends ReplicaFigures {
@@ -91,6 +102,7 @@ export class ClusterControl implements Directory {
   /** By worker: the last epoch that it has applied. */
   #applied: (ClusterView | undefined)[] = [];
   #isEvicted = false;
+  #hasLeft = false;
   /** By worker: its last report on its links. */
   readonly #links = new Map<number, readonly LinkFigures[]>();
   #heard = Promise.resolve();
@@ -104,6 +116,8 @@ export class ClusterControl implements Directory {
   readonly #standIns = new Map<string, StandIn>();
   /** By stream: in how many looks it was nobody's. */
   readonly #orphans = new Map<string, number>();
+  /** By stream: why it is still nobody's. */
+  readonly #abandoned = new Map<string, string>();
   #orphansTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ClusterControlOptions) {
@@ -146,6 +160,7 @@ export class ClusterControl implements Directory {
     this.#data = data;
     this.#place = await this.#node.join();
     this.#isEvicted = false;
+    this.#hasLeft = false;
     const { incarnation, firstWorker } = this.#place;
     logger.info({ node: config.nodeName, incarnation, firstWorker }, 'joined the cluster');
     return this.#place;
@@ -198,15 +213,15 @@ export class ClusterControl implements Directory {
 
   // --- the logs of nodes that are lost --------------------------------------------------------------------
 
-  #takeOver(lost: NodeEntry, failed: () => void): void {
+  #takeOver(lost: NodeEntry, failed: (reason: string) => void): void {
     const { stream, name } = lost;
     if (stream === undefined || this.#standIns.has(stream)) {
-      failed();
+      failed('an earlier attempt has not ended yet');
       return;
     }
     this.#standFor(stream, lost).catch((err: unknown) => {
-      this.#options.logger.error({ err, node: name }, 'no node can take over the log of a lost node yet');
-      failed();
+      this.#options.logger.debug({ err, node: name }, 'a stand-in could not be started');
+      failed(sentenceOf(err));
     });
   }
 
@@ -232,10 +247,11 @@ export class ClusterControl implements Directory {
     try {
       await standIn.start();
     } catch (error) {
-      await standIn.stop();
+      await standIn.stop().catch(() => {}); // it has ended already
       this.#standIns.delete(stream);
       throw error;
     }
+    this.#abandoned.delete(stream);
     const fields = { node: lost?.name, stream };
     logger.info(fields, 'this node has taken over the log of a lost node: its sessions are available again');
     void this.#giveAll(standIn, stream, fields);
@@ -270,6 +286,8 @@ export class ClusterControl implements Directory {
     }
     const owned = new Set(liveNodes(this.#view ?? view).map(({ stream }) => stream));
     for (const id of this.#orphans.keys()) if (!ids.includes(id) || owned.has(id)) this.#orphans.delete(id);
+    for (const id of this.#abandoned.keys())
+      if (!ids.includes(id) || owned.has(id)) this.#abandoned.delete(id);
     for (const id of ids) {
       if (owned.has(id) || this.#standIns.has(id)) continue;
       const looks = (this.#orphans.get(id) ?? 0) + 1;
@@ -277,6 +295,7 @@ export class ClusterControl implements Directory {
       if (looks < orphanLooksMax) continue;
       this.#orphans.delete(id);
       await this.#standFor(id, undefined).catch((err: unknown) => {
+        this.#abandoned.set(id, sentenceOf(err));
         this.#options.logger.error({ err, stream: id }, 'no node can take over the log of a lost node yet');
       });
     }
@@ -315,6 +334,8 @@ export class ClusterControl implements Directory {
     const sessions = this.#options.sessions();
     return {
       yield: (clientId, isClean, done) => sessions.yield(clientId, isClean, done),
+      lookAtLent: (session, answer) => void this.#lookAtLent(session, answer),
+      takeBack: (clientId, session, row) => sessions.takeBack(clientId, session, row),
       endLent: (session) => sessions.endLent(session),
       adopt: (clientId, worker) => sessions.adopt(clientId, worker),
       clientIds: () => sessions.clientIds(),
@@ -328,6 +349,22 @@ export class ClusterControl implements Directory {
         sessions.endOutdated(clientId);
       },
     };
+  }
+
+  /** Its worker may be starting again, and not have heard yet that the session does not depart. */
+  async #lookAtLent(
+    { key, worker }: LentSession,
+    answer: (row: SessionRow | undefined) => void,
+  ): Promise<void> {
+    const node = this.#node;
+    while (this.#node === node && !this.#isEvicted && !this.#hasLeft) {
+      const row = await this.#options.askRow(worker - this.firstWorker, key);
+      if (row !== undefined && row.state !== 'departing') {
+        answer(row.state === 'absent' ? undefined : row);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, lookMs));
+    }
   }
 
   /** All nodes have heard which sessions this one has brought: clients are accepted from now on. */
@@ -344,6 +381,7 @@ export class ClusterControl implements Directory {
   async leave(): Promise<void> {
     await Promise.all([...this.#standIns.values()].map((standIn) => standIn.stop()));
     await this.#node?.leave();
+    this.#hasLeft = true;
   }
 
   /** The data that a worker is started with. */
@@ -367,7 +405,22 @@ export class ClusterControl implements Directory {
       messagesResent: cluster?.messagesResent ?? 0,
       lanes: lanesByNode(cluster?.nodes ?? [], [...this.#links.values()].flat()),
       replication: this.#replicationFigures,
+      logsNotTakenOver: this.#notTakenOver.length,
     };
+  }
+
+  /** Why the logs of lost nodes have not been taken over. */
+  get #notTakenOver(): string[] {
+    const lost = (this.#node?.cluster.nodes ?? []).flatMap(({ name, takeOver }) =>
+      takeOver === undefined ? [] : [`of ${name} (${takeOver.failed} attempts): ${takeOver.reason}`],
+    );
+    return [...lost, ...[...this.#abandoned].map(([stream, reason]) => `in the stream ${stream}: ${reason}`)];
+  }
+
+  /** Sessions of lost nodes are not available yet. Undefined: none. */
+  get trouble(): string | undefined {
+    const [first] = this.#notTakenOver;
+    return first && `the log of a lost node could not be taken over yet, ${first}`;
   }
   /** Why no client should be sent here; undefined: clients are accepted. */
   get unreadiness(): string | undefined {
@@ -456,6 +509,10 @@ export class ClusterControl implements Directory {
     if (isReached) logger.info('the node has reached its cluster again');
     else logger.error('the node is cut off from its cluster: new clients are refused');
   }
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function nextOf<Item>(items: Iterator<Item>, most: number): Item[] {

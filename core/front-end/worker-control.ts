@@ -123,7 +123,7 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
         this.pending.finished(value);
         break;
       case EventKind.sessionArrived:
-        this.#post({ type: 'arrived', session: value, row: this.#rowOf(value) });
+        this.#post({ type: 'arrived', session: value, row: this.rowOf(value) });
         break;
       case EventKind.closed:
         this.#post({
@@ -289,7 +289,7 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
     if (client !== undefined) this.#traces.connecting(client, session); // its queue is sent at once
     if (client?.accept(message)) return;
     if (isNew && isWaiting) this.engine.endSession(session);
-    const row = this.#rowOf(session);
+    const row = this.rowOf(session);
     this.#post({ type: 'closed', session, cause: 'lost', reasonCode: ReasonCode.success, row });
   }
 
@@ -299,12 +299,11 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
 
   endSession({ session, isOutdated }: Extract<ToWorker, { type: 'endSession' }>): void {
     if (isOutdated === true) this.engine.noteOutdated(session);
-    if (!this.engine.endSession(session)) this.#post({ type: 'settled', session, row: this.#rowOf(session) });
+    if (!this.engine.endSession(session)) this.#post({ type: 'settled', session, row: this.rowOf(session) });
   }
 
   publishWill(session: number): void {
-    if (!this.engine.publishWill(session))
-      this.#post({ type: 'settled', session, row: this.#rowOf(session) });
+    if (!this.engine.publishWill(session)) this.#post({ type: 'settled', session, row: this.rowOf(session) });
   }
 
   /** Asks the data plane for the message that is retained on a topic: a PUBLISH, or nothing. */
@@ -319,7 +318,7 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
     this.#post({ type: 'sessions', rows: this.engine.sessions() });
   }
 
-  #rowOf(session: number): SessionRow {
+  rowOf(session: number): SessionRow {
     return readSessionRow(this.engine.sessionRow(session));
   }
 

@@ -358,6 +358,20 @@ export class SessionDirectory {
     this.#options.link.send(worker - this.#options.firstWorker(), { type: 'endSession', session: key });
   }
 
+  /** The session of a worker here was lent to a node that is lost without it, and is this node's again. */
+  takeBack(
+    clientId: string,
+    { key, worker }: { readonly key: number; readonly worker: number },
+    row: SessionRow,
+  ): void {
+    const own = worker - this.#options.firstWorker();
+    const isLost = this.#lostWorkers.has(own);
+    const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
+    const record = newRecord(key, isLost ? 'lost' : 'away', own, client);
+    this.#add(record);
+    if (!isLost) this.#settle(record, row);
+  }
+
   /** These workers of other nodes are lost: what comes from them is not whole, and its client gets a new session. */
   otherWorkersLost(workers: ReadonlySet<number>): void {
     for (const record of this.#byKey.values())

@@ -1,6 +1,6 @@
 /** What Prometheus is told, by name. Nothing is told by client or by topic: there may be millions. */
 import type { LaneFigures } from '../cluster/lane-figures.ts';
-import type { ClusterFigures, ReplicationFigures } from '../control/cluster-control.ts';
+import type { ClusterFigures } from '../control/cluster-control.ts';
 import type { CounterName, Times } from '../data-plane/addon.ts';
 import type { DirectoryCounts } from '../sessions/session-directory.ts';
 import type { ClientCounts } from './client-counts.ts';
@@ -230,8 +230,7 @@ function certificate({ certificateExpirySeconds }: MetricsSample): Family[] {
 
 function cluster({ cluster: figures }: MetricsSample): Family[] {
   if (figures === undefined) return [];
-  const { nodes, epoch, isReached, isSettled, clientIdentifiers, messagesResent, lanes, replication } =
-    figures;
+  const { nodes, epoch, isReached, isSettled, clientIdentifiers, messagesResent, lanes } = figures;
   const slots = nodes.map(({ name, slots: value }) => ({ labels: { node: name }, value }));
   return [
     gauge('rallymq_cluster_reached', '0: the node is cut off from its cluster.', [
@@ -250,23 +249,28 @@ function cluster({ cluster: figures }: MetricsSample): Family[] {
       { value: messagesResent },
     ]),
     ...laneFamilies(lanes),
-    ...replicationFamilies(replication),
+    ...replicationFamilies(figures),
   ];
 }
 
-function replicationFamilies(figures: ReplicationFigures | undefined): Family[] {
-  if (figures === undefined) return [];
+function replicationFamilies({ replication, logsNotTakenOver }: ClusterFigures): Family[] {
+  if (replication === undefined) return [];
   return [
+    gauge(
+      'rallymq_cluster_logs_not_taken_over',
+      'Logs of lost nodes that this node has tried to take over, without success so far.',
+      [{ value: logsNotTakenOver }],
+    ),
     gauge(
       'rallymq_cluster_log_waiting_bytes',
       'Bytes of the log of this node not acknowledged by JetStream.',
-      [{ value: figures.waitingBytes }],
+      [{ value: replication.waitingBytes }],
     ),
     gauge('rallymq_cluster_log_waiting_seconds', 'The age of the oldest of those bytes.', [
-      { value: figures.waitingMs / 1_000 },
+      { value: replication.waitingMs / 1_000 },
     ]),
     counter('rallymq_cluster_log_chunks_resent', 'Parts of the log that were sent to JetStream again.', [
-      { value: figures.chunksResent },
+      { value: replication.chunksResent },
     ]),
   ];
 }

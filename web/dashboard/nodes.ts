@@ -15,6 +15,8 @@ export interface ClusterNode {
     readonly waitingMs: number;
     readonly framesResent: number;
   };
+  /** Of a lost node whose log the node that is asked could not take over yet. */
+  readonly takeOver?: { readonly failed: number; readonly reason: string };
   /** Of the node that is asked, with three replicas. */
   readonly log?: {
     readonly waitingBytes: number;
@@ -60,7 +62,14 @@ function sentenceOf({ epoch, isReached, isSettled, nodes }: ClusterState): strin
   if (!isReached) return 'This node is cut off from the others. This is the last state it knew.';
   const applied = isSettled ? 'All nodes have applied it.' : 'Slots are moving.';
   const log = nodes.find(({ isHere }) => isHere)?.log;
-  return `Epoch ${epoch}. ${applied}${log === undefined ? '' : ` ${replicaOf(log)}`}`;
+  const lost = nodes.map(takeOverOf).join('');
+  return `Epoch ${epoch}. ${applied}${log === undefined ? '' : ` ${replicaOf(log)}`}${lost}`;
+}
+
+function takeOverOf({ name, takeOver }: ClusterNode): string {
+  if (takeOver === undefined) return '';
+  const { failed, reason } = takeOver;
+  return ` The log of ${name}, which is lost, could not be taken over yet (attempts: ${failed}): ${reason}.`;
 }
 
 function replicaOf({ waitingBytes, waitingMs, isBehind }: NonNullable<ClusterNode['log']>): string {

@@ -47,9 +47,18 @@ export const nodes: Route = ofNode({
                   }),
                   description: 'of the answering node, with `replicas` 3',
                 },
+                takeOver: {
+                  ...record({
+                    failed: { ...count, description: 'attempts' },
+                    reason: { ...text, description: 'of the last one' },
+                  }),
+                  description:
+                    'of a lost node, whose log the answering node could not take over yet; it keeps trying',
+                },
               },
               'lanes',
               'log',
+              'takeOver',
             ),
           ),
         }),

@@ -59,6 +59,8 @@ async function member(
       soon: (action) => void setImmediate(action),
       sessions: () => ({
         yield: (_id, _isClean, done) => void done(undefined),
+        lookAtLent: () => {},
+        takeBack: () => {},
         endLent: () => {},
         adopt: () => {},
         clientIds: () => [],

@@ -32,6 +32,7 @@ class Play implements Stage {
   readonly random: Random;
   readonly nats: SimulatedNats;
   readonly sessions = new Map<number, PlayedSession>();
+  readonly running = new Set<SimulatedNode>();
   readonly leftBehind = new Map<number, Map<number, PlayedSession>>();
   nodes: SimulatedNode[] = [];
   readonly refused = new Set<string>();
@@ -307,6 +308,10 @@ class ReplicatedPlay extends Play {
   readonly #copies = new Map<string, Disk>();
   readonly #streams = new Map<SimulatedNode, string>();
   readonly #hosts = new Map<SimulatedNode, SimulatedNode>();
+  /** By incarnation: how often nobody could stand in for it. */
+  readonly #failures = new Map<number, number>();
+  /** So often the start of each stand-in fails before it succeeds. */
+  failuresFirst = 0;
   standIns: SimulatedNode[] = [];
 
   startReplicated(name: string): SimulatedNode {
@@ -329,13 +334,19 @@ class ReplicatedPlay extends Play {
     this.#hosts.delete(node);
   }
 
-  #takeOver(host: SimulatedNode, { name, incarnation, stream = '' }: NodeEntry, failed: () => void): void {
+  #takeOver(
+    host: SimulatedNode,
+    { name, incarnation, stream = '' }: NodeEntry,
+    failed: (reason: string) => void,
+  ): void {
     this.time.after(
       this.random.below(2_000),
       () => {
         const copy = this.#copies.get(stream);
-        if (copy === undefined) {
-          failed();
+        const failures = this.#failures.get(incarnation) ?? 0;
+        if (copy === undefined || failures < this.failuresFirst) {
+          this.#failures.set(incarnation, failures + 1);
+          failed('there is no copy, or the machine is crowded');
           return;
         }
         const replicated = { stream, standsFor: incarnation };
@@ -367,9 +378,13 @@ class ReplicatedPlay extends Play {
   }
 }
 
-/** Nodes are killed for good, also those that stand in for others: no session is lost, whenever its client comes back. */
+/**
+ * Nodes are killed for good, also those that stand in for others, and every second stand-in cannot be started at first: no
+ * session is lost, whenever its client comes back.
+ */
 function playTakeovers(seed: number): number {
   const stage = new ReplicatedPlay(seed);
+  stage.failuresFirst = seed % 4 === 0 ? 3 : seed % 2;
   const { random } = stage;
   let names = 0;
   for (let node = 0; node < 4; node++) stage.startReplicated(`node-${++names}`);

@@ -36,6 +36,9 @@ export class SimulatedNats {
   cut(actor: Actor): void {
     this.#cut.add(actor);
   }
+  isCut(actor: Actor): boolean {
+    return this.#cut.has(actor);
+  }
   heal(actor: Actor): void {
     this.#cut.delete(actor);
   }

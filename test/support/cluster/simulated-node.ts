@@ -6,7 +6,7 @@ import { Cluster } from '../../../core/cluster/cluster.ts';
 import { usedStamp } from '../../../core/cluster/node-messages.ts';
 import { Subjects } from '../../../core/cluster/ports.ts';
 import { toldWill } from '../../../core/cluster/told-will.ts';
-import { liveNodes, type NodeEntry, type View, workersOf } from '../../../core/cluster/view.ts';
+import { liveNodes, type NodeEntry, nodeOf, type View, workersOf } from '../../../core/cluster/view.ts';
 import { defaultLimits } from '../../../core/config/limits.ts';
 import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts';
 import { linkVersions } from '../../../core/data-plane/addon.ts';
@@ -39,6 +39,8 @@ export interface Stage {
   readonly nats: SimulatedNats;
   readonly random: Random;
   readonly sessions: Map<number, PlayedSession>;
+  /** Nodes whose processes run, also those that have been taken out of the cluster and do not know. */
+  readonly running: Set<SimulatedNode>;
   /**
    * By incarnation: sessions that have moved to another node, whose log has them, and that are in the log of this one still.
    */
@@ -63,7 +65,7 @@ interface Client {
 export interface Replicated {
   readonly stream: string;
   readonly standsFor?: number;
-  takeOver?(node: SimulatedNode, lost: NodeEntry, failed: () => void): void;
+  takeOver?(node: SimulatedNode, lost: NodeEntry, failed: (reason: string) => void): void;
 }
 
 let ids = 0;
@@ -89,6 +91,7 @@ export class SimulatedNode {
     const { stream, standsFor, takeOver } = replicated ?? {};
     this.#stage = stage;
     this.#disk = disk;
+    stage.running.add(this);
     this.name = name;
     this.workers = workers;
     this.actor = new Actor(stage.time);
@@ -110,6 +113,11 @@ export class SimulatedNode {
       soon: (action) => void clock.after(0, action),
       sessions: () => ({
         yield: (...wanted) => this.directory.yield(...wanted),
+        lookAtLent: ({ key, worker }, answer) =>
+          this.#later(worker - this.firstWorker, () =>
+            answer(this.#isHere(key) ? this.#rowOf(key) : undefined),
+          ),
+        takeBack: (...session) => this.directory.takeBack(...session),
         endLent: (session) => this.directory.endLent(session),
         adopt: (...wanted) => this.directory.adopt(...wanted),
         clientIds: () => this.directory.clientIds(),
@@ -169,6 +177,7 @@ export class SimulatedNode {
   /** The process ends, and its connections. Gives what is on its disk, if it has one. */
   end(): Disk {
     this.actor.isGone = true;
+    this.#stage.running.delete(this);
     this.#stage.nats.forget(this.actor);
     for (const connection of [...this.clients.keys()]) this.#lose(connection);
     if (this.incarnation === 0) return this.#disk; // it has never got so far
@@ -339,6 +348,10 @@ export class SimulatedNode {
         this.actor.clock.after(50, arrive); // nobody knows yet that it is lost
         return;
       }
+      if (session !== undefined && session.worker === from && !this.#canReach(session.incarnation)) {
+        this.actor.clock.after(50, arrive);
+        return;
+      }
       if (session !== undefined && session.worker === from) {
         if (session.incarnation !== this.incarnation) this.#leaveBehind(key, session);
         session.worker = this.firstWorker + worker;
@@ -353,6 +366,17 @@ export class SimulatedNode {
       this.directory.arrived(worker, key, this.#rowOf(key));
     };
     this.actor.clock.after(2 + this.#stage.random.below(20), arrive);
+  }
+
+  /** Whether frames go to and fro: it is not cut off, and has this node in its view. */
+  #canReach(incarnation: number): boolean {
+    if (incarnation === this.incarnation) return true;
+    const { running, nats } = this.#stage;
+    const other = [...running].find((node) => node.incarnation === incarnation);
+    const view = other?.cluster.view;
+    if (other === undefined || view === undefined) return false;
+    const isCut = nats.isCut(this.actor) || nats.isCut(other.actor);
+    return !isCut && nodeOf(view, this.incarnation) !== undefined;
   }
 
   /** Its node forgets it when it has heard that it is stored here. */

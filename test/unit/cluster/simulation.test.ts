@@ -36,7 +36,7 @@ test('wills of clients whose node is killed go out once, after their delay, unle
   assert.ok(playAll('wills', 6) > 0);
 });
 
-test('nodes are killed for good, also those that stand in for others, and no session is lost', () => {
+test('nodes are killed for good, also those that stand in for others, which may fail at first, and no session is lost', () => {
   assert.ok(playAll('takeovers', 6) > 0);
 });
 
@@ -48,7 +48,9 @@ test('a client with QoS 2 that goes from node to node, of which some are killed,
 });
 
 test('the same without replicas, or it gets a new session', () => {
-  for (const seed of [100, 101, 139]) assert.ok(playSchedule('exchangesWithData', seed) > 0);
+  // A session was on its way back to a node that was killed before it had it, or had been asked for by others as well.
+  const known = [9_429, 9_466];
+  for (const seed of [100, 139, ...known]) assert.ok(playSchedule('exchangesWithData', seed) > 0);
 });
 
 test('nodes find their places again where they take all numbers of workers, also when all were killed', () => {

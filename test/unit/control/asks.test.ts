@@ -24,6 +24,8 @@ class FakeWorkers {
     reconfigure: (_, reply) => reply(undefined),
     adoptRules: (_, reply) => reply(undefined),
     lag: (_, reply) => reply(undefined),
+    sessionRow: ({ session }, reply) =>
+      reply({ session, state: 'absent', expirySeconds: 0, willDelaySeconds: undefined, awayMs: 0 }),
     offersLeft: (_, reply) => reply(0),
     inspect: (_, reply) => reply(undefined),
     subscribe: ({ qos }, reply) => reply({ reasonCode: qos, wasSubscribed: false }),

@@ -105,12 +105,21 @@ const inTwo = {
   isSettled: true,
   clientIdentifiers: 3,
   messagesResent: 0,
+  logsNotTakenOver: 1,
   lanes: new Map([
     ['b', { waitingBytes: 1, waitingMs: 2, framesSent: 3, framesResent: 4, bytesSent: 5, bytesReceived: 6 }],
   ]),
   nodes: [
     { name: 'a', incarnation: 1, isHere: true, state: 'serving', workers: 2, slots: 517 },
-    { name: 'b', incarnation: 2, isHere: false, state: 'suspect', workers: 2, slots: 507 },
+    {
+      name: 'b',
+      incarnation: 2,
+      isHere: false,
+      state: 'suspect',
+      workers: 2,
+      slots: 507,
+      takeOver: { failed: 2, reason: 'the disk here is full or has failed' },
+    },
   ],
 } as const;
 

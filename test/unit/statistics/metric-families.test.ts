@@ -64,6 +64,7 @@ const sample: MetricsSample = {
     isSettled: false,
     clientIdentifiers: 14,
     messagesResent: 15,
+    logsNotTakenOver: 25,
     replication: { waitingBytes: 22, waitingMs: 2_300, droppable: 0, isBehind: false, chunksResent: 24 },
     lanes: new Map([
       [
@@ -108,6 +109,7 @@ test('what is counted stands there once, under its name', () => {
     'rallymq_cluster_log_waiting_bytes 22',
     'rallymq_cluster_log_waiting_seconds 2.3',
     'rallymq_cluster_log_chunks_resent_total 24',
+    'rallymq_cluster_logs_not_taken_over 25',
     'rallymq_cluster_lane_waiting_bytes{node="b"} 16',
     'rallymq_cluster_lane_waiting_seconds{node="b"} 1.7',
     'rallymq_cluster_lane_frames_resent_total{node="b"} 19',
@@ -121,7 +123,7 @@ test('what is counted stands there once, under its name', () => {
   const withoutLog = metricFamilies({ ...sample, logCommit: { boundsUs: [50], distributions: [] } });
   assert.equal(withoutLog.length, families.length - 1);
   const alone = metricFamilies({ ...sample, cluster: undefined });
-  assert.equal(alone.length, families.length - 16);
+  assert.equal(alone.length, families.length - 17);
 });
 
 test('names and helps keep to the conventions of Prometheus', () => {

@@ -211,6 +211,7 @@ test('a node of a cluster tells of its own lanes, and the longest there of the n
     isSettled: true,
     clientIdentifiers: 0,
     messagesResent: 0,
+    logsNotTakenOver: 0,
     lanes: new Map(names.filter((name) => name !== here).map((name) => [name, lanes])),
   });
   const [first, second] = [new ClusterTopics(), new ClusterTopics()];
