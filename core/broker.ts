@@ -21,6 +21,7 @@ import type { PublishOptions } from './host/host-message.ts';
 import type { Bans } from './security/ban-keeper.ts';
 import type { SecurityHooks } from './security/gatekeeper.ts';
 import type { ClientInfo } from './sessions/session-record.ts';
+import { shownBytes } from './storage/store-text.ts';
 import type { ReloadOutcome } from './tls/tls-keeper.ts';
 import type { QoS } from './wire/packets.ts';
 
@@ -147,9 +148,14 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.#control.run();
     const { workers, limits } = this.#config;
     if (filesNotice !== undefined) this.#control.logger.warn({ openFilesMax: openFilesMax() }, filesNotice);
+    const bytesMax = accountsBytesMax(limits, workers);
     this.#control.logger.info(
-      { workers, bytesMax: accountsBytesMax(limits, workers), accounts: accountsOf(limits, workers) },
-      'the most memory that clients can make the broker use, in bytes (docs/architecture.md, Bounds)',
+      { bytesMax },
+      `clients can make the broker use at most ${shownBytes(bytesMax)} of memory: lower its limits if the machine has less`,
+    );
+    this.#control.logger.debug(
+      { accounts: accountsOf(limits, workers) },
+      'what this memory is for, in bytes',
     );
     this.#control.logger.info({ ...this.#address, workers, version, ...this.#control.http }, 'ready');
   }

@@ -11,6 +11,8 @@ import { ban, banUsage } from './command/ban.ts';
 import { checkConfig, checkConfigUsage } from './command/check-config.ts';
 import { drainCommand, drainUsage } from './command/drain.ts';
 import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
+import { pub, pubUsage } from './command/pub.ts';
+import { sub, subUsage } from './command/sub.ts';
 import { mintToken, tokenUsage } from './command/token.ts';
 import { top, topUsage } from './command/top.ts';
 import { trace, traceUsage } from './command/trace.ts';
@@ -40,6 +42,7 @@ const failures: readonly BrokerErrorCode[] = [
   'CLUSTER_REFUSED',
   'BROKER_NOT_REACHED',
   'API_REFUSED',
+  'CLIENT_REFUSED',
 ];
 
 /** What follows when standard output takes no more. */
@@ -71,6 +74,8 @@ const commands: Readonly<Record<(typeof commandNames)[number], Command>> = {
   'dev-cert': { usage: devCertUsage, run: devCert },
   token: { usage: tokenUsage, run: (args) => mintToken(args, Date.now()) },
   'api-key': { usage: apiKeyUsage, run: apiKeyCommand },
+  pub: { usage: pubUsage, run: runPub },
+  sub: { usage: subUsage, run: runSub },
   top: { usage: topUsage, run: runTop },
   trace: { usage: traceUsage, run: runTrace },
   drain: { usage: drainUsage, run: (args) => drainCommand(args, process.env) },
@@ -89,12 +94,27 @@ async function runTop(args: readonly string[]): Promise<string> {
   return '';
 }
 
+async function runPub(args: readonly string[]): Promise<string> {
+  await pub(args, process.env);
+  return '';
+}
+
+async function runSub(args: readonly string[]): Promise<string> {
+  await sub(args, process.env, process.stdout, stopSignal());
+  return '';
+}
+
 async function runTrace(args: readonly string[]): Promise<string> {
+  await trace(args, process.env, (text) => process.stdout.write(text), stopSignal());
+  return '';
+}
+
+/** Of a command that goes on until somebody ends it, or stops reading. */
+function stopSignal(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   onOutputLost = () => stop.abort();
-  await trace(args, process.env, (text) => process.stdout.write(text), stop.signal);
-  return '';
+  return stop.signal;
 }
 
 async function runStore(args: readonly string[]): Promise<string> {

@@ -269,6 +269,7 @@ export class ControlPlane {
       isStoreFull: () => this.#dataPlane.storeState === 'full' || this.#cluster?.isBehind === true,
       fullReasonCode: () => this.#fullReasonCode,
       closedReasonCode: this.#config.serverMoved ? ReasonCode.serverMoved : undefined,
+      isListenerFull: (listener) => this.#gatekeeper.isListenerFull(listener),
       authenticate: (worker, connection, request) =>
         this.#gatekeeper.authenticate(worker, connection, request),
       onSessionsFull: (refused) => this.#notices.sessionsFull(this.#config.limits.sessionsMax, refused),

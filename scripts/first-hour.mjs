@@ -29,7 +29,7 @@ const documents = ['README.md', 'docs/getting-started.md'];
 const lasting = [
   [/npm start(?! --silent)/, /^ {2}Page /m],
   [/^npm run demo/, /\n/],
-  [/^mosquitto_sub/, undefined],
+  [/^mosquitto_sub|npm start --silent -- sub/, undefined],
 ];
 /** What a page shows when it has got what the commands publish. */
 const shown = '40-30';
@@ -163,7 +163,7 @@ async function endAll() {
     });
   for (const { line, child, end } of running.splice(0)) {
     // The page has shown what a subscriber has to print.
-    const isSilent = line.startsWith('mosquitto_sub') && !end.printed.includes(shown);
+    const isSilent = /^mosquitto_sub|-- sub/.test(line) && !end.printed.includes(shown);
     if (child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
     else await step(`${line} goes on`, () => Promise.reject(new Error(`It has ended:\n${end.printed}`)));
     if (isSilent) await step(`${line} prints ${shown}`, () => Promise.reject(new Error('It does not.')));

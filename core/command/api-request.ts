@@ -21,9 +21,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Of every command that uses the API. */
 export const apiFlags = { url: 'text', 'key-file': 'text' } as const;
 
-/** `command`: as the user calls it. Errors: FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE. */
+/** Errors: FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE. */
 export function apiRequestOf(
-  command: string,
   flags: { readonly url?: string; readonly 'key-file'?: string },
   environment: Environment,
 ): ApiRequest {
@@ -40,7 +39,7 @@ export function apiRequestOf(
   if (key === '' && path === undefined)
     throw new BrokerError(
       'FLAG_VALUE_INVALID',
-      `${command} needs a key of the HTTP API: give --key-file FILE or RALLYMQ_API_KEY (rallymq api-key add makes one).`,
+      'Give a key of the HTTP API, with --key-file FILE or in RALLYMQ_API_KEY: rallymq api-key add creates one.',
     );
   if (!/^[\x21-\x7e]+$/.test(key))
     throw new BrokerError(

@@ -20,7 +20,7 @@ export async function drainCommand(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
   const flags = readFlags('rallymq drain', args, apiFlags);
-  const request = apiRequestOf('rallymq drain', flags, environment);
+  const request = apiRequestOf(flags, environment);
   const { clients } = (await askApi(request, 'POST', 'drain')) as { readonly clients: number };
   return `The broker disconnects ${clients} ${clients === 1 ? 'client' : 'clients'} and then stops.\n`;
 }

@@ -50,7 +50,9 @@ export async function passwd({ path, username, deletes, isBatch }: PasswdRequest
   const isKnown = parsePasswordFile(before, path).has(username);
   if (deletes && !isKnown)
     throw new BrokerError('FLAG_VALUE_INVALID', `${path} has no user '${username}': nothing was changed.`);
-  const line = deletes ? undefined : `${username}:${hashPassword(await readPassword(isBatch, username))}`;
+  const line = deletes
+    ? undefined
+    : `${username}:${hashPassword(await readPassword(isBatch ? 'batch' : 'twice', username))}`;
   replaceFile(path, withLine(before, username, line));
   return `${username} ${deletes ? 'was removed' : isKnown ? 'has a new password' : 'was added'}.\n`;
 }

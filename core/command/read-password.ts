@@ -6,20 +6,18 @@ import { BrokerError } from '../broker-error.ts';
 /** MQTT has two bytes for the length of a password. */
 const bytesMax = 65_535;
 
-export async function readPassword(isBatch: boolean, username: string): Promise<Uint8Array> {
+/** `how`: the first line of standard input, or asked for at the terminal, once or twice. Errors: FLAG_VALUE_INVALID. */
+export async function readPassword(how: 'batch' | 'once' | 'twice', username: string): Promise<Uint8Array> {
   const { stdin } = process;
-  if (!isBatch && !stdin.isTTY)
+  if (how !== 'batch' && !stdin.isTTY)
     throw new BrokerError(
       'FLAG_VALUE_INVALID',
       'There is no terminal to ask for the password: give --batch, and the password on standard input.',
     );
-  const password = isBatch ? await firstLine() : await askTwice(stdin, username);
+  const password = how === 'batch' ? await firstLine() : await askAt(stdin, username, how === 'twice');
   const bytes = Buffer.from(password);
   if (bytes.length === 0 || bytes.length > bytesMax)
-    throw new BrokerError(
-      'FLAG_VALUE_INVALID',
-      `A password must have 1 to ${bytesMax} bytes: nothing was changed.`,
-    );
+    throw new BrokerError('FLAG_VALUE_INVALID', `A password must have 1 to ${bytesMax} bytes.`);
   return bytes;
 }
 
@@ -29,12 +27,12 @@ async function firstLine(): Promise<string> {
 }
 
 /** Nothing that is typed is shown: the terminal is raw from before the first question until the last answer. */
-async function askTwice(terminal: ReadStream, username: string): Promise<string> {
+async function askAt(terminal: ReadStream, username: string, isConfirmed: boolean): Promise<string> {
   terminal.setRawMode(true);
   try {
     const password = await ask(terminal, `Password of ${username}: `);
-    if (password === (await ask(terminal, 'Once more: '))) return password;
-    throw new BrokerError('FLAG_VALUE_INVALID', 'The two passwords differ: nothing was changed.');
+    if (!isConfirmed || password === (await ask(terminal, 'Once more: '))) return password;
+    throw new BrokerError('FLAG_VALUE_INVALID', 'The two passwords differ.');
   } finally {
     terminal.setRawMode(false);
     terminal.pause();
@@ -58,7 +56,7 @@ function ask(terminal: ReadStream, question: string): Promise<string> {
           return;
         }
         if (key === '\u0003' || key === '\u0004') {
-          finish(() => reject(new BrokerError('FLAG_VALUE_INVALID', 'Nothing was changed.')));
+          finish(() => reject(new BrokerError('FLAG_VALUE_INVALID', 'No password was given.')));
           return;
         }
         typed = key === '\u007f' || key === '\b' ? [...typed].slice(0, -1).join('') : typed + key;

@@ -40,7 +40,7 @@ export async function top(
       'FLAG_VALUE_INVALID',
       `--interval is '${flags.interval}': give a number of seconds from 1 to ${intervalSecondsMax}.`,
     );
-  const request = apiRequestOf('rallymq top', flags, environment);
+  const request = apiRequestOf(flags, environment);
   let before = await look(request);
   do {
     await pause(seconds * 1_000);

@@ -49,7 +49,7 @@ export async function trace(
   const { output } = flags;
   const keep = (text: string): void => (output === undefined ? undefined : append(output, text));
   keep(''); // before anything begins, if it cannot be written
-  const request = apiRequestOf('rallymq trace', flags, environment);
+  const request = apiRequestOf(flags, environment);
   const { id } = (await askApi(request, 'POST', 'traces', body)) as { readonly id: string };
   try {
     for await (const { event, data } of eventsOf(request, id, stop)) {

@@ -63,10 +63,7 @@ export function readFlags<const Kinds extends FlagKinds>(
   const { flags, operands } = readArguments(command, args, kinds);
   const [operand] = operands;
   if (operand === undefined) return flags;
-  throw new BrokerError(
-    'FLAG_UNKNOWN',
-    `${command} takes flags only, not '${operand}': see ${command} --help.`,
-  );
+  throw new BrokerError('FLAG_UNKNOWN', `'${operand}' is not a flag of ${command}: see ${command} --help.`);
 }
 
 /** Undefined: it has none. "--port --host x" leaves the port without its value; "--port -1" has a wrong one. */

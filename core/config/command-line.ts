@@ -60,6 +60,8 @@ export const commandNames = [
   'dev-cert',
   'token',
   'api-key',
+  'pub',
+  'sub',
   'top',
   'trace',
   'drain',

@@ -10,8 +10,12 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const prefix = 'RALLYMQ_';
 
+/** Of the commands that talk to a broker: they may be set where one is started. */
+const commandVariables = ['RALLYMQ_URL', 'RALLYMQ_API_KEY', 'RALLYMQ_PASSWORD'];
+
 const knownVariables: readonly string[] = [
   configFileVariable,
+  ...commandVariables,
   ...settings.flatMap(({ variable }) => variable ?? []),
 ];
 

@@ -13,6 +13,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { addonMethodNames, engineMethodNames } from './addon-methods.ts';
 
 /** In the order of `EventKind` in native/front-end/events.h, where each is explained; loadAddon() compares. */
 export const EventKind = {
@@ -630,6 +631,7 @@ export interface LogCopy {
 
 export interface Addon {
   /** The names in its tables, for loadAddon() to compare with ours. */
+  readonly engineMethodNames: readonly string[];
   readonly eventKindNames: readonly string[];
   readonly counterNames: readonly string[];
   readonly timeNames: readonly string[];
@@ -775,8 +777,17 @@ export function loadAddon(): Addon {
   const path = join(root, 'build/Release/rallymq.node');
   if (!existsSync(path)) throw addonMissing('is not built', root);
   const addon = load(path, root);
-  if (!hasOurTables(addon)) throw addonMissing('was built from other sources than this', root);
+  if (!hasOurMethods(addon) || !hasOurTables(addon))
+    throw addonMissing('was built from other sources than this', root);
   return addon;
+}
+
+function hasOurMethods(addon: Addon): boolean {
+  const methods = Object.entries(addon).flatMap(([name, value]) =>
+    typeof value === 'function' ? [name] : [],
+  );
+  const { engineMethodNames: ofEngine = [] } = addon; // an older addon has no such table
+  return isDeepStrictEqual([methods.sort(), ofEngine.toSorted()], [addonMethodNames, engineMethodNames]);
 }
 
 /** Both languages number events, counters and the like by their place in a table. */

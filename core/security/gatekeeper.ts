@@ -200,7 +200,7 @@ export class Gatekeeper {
     request: ConnectRequest,
   ): ConnectVerdict | Promise<ConnectVerdict | undefined> {
     const listener = this.#listenerOf(request);
-    const refusal = this.#admission.refusalOf(request) ?? this.#listenerRefusal(request, listener);
+    const refusal = this.#admission.refusalOf(request);
     if (refusal !== undefined) return this.#refused(request, refusal);
     const asked = authenticationOf(request, listener?.anonymous);
     const verdict = this.#authenticator.decide(worker, connection, asked);
@@ -289,14 +289,10 @@ export class Gatekeeper {
     return listener === 0 ? undefined : this.#options.config.listeners[listener - 1];
   }
 
-  /** Why a client is refused where it has come in; undefined if it is not. */
-  #listenerRefusal(
-    { listener: place }: ConnectRequest,
-    listener: ListenerConfig | undefined,
-  ): number | undefined {
-    const { connectionsMax } = listener?.limits ?? {};
-    const isFull = connectionsMax !== undefined && (this.#byListener.get(place) ?? 0) >= connectionsMax;
-    return isFull ? ReasonCode.quotaExceeded : undefined;
+  /** Whether as many clients are connected at a listener as may be. `listener`: its number, 0 for none of its own. */
+  isListenerFull(listener: number): boolean {
+    const { connectionsMax } = this.#listenerOf({ listener })?.limits ?? {};
+    return connectionsMax !== undefined && (this.#byListener.get(listener) ?? 0) >= connectionsMax;
   }
 
   /** That of its listener, then its own: of its grant, else of its user. */

@@ -60,6 +60,8 @@ export interface DirectoryOptions {
   onWill(clientId: string, will: ArrivingWill | undefined): void;
   /** Why every client is refused; undefined if they are not. */
   readonly closedReasonCode: number | undefined;
+  /** Whether a listener, by its number, has as many clients as it may have. */
+  isListenerFull(listener: number): boolean;
   /** Decides whether a client is let in; undefined if it has left meanwhile. */
   authenticate(
     worker: number,
@@ -489,10 +491,14 @@ export class SessionDirectory {
     return this.#lacksPlace(request) || this.#lacksSession(request) || this.#lacksStorage(request);
   }
 
-  /** Whether it would be a connection more than there may be. */
-  #lacksPlace({ clientId }: ConnectRequest): boolean {
-    const isFull = this.#connections >= this.#options.limits.connectionsMax;
-    return isFull && this.#byClientId.get(clientId)?.connection === undefined;
+  /** Whether it would be a connection more than there may be, in all or at its listener. */
+  #lacksPlace({ clientId, listener }: ConnectRequest): boolean {
+    const { limits, isListenerFull } = this.#options;
+    const isHereFull = listener !== 0 && isListenerFull(listener);
+    if (!isHereFull && this.#connections < limits.connectionsMax) return false;
+    const leaving = this.#byClientId.get(clientId);
+    if (leaving?.connection === undefined) return true;
+    return isHereFull && leaving.client.listener !== listener;
   }
 
   /** Whether it would need a session more than there may be. */

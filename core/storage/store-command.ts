@@ -86,17 +86,14 @@ export function readStoreRequest(
   const { flags, operands: given } = readArguments('rallymq store', args, kinds);
   const [action, folder, ...more] = given;
   if (!isAction(action)) {
-    throw new BrokerError(
-      'FLAG_UNKNOWN',
-      `rallymq store needs one of ${actions.join(', ')}: see rallymq store --help.`,
-    );
+    throw new BrokerError('FLAG_UNKNOWN', `Give one of ${actions.join(', ')}: see rallymq store --help.`);
   }
   const operand = operands[action];
   if ((operand !== undefined) !== (folder !== undefined) || more.length > 0) {
     throw new BrokerError(
       'FLAG_VALUE_INVALID',
       operand === undefined
-        ? `rallymq store ${action} takes no folder: the data directory is --data DIR.`
+        ? `'${folder}' is not a flag of rallymq store ${action}: name the data directory with --data DIR.`
         : `Give one ${operand.toLowerCase()}: rallymq store ${action} ${operand}.`,
     );
   }

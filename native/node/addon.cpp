@@ -25,6 +25,15 @@
 namespace rally::node {
 namespace {
 
+template <typename Each>
+void forEachEngineMethod(Each each) {
+  for (const Method& method : engineMethods) each(method);
+  for (const Method& method : tlsMethods) each(method);
+  for (const Method& method : clusterMethods) each(method);
+  for (const Method& method : inspectionMethods) each(method);
+  for (const Method& method : linkMethods) each(method);
+}
+
 napi_value createEngine(napi_env env, napi_callback_info info) {
   size_t count = 3;
   std::array<napi_value, 3> arguments{};
@@ -38,12 +47,20 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   auto* host = new EngineHost(env, broker->engine(worker), arguments[2]);
   napi_value engine = nullptr;
   napi_create_object(env, &engine);
-  for (const Method& method : engineMethods) define(env, engine, method, host);
-  for (const Method& method : tlsMethods) define(env, engine, method, host);
-  for (const Method& method : clusterMethods) define(env, engine, method, host);
-  for (const Method& method : inspectionMethods) define(env, engine, method, host);
-  for (const Method& method : linkMethods) define(env, engine, method, host);
+  forEachEngineMethod([&](const Method& method) { define(env, engine, method, host); });
   return engine;  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): its clean-up hook has the host
+}
+
+napi_value engineMethodNames(napi_env env) {
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  uint32_t count = 0;
+  forEachEngineMethod([&](const Method& method) {
+    napi_value name = nullptr;
+    napi_create_string_utf8(env, method.name, NAPI_AUTO_LENGTH, &name);
+    napi_set_element(env, list, count++, name);
+  });
+  return list;
 }
 
 napi_value initialise(napi_env env, napi_value exports) {
@@ -73,6 +90,7 @@ napi_value initialise(napi_env env, napi_value exports) {
                                Method{"compactStore", compactStore}}) {
     define(env, exports, method, nullptr);
   }
+  napi_set_named_property(env, exports, "engineMethodNames", engineMethodNames(env));
   napi_set_named_property(env, exports, "eventKindNames", toTexts(env, enumNames<EventKind, EventKind::count>()));
   napi_set_named_property(env, exports, "counterNames", toTexts(env, enumNames<Counter, Counter::count>()));
   napi_set_named_property(env, exports, "subscribedNames", toTexts(env, enumNames<Subscribed, Subscribed::count>()));

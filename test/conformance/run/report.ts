@@ -25,7 +25,7 @@ export function render(ours: Readonly<Record<Version, Results>>, how: string, pe
     '',
     ...versions.map((version) => `    ${ours[version].line}`),
     '',
-    `The same tests against Debian's ${peer.name}, as it is installed but for \`allow_anonymous\``,
+    `The same tests against Debian's ${peer.name}, as it is installed, but with \`allow_anonymous\``,
     '(`npm run conformance -- --peer mosquitto`):',
     '',
     ...versions.map((version) => `    ${peer.results[version]?.line ?? `MQTT ${version}: not run`}`),
@@ -47,9 +47,9 @@ function renderFindings(version: Version, { name, results }: PeerRecord): string
   return [
     `## What was found in ${name}: MQTT ${version}`,
     '',
-    'Each test that it fails was looked at again, and stands.',
+    'Each of these failures was confirmed by hand.',
     '',
-    ...failed.map((identifier) => `- **${identifier}** ${notes[identifier] ?? 'Not looked at again yet.'}`),
+    ...failed.map((identifier) => `- **${identifier}** ${notes[identifier] ?? 'Not confirmed yet.'}`),
     '',
   ];
 }

@@ -9,17 +9,21 @@ import { openClient, transports } from '../../support/raw-client.ts';
 
 /** The environment of a Node.js that cannot load the binaries whose name has `name` in it. */
 async function without(t: TestContext, name: string): Promise<Record<string, string>> {
-  const folder = await mkdtemp(join(tmpdir(), 'rallymq-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const preload = join(folder, 'no-binary.cjs');
-  await writeFile(
-    preload,
+  return preloaded(
+    t,
     `const { dlopen } = process;
      process.dlopen = (module, path, ...flags) => {
        if (path.includes('${name}')) throw new Error('version GLIBC_9.99 not found');
        dlopen(module, path, ...flags);
      };`,
   );
+}
+
+async function preloaded(t: TestContext, program: string): Promise<Record<string, string>> {
+  const folder = await mkdtemp(join(tmpdir(), 'rallymq-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const preload = join(folder, 'preload.cjs');
+  await writeFile(preload, program);
   return { NODE_OPTIONS: `--require ${preload}` };
 }
 
@@ -29,10 +33,31 @@ function assertSentence({ code, stdout, stderr }: Exit, sentence: RegExp): void 
   assert.deepEqual({ code, stdout }, { code: 1, stdout: '' });
 }
 
+/** The environment of a Node.js whose RallyMQ addon is changed like this, once it is loaded. */
+async function withAddon(t: TestContext, change: string): Promise<Record<string, string>> {
+  return preloaded(
+    t,
+    `const { dlopen } = process;
+     process.dlopen = (module, path, ...flags) => {
+       dlopen(module, path, ...flags);
+       if (path.includes('rallymq.node')) { const addon = module.exports; ${change} }
+     };`,
+  );
+}
+
 test('the addon was built for another machine', async (t) => {
   const args = ['--port', '0', '--no-tcp', '--log-level', 'silent'];
   const exit = await runCommand(args, await without(t, 'rallymq.node'));
   assertSentence(exit, /was built for another machine.*npm run install/);
+});
+
+test('the addon was built from older sources, without a method of today', async (t) => {
+  const args = ['--port', '0', '--no-tcp', '--log-level', 'silent'];
+  const changes = ['delete addon.bindPort;', 'addon.engineMethodNames.pop();'];
+  for (const change of changes) {
+    const exit = await runCommand(args, await withAddon(t, change));
+    assertSentence(exit, /was built from other sources than this.*npm run install/);
+  }
 });
 
 test('where uWebSockets.js has no binary Node serves HTTP, and the command says so', async (t) => {

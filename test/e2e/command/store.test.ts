@@ -149,7 +149,7 @@ test('what is wrong is said in one sentence', async (t) => {
   const wrong: [string[], RegExp, number][] = [
     [[], /needs one of info, check, backup, restore, export, import, compact/, 2],
     [['look'], /needs one of info/, 2],
-    [['check', 'folder'], /takes no folder/, 2],
+    [['check', 'folder'], /'folder' is not a flag of rallymq store check/, 2],
     [['backup'], /Give one folder: rallymq store backup FOLDER/, 2],
     [['export'], /Give one file: rallymq store export FILE/, 2],
     [

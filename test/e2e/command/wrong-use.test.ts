@@ -10,7 +10,7 @@ import { type Exit, runCommand, startCommand } from '../../support/command.ts';
 
 function assertWrongUse({ code, stdout, stderr }: Exit, sentence: RegExp): void {
   assert.match(stderr, sentence);
-  assert.match(stderr, /^rallymq: [^\n]+[.?]\n$/, 'one sentence');
+  assert.match(stderr, /^rallymq: (?!rallymq)[^\n]+[.?]\n$/, 'one sentence');
   assert.doesNotMatch(stderr, /\bat .*:\d+:\d+/, 'no stack');
   assert.deepEqual({ code, stdout }, { code: 2, stdout: '' });
 }
@@ -51,6 +51,9 @@ test('flags that are wrong', async () => {
     await runCommand(['top', '--keyfile']),
     /--keyfile is not a flag of rallymq top: did you mean/,
   );
+  assertWrongUse(await runCommand(['top']), /Give a key of the HTTP API, with --key-file FILE/);
+  assertWrongUse(await runCommand(['top', 'now']), /'now' is not a flag of rallymq top/);
+  assertWrongUse(await runCommand(['store']), /Give one of info, check/);
   assertWrongUse(await runCommand(['--port']), /--port/);
   assertWrongUse(await runCommand(['--port', '70000']), /--port.*70000/);
   assertWrongUse(await runCommand(['--workers', '0']), /--workers/);

@@ -93,6 +93,31 @@ test('each listener says who comes in, what is spoken, how many there may be and
   assert.equal(guest.isClosed, false, 'another client has the same identifier elsewhere');
 });
 
+test('a listener keeps to its number of clients, however many authenticate at once', async (t) => {
+  let asked = 0;
+  let letAllIn = (): void => {};
+  const allHaveAsked = new Promise<void>((resolve) => {
+    letAllIn = resolve;
+  });
+  const broker = await start(t, {
+    port: false,
+    tcpPort: false,
+    authenticate: async () => {
+      if (++asked === 3) letAllIn();
+      await allHaveAsked;
+      return true;
+    },
+    listeners: [{ port: 0, limits: { connectionsMax: 1 } }],
+  });
+  const connectAs = async (clientId: string): Promise<number> =>
+    (await openConnected(t, 'tcp', at(broker, 0), { clientId })).connack.reasonCode;
+  const clientIds = ['a', 'b', 'c'];
+  const codes = await Promise.all(clientIds.map(connectAs));
+  assert.deepEqual(codes.toSorted(), [0, 0x97, 0x97]);
+  const admitted = clientIds[codes.indexOf(0)] ?? assert.fail('none');
+  assert.equal(await connectAs(admitted), 0, 'it takes the place of its own earlier connection');
+});
+
 test('a Unix socket takes MQTT and HTTP, on all workers, and goes with the broker', async (t) => {
   const folder = accessFolder(t);
   const path = join(folder.write('x', '').slice(0, -2), 'mqtt');

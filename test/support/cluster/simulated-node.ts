@@ -143,6 +143,7 @@ export class SimulatedNode {
       clock,
       limits: { ...defaultLimits, sessionWaitMs: 5_000 },
       isStoreFull: () => false,
+      isListenerFull: () => false,
       fullReasonCode: () => 0x97,
       closedReasonCode: undefined,
       authenticate: () => ({ reasonCode: 0 }),

@@ -101,7 +101,7 @@ test('what is refused, and what cannot be asked, is said', async (t) => {
     [['--url', '--key-file', 'x'], '--url has no value: see rallymq drain --help.'],
     [['--urls', 'x'], '--urls is not a flag of rallymq drain: did you mean --url?'],
     [['--__proto__'], '--__proto__ is not a flag of rallymq drain: see rallymq drain --help.'],
-    [['now'], "rallymq drain takes flags only, not 'now': see rallymq drain --help."],
+    [['now'], "'now' is not a flag of rallymq drain: see rallymq drain --help."],
   ];
   for (const [args, message] of sentences) await assert.rejects(drain(...args), { message });
   await assert.rejects(drainCommand([], { RALLYMQ_URL: 'x', ...key }), { message: /^RALLYMQ_URL is 'x'/ });

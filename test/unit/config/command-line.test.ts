@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { BrokerErrorCode } from '../../../core/broker-error.ts';
 import { readCommandLine } from '../../../core/config/command-line.ts';
+import { unknownVariables } from '../../../core/config/environment.ts';
 import { defaultLimits } from '../../../core/config/limits.ts';
 import type { BrokerConfig } from '../../../core/config/options.ts';
 import { usage } from '../../../core/config/usage.ts';
@@ -172,6 +173,12 @@ test('every variable is taken, and an empty one is absent', () => {
   assert.equal(config.allowAnonymous, true);
   assert.equal(configOf([], { RALLYMQ_PORT: '', RALLYMQ_CONFIG: '' }).port, 8_080);
   assert.equal(configOf([], { RALLYMQ_ALLOW_ANONYMOUS: 'false' }).allowAnonymous, false);
+});
+
+test('variables of the other commands may be set where a broker is started', () => {
+  const ofCommands = { RALLYMQ_API_KEY: 'k', RALLYMQ_URL: 'http://127.0.0.1:8080', RALLYMQ_PASSWORD: 'p' };
+  assert.deepEqual(configOf([], ofCommands), configOf([]));
+  assert.deepEqual(unknownVariables(ofCommands), []);
 });
 
 test('a wrong variable is refused by its name', () => {

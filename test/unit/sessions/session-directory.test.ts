@@ -32,6 +32,7 @@ class Stage {
       clock: this.clock,
       limits: { connectionsMax: 3, sessionsMax: 4, sessionWaitMs: 5_000 },
       isStoreFull: () => this.isStoreFull,
+      isListenerFull: () => false,
       fullReasonCode: () => 0x97,
       closedReasonCode: undefined,
       authenticate: () => ({ reasonCode: 0 }),

@@ -1,0 +1,304 @@
+/**
+ * The MQTT 5 connection of `rallymq pub` and `rallymq sub`, over TCP or TLS: opened once, and not again when it is lost.
+ *
+ *   new -> accepted -> publish(), subscribe() ... -> close() -> ended
+ *
+ * Whatever goes wrong ends it, and is what `accepted`, `ended` and all open requests reject with.
+ */
+import { isIP, type Socket, connect as tcpConnect } from 'node:net';
+import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
+import { BrokerError } from '../broker-error.ts';
+import { reasonSentence } from '../front-end/reason-strings.ts';
+import { type Asker, ClientEngine, type Link } from '../protocol/client-engine.ts';
+import { readAccessFile } from '../security/access-file.ts';
+import { systemReason } from '../system-reason.ts';
+import { decodeConnack } from '../wire/decode-connack.ts';
+import { decodeServerDisconnect } from '../wire/decode-disconnect.ts';
+import { encodeConnect } from '../wire/encode-connect.ts';
+import { encodeDisconnect } from '../wire/encode-disconnect.ts';
+import { encodePingreq } from '../wire/encode-ping.ts';
+import { type Frame, FrameReader } from '../wire/frame-reader.ts';
+import { PacketType } from '../wire/packet-type.ts';
+import type { PublishPacket, QoS } from '../wire/packets.ts';
+import type { Properties } from '../wire/properties.ts';
+import { isProtocolError, type ProtocolError, protocolViolation } from '../wire/protocol-error.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { reasonCodeName } from '../wire/reason-code-name.ts';
+import { readPassword } from './read-password.ts';
+
+export const mqttFlags = { url: 'text', user: 'text', ca: 'text', qos: 'text' } as const;
+
+export const mqttFlagsUsage = [
+  '  --url URL    of the broker, mqtt:// or mqtts:// (default mqtt://127.0.0.1:1883)',
+  '  --user NAME  user name; the password is RALLYMQ_PASSWORD, or it is asked for',
+  '  --ca FILE    authority of the certificate of an mqtts:// broker, in PEM (dev-ca.pem)',
+];
+
+export interface MqttTarget {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /** Undefined: without TLS. */
+  readonly tls: ConnectionOptions | undefined;
+  readonly username: string | undefined;
+  readonly password: Uint8Array | undefined;
+}
+
+interface Flags {
+  readonly url?: string;
+  readonly user?: string;
+  readonly ca?: string;
+  readonly qos?: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const keepAliveSeconds = 60;
+/** For CONNACK, and for the answer to a PINGREQ. */
+const answerMs = 10_000;
+/** Once the socket holds this much, further messages wait. */
+const bufferedBytesMax = 1_000_000;
+
+/** Asks for the password if there is a user and no variable. Errors: FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE. */
+export async function mqttTargetOf(flags: Flags, environment: Environment): Promise<MqttTarget> {
+  const { url = 'mqtt://127.0.0.1:1883', user: username, ca } = flags;
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const { protocol = '', hostname = '', pathname = '', search = '', username: user = '' } = parsed ?? {};
+  const isPlain = protocol === 'mqtt:';
+  const hasMore = search !== '' || user !== '' || (pathname !== '' && pathname !== '/');
+  if (!(isPlain || protocol === 'mqtts:') || hostname === '' || hasMore)
+    throw invalid(`--url is '${url}': give mqtt://HOST:PORT or mqtts://HOST:PORT.`);
+  if (ca !== undefined && isPlain)
+    throw invalid('--ca is for a broker with TLS: give --url mqtts://HOST:PORT.');
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const tls = {
+    ...(ca === undefined ? {} : { ca: readAccessFile(ca) }),
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+  };
+  return {
+    url,
+    host,
+    port: Number(parsed?.port || (isPlain ? 1883 : 8883)),
+    tls: isPlain ? undefined : tls,
+    username,
+    password: username === undefined ? undefined : await passwordOf(username, environment),
+  };
+}
+
+async function passwordOf(username: string, environment: Environment): Promise<Uint8Array> {
+  const given = environment['RALLYMQ_PASSWORD'];
+  if (given !== undefined && given !== '') return Buffer.from(given);
+  if (process.stdin.isTTY) return await readPassword('once', username);
+  throw invalid('There is no terminal to ask for the password: give it in the variable RALLYMQ_PASSWORD.');
+}
+
+/** Errors: FLAG_VALUE_INVALID. */
+export function qosOf({ qos }: Flags, byDefault: QoS): QoS {
+  if (qos === undefined) return byDefault;
+  if (qos === '0' || qos === '1' || qos === '2') return Number(qos) as QoS;
+  throw invalid(`--qos is '${qos}': give 0, 1 or 2.`);
+}
+
+export function invalid(sentence: string): BrokerError {
+  return new BrokerError('FLAG_VALUE_INVALID', sentence);
+}
+
+export class MqttConnection implements Link {
+  /** The broker has accepted the client. Errors: BROKER_NOT_REACHED, CLIENT_REFUSED. */
+  readonly accepted: Promise<void>;
+  /** It was closed, or has failed. Errors: BROKER_NOT_REACHED, CLIENT_REFUSED. */
+  readonly ended: Promise<void>;
+  /** Of the CONNACK. */
+  server: Properties | undefined;
+  readonly #target: MqttTarget;
+  readonly #engine: ClientEngine;
+  readonly #socket: Socket;
+  readonly #frames = new FrameReader(5);
+  #accept = (): void => {};
+  #end: (error?: BrokerError) => void = () => {};
+  #isClosing = false;
+  #answerTimer: NodeJS.Timeout | undefined;
+  #pingTimer: NodeJS.Timeout | undefined;
+
+  constructor(target: MqttTarget, deliver: (message: PublishPacket) => void) {
+    this.#target = target;
+    this.#engine = new ClientEngine(5, {
+      deliver(message, acknowledge) {
+        deliver(message);
+        acknowledge();
+      },
+      restore() {},
+      refusal: (reasonCode, properties) => refused('The broker refused the request', reasonCode, properties),
+    });
+    this.ended = new Promise((resolve, reject) => {
+      this.#end = (error) => {
+        clearTimeout(this.#answerTimer);
+        clearInterval(this.#pingTimer);
+        this.#socket.destroy();
+        this.#engine.end(error ?? this.#lost());
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+    });
+    this.accepted = Promise.race([
+      new Promise<void>((resolve) => {
+        this.#accept = resolve;
+      }),
+      this.ended,
+    ]);
+    this.ended.catch(() => {}); // whoever waits for something else hears of it there
+    this.accepted.catch(() => {});
+    this.#socket = this.#open();
+  }
+
+  #open(): Socket {
+    const { host, port, tls } = this.#target;
+    const socket = tls === undefined ? tcpConnect({ host, port }) : tlsConnect({ host, port, ...tls });
+    socket.setNoDelay(true);
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => socket.write(this.#hello()));
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('error', (error) => this.#end(this.#notReached(error)));
+    socket.on('close', () => this.#end(this.#isClosing ? undefined : this.#lost()));
+    this.#awaitAnswer();
+    return socket;
+  }
+
+  #hello(): Uint8Array {
+    const { username, password } = this.#target;
+    return encodeConnect({
+      protocolVersion: 5,
+      cleanStart: true,
+      keepAliveSeconds,
+      clientId: '',
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      properties: { requestProblemInformation: 1 },
+    });
+  }
+
+  /** Resolves when the broker has the message; with QoS 0, when it is sent. */
+  publish(topic: string, payload: Uint8Array, qos: QoS, retain: boolean): Promise<void> {
+    const message = { topic, payload, qos, retain, dup: false, properties: {} };
+    return asked((asker) => void this.#engine.publish(message, asker));
+  }
+
+  subscribe(topicFilter: string, qos: QoS): Promise<void> {
+    const options = {
+      topicFilter,
+      qos,
+      noLocal: false,
+      retainAsPublished: false,
+      retainHandling: 0,
+    } as const;
+    return asked((asker) => this.#engine.subscribe(options, this.#engine.newSubscriptionId(), asker));
+  }
+
+  /** Resolves when everything is sent and the connection is closed. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#socket.end(encodeDisconnect({ reasonCode: ReasonCode.success, properties: {} }, 5));
+    await this.ended;
+  }
+
+  send(frame: Uint8Array): void {
+    this.#socket.write(frame);
+  }
+
+  hasRoom(resume: () => void): boolean {
+    const isFull = this.#socket.writableLength > bufferedBytesMax;
+    if (isFull) this.#socket.once('drain', resume);
+    return !isFull;
+  }
+
+  #awaitAnswer(): void {
+    this.#answerTimer ??= setTimeout(() => this.#end(this.#lost()), answerMs);
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.server !== undefined) this.#answered();
+    this.#frames.push(chunk);
+    for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
+      const fault = isProtocolError(frame) ? frame : this.#take(frame);
+      if (fault === undefined) continue;
+      this.#end(this.#lost());
+      return;
+    }
+  }
+
+  #answered(): void {
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = undefined;
+  }
+
+  #take(frame: Frame): ProtocolError | undefined {
+    const { header, body } = frame;
+    const type = header >> 4;
+    if (type === PacketType.connack) return this.#takeConnack(header, body);
+    if (this.server === undefined) return protocolViolation('no CONNACK');
+    if (type === PacketType.pingresp) return undefined;
+    if (type !== PacketType.disconnect) return this.#engine.received(frame);
+    const packet = decodeServerDisconnect(header, body, 5);
+    if (isProtocolError(packet)) return packet;
+    this.#end(refused('The broker ended the connection', packet.reasonCode, packet.properties));
+    return undefined;
+  }
+
+  #takeConnack(header: number, body: Uint8Array): ProtocolError | undefined {
+    const packet = decodeConnack(header, body, 5);
+    if (isProtocolError(packet)) return packet;
+    if (this.server !== undefined) return protocolViolation('a second CONNACK');
+    const { reasonCode, properties } = packet;
+    if (reasonCode !== ReasonCode.success) {
+      const advice =
+        this.#target.username === undefined && needsUser.includes(reasonCode) ? ' Give --user NAME.' : '';
+      this.#end(refused('The broker refused the connection', reasonCode, properties, advice));
+      return undefined;
+    }
+    this.server = properties;
+    this.#answered();
+    const { serverKeepAlive = keepAliveSeconds } = properties;
+    if (serverKeepAlive > 0) this.#pingTimer = setInterval(() => this.#ping(), serverKeepAlive * 500);
+    this.#engine.connected(this, false);
+    this.#accept();
+    return undefined;
+  }
+
+  #ping(): void {
+    this.send(encodePingreq());
+    this.#awaitAnswer();
+  }
+
+  #notReached(error: Error): BrokerError {
+    const cause = error instanceof AggregateError ? error.errors[0] : error;
+    const { url, tls } = this.#target;
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    const reason = systemReason(cause);
+    const sentence =
+      tls !== undefined && /CERT|ERR_TLS/.test(code)
+        ? `The certificate of ${url} is not accepted (${reason}): give its authority with --ca FILE.`
+        : `No broker answers at ${url} (${reason}): start one, or give its address with --url.`;
+    return new BrokerError('BROKER_NOT_REACHED', sentence, { cause });
+  }
+
+  #lost(): BrokerError {
+    const { url } = this.#target;
+    if (this.#socket.connecting) return this.#notReached(new Error('no answer'));
+    const sentence =
+      this.server === undefined
+        ? `What answers at ${url} is not an MQTT broker: give the address of one with --url.`
+        : `The connection to ${url} was lost.`;
+    return new BrokerError('BROKER_NOT_REACHED', sentence);
+  }
+}
+
+const needsUser: readonly number[] = [ReasonCode.badUserNameOrPassword, ReasonCode.notAuthorized];
+
+/** `what` failed, and why: in the words of the broker if it gives some. */
+function refused(what: string, reasonCode: number, properties: Properties = {}, advice = ''): BrokerError {
+  const reason = properties.reasonString ?? reasonSentence(reasonCode) ?? `${reasonCodeName(reasonCode)}.`;
+  return new BrokerError('CLIENT_REFUSED', `${what}: ${reason}${advice}`);
+}
+
+function asked(ask: (asker: Asker) => void): Promise<void> {
+  return new Promise((resolve, reject) => ask({ succeed: () => resolve(), fail: reject }));
+}

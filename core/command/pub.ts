@@ -1,0 +1,50 @@
+/** `rallymq pub TOPIC [MESSAGE]`: publishes one message, so that a broker can be tried without another program. */
+import { readArguments } from '../config/arguments.ts';
+import { isValidTopicName } from '../wire/topic.ts';
+import {
+  invalid,
+  MqttConnection,
+  mqttFlags,
+  mqttFlagsUsage,
+  mqttTargetOf,
+  qosOf,
+} from './mqtt-connection.ts';
+
+export const pubUsage = [
+  'Usage: rallymq pub TOPIC [MESSAGE] [flags]',
+  '',
+  'Publishes a message to a broker. Without MESSAGE it is read from standard input.',
+  '',
+  '  --retain     keeps it for later subscribers; an empty MESSAGE removes a kept one',
+  '  --qos N      0, 1 or 2 (default 1)',
+  ...mqttFlagsUsage,
+  '',
+  'It prints nothing if the broker has accepted the message.',
+  '',
+].join('\n');
+
+/** Errors: as readArguments() and mqttTargetOf(), BROKER_NOT_REACHED, CLIENT_REFUSED. */
+export async function pub(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const { flags, operands } = readArguments('rallymq pub', args, { ...mqttFlags, retain: 'switch' });
+  const [topic, message, ...more] = operands;
+  if (topic === undefined || more.length > 0 || (message === undefined && process.stdin.isTTY))
+    throw invalid('Give a topic and a message: rallymq pub TOPIC MESSAGE.');
+  if (!isValidTopicName(topic))
+    throw invalid(`'${topic}' is not a topic: it must not be empty, and + and # are for rallymq sub.`);
+  const qos = qosOf(flags, 1);
+  const target = await mqttTargetOf(flags, environment);
+  const payload = message === undefined ? await standardInput() : Buffer.from(message);
+  const connection = new MqttConnection(target, () => {});
+  await connection.accepted;
+  await connection.publish(topic, payload, qos, flags.retain === true);
+  await connection.close();
+}
+
+async function standardInput(): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
