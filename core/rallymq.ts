@@ -16,10 +16,21 @@ setFlagsFromString('--interrupt-budget=540000');
 /** Fewer are not enough to load the program. */
 const filesMin = 96;
 
-const filesMax = openFilesMax();
-if (filesMax !== undefined && filesMax < filesMin) {
+/** Why the rest cannot even be loaded. */
+function obstacle(): string | undefined {
+  const { node } = process.versions;
+  const [major = 0, minor = 0] = node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19))
+    return `RallyMQ needs Node.js 20.19 or newer, and this is ${node}: install a newer one (https://nodejs.org).`;
+  const filesMax = openFilesMax();
+  if (filesMax === undefined || filesMax >= filesMin) return undefined;
   const advice = 'raise it (ulimit -n 1024, or LimitNOFILE of systemd)';
-  process.stderr.write(`rallymq: The limit of open files is ${filesMax}, too low to start: ${advice}.\n`);
+  return `The limit of open files is ${filesMax}, too low to start: ${advice}.`;
+}
+
+const sentence = obstacle();
+if (sentence !== undefined) {
+  process.stderr.write(`rallymq: ${sentence}\n`);
   process.exitCode = 1;
 } else {
   // In parts, and so with fewer files open at once.

@@ -131,7 +131,7 @@ function unknownFlag({ name, shown }: Flag): BrokerError {
   if (name === '') {
     if (shown === 'start')
       return new BrokerError('FLAG_UNKNOWN', "'start' is not a command: rallymq alone starts the broker.");
-    const command = nearestName(shown, commandNames);
+    const command = nearestName(shown, commandNames) ?? commandNames.find((name) => shown.startsWith(name));
     const advice = command === undefined ? 'see rallymq --help.' : `did you mean rallymq ${command}?`;
     return new BrokerError('FLAG_UNKNOWN', `'${shown}' is neither a flag nor a command: ${advice}`);
   }

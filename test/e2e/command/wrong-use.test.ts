@@ -47,6 +47,7 @@ test('flags that are wrong', async () => {
   assertWrongUse(await runCommand(['--prot', '1']), /--prot .*--port/);
   assertWrongUse(await runCommand(['start']), /'start'/);
   assertWrongUse(await runCommand(['paswd']), /did you mean rallymq passwd\?/);
+  assertWrongUse(await runCommand(['publish', 'a', 'b']), /did you mean rallymq pub\?/);
   assertWrongUse(
     await runCommand(['top', '--keyfile']),
     /--keyfile is not a flag of rallymq top: did you mean/,
