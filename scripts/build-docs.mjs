@@ -99,16 +99,15 @@ last a day at most:
 }
 \`\`\`
 
-SIGHUP, \`POST /api/v1/config/reload\` and the dashboard read the configuration again, and the files of users, rules, keys
-and certificates ([security](security.md), [TLS](tls.md)). Options and limits marked *live* take effect at once; what a client is
-told or given when it connects counts for clients that connect from then on. Any other option needs a restart: the log and the
-answer name it, and it stays as it was until then. If anything in the configuration or in a file is wrong, nothing changes, and the
-log says what and where. The options that name files of TLS are live from one file to another; whether there is such a file at
-all needs a restart. Each reload leaves a line in the log (\`"audit":"reloaded"\`) with who asked for it, and what each option
-was before.
+SIGHUP, \`POST /api/v1/config/reload\` and the dashboard reload the configuration and the files of users, rules, keys and
+certificates ([security](security.md), [TLS](tls.md)). Options and limits marked *live* take effect at once; those that a client is told
+when it connects, for new connections. All others need a restart: the log and the answer name those that have changed. If the
+configuration or a file contains an error, nothing changes, and the log gives the position. The files of TLS are live, but adding or
+removing one needs a restart. Each reload is logged (\`"audit":"reloaded"\`) with who requested it and the previous values.
 
-The log goes to standard error as lines of JSON. The exit status is 0 after an orderly stop, 1 if the broker could not go on,
-and 2 for a usage or configuration error.
+The log goes to standard error: as text on a terminal, otherwise as lines of JSON (\`logFormat\`). The exit status is 0 after an
+orderly stop, 1 if the broker failed, and 2 for a usage or configuration error. A \`.env\` file is not read: use
+\`node --env-file=.env\`, or what your service manager offers.
 
 ## The command
 

@@ -277,8 +277,8 @@ export const limitRanges = {
    */
   httpPendingMax: { default: 1_000, min: 1, max: 1_000_000, reload: 'live' },
   /**
-   * Bytes of the request line and the headers of an HTTP request; more get 431. Default
-   * 16 * KiB, as in Node.js: cookies and tokens of a browser fit. They must arrive within connectTimeoutMs.
+   * Bytes of the request line and the headers of an HTTP request, which must arrive within connectTimeoutMs; more get 431. Default
+   * 16 * KiB: the cookies and tokens of a browser fit, and Node's own servers accept as much.
    */
   httpHeadBytesMax: { default: 16 * KiB, min: 1 * KiB, max: 32 * KiB, reload: 'restart' },
   /**

@@ -58,9 +58,9 @@ const fileRule: ValueRule = {
 
 const offOrPortRule: ValueRule = {
   allowed: 'a whole number from 0 to 65535, or false to listen on no such port',
-  allowedAsText: "a whole number from 0 to 65535, or 'off' to listen on no such port",
+  allowedAsText: "a whole number from 0 to 65535, or 'none' to listen on no such port",
   accepts: (value) => value === false || isPort(value),
-  fromText: (text) => (text === 'off' ? false : wholeNumber(text)),
+  fromText: portFromText,
 };
 
 const functionRule: ValueRule = {
@@ -108,7 +108,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     allowed: 'a whole number from 0 to 65535, or false to listen on no such port',
     allowedAsText: "a whole number from 0 to 65535, or 'none' to listen on no such port",
     accepts: (value) => value === false || isPort(value),
-    fromText: (text) => (text === 'none' || text === 'off' ? false : wholeNumber(text)),
+    fromText: portFromText,
   },
   listeners: {
     reload: 'restart',
@@ -125,9 +125,9 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   tcpPort: {
     reload: 'restart',
     allowed: 'a whole number from 0 to 65535, or false to listen on no TCP port',
-    allowedAsText: "a whole number from 0 to 65535, or 'off' to listen on no TCP port",
+    allowedAsText: "a whole number from 0 to 65535, or 'none' to listen on no TCP port",
     accepts: (value) => value === false || isPort(value),
-    fromText: (text) => (text === 'off' ? false : wholeNumber(text)),
+    fromText: portFromText,
   },
   tlsPort: restart(offOrPortRule),
   mqttsPort: restart(offOrPortRule),
@@ -369,6 +369,11 @@ function asText(text: string): string {
 
 function wholeNumber(text: string): number | string {
   return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+/** `off` was the first name of `none`. */
+function portFromText(text: string): number | string | false {
+  return text === 'none' || text === 'off' ? false : wholeNumber(text);
 }
 
 function truth(text: string): boolean | string {

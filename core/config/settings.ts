@@ -42,7 +42,7 @@ export const settings: readonly Setting[] = [
     flag: 'tcp-port',
     placeholder: 'PORT',
     variable: 'RALLYMQ_TCP_PORT',
-    help: `port of MQTT over TCP, 0: any, off: none (default ${defaultOptions.tcpPort})`,
+    help: `port of MQTT over TCP, 0: any, none: none (default ${defaultOptions.tcpPort})`,
   },
   {
     option: 'tlsPort',

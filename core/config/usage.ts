@@ -15,7 +15,7 @@ const lines: readonly Line[] = [
     help,
     variable,
   })),
-  { flag: '--no-tcp', help: 'listen on no TCP port', variable: 'RALLYMQ_TCP_PORT=off' },
+  { flag: '--no-tcp', help: 'listen on no TCP port', variable: 'RALLYMQ_TCP_PORT=none' },
   { flag: '-h, --help', help: 'show this text' },
   { flag: '-v, --version', help: 'show the version' },
 ];

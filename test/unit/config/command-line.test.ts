@@ -75,7 +75,7 @@ test('every flag is taken, with a space and with an equals sign', () => {
 
 test('TCP is turned off in both ways', () => {
   assert.equal(configOf(['--no-tcp']).tcpPort, false);
-  assert.equal(configOf(['--tcp-port', 'off']).tcpPort, false);
+  for (const none of ['none', 'off']) assert.equal(configOf(['--tcp-port', none]).tcpPort, false);
   assert.equal(configOf([], { RALLYMQ_TCP_PORT: 'off' }).tcpPort, false);
 });
 
@@ -118,7 +118,7 @@ test('a flag with a value that it does not take is refused', () => {
     "--port is 'abc': give a whole number from 0 to 65535, or 'none' to listen on no such port.",
   );
   refused(['--port', '1e3'], 'FLAG_VALUE_INVALID', /^--port is '1e3'/);
-  refused(['--tcp-port', 'no'], 'FLAG_VALUE_INVALID', /, or 'off' to listen on no TCP port\.$/);
+  refused(['--tcp-port', 'no'], 'FLAG_VALUE_INVALID', /, or 'none' to listen on no TCP port\.$/);
   refused(
     ['--workers', '65'],
     'FLAG_VALUE_INVALID',

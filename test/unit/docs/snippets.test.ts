@@ -14,6 +14,8 @@ import { apiKeyUsage } from '../../../core/command/api-key.ts';
 import { banUsage } from '../../../core/command/ban.ts';
 import { checkConfigUsage } from '../../../core/command/check-config.ts';
 import { passwdUsage } from '../../../core/command/passwd.ts';
+import { pubUsage } from '../../../core/command/pub.ts';
+import { subUsage } from '../../../core/command/sub.ts';
 import { tokenUsage } from '../../../core/command/token.ts';
 import { parseAnnotatedJson } from '../../../core/config/annotated-json.ts';
 import type { BrokerOptions } from '../../../core/config/options.ts';
@@ -36,7 +38,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const brokerOptions = readFileSync(join(root, 'core/config/options.ts'), 'utf8');
 const usages = [
   usage(),
-  ...[apiKeyUsage, banUsage, checkConfigUsage, passwdUsage, tokenUsage, storeUsage],
+  ...[apiKeyUsage, banUsage, checkConfigUsage, passwdUsage, pubUsage, subUsage, tokenUsage, storeUsage],
 ].join('\n');
 
 interface Block {
