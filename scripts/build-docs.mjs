@@ -106,8 +106,8 @@ configuration or a file contains an error, nothing changes, and the log gives th
 removing one needs a restart. Each reload is logged (\`"audit":"reloaded"\`) with who requested it and the previous values.
 
 The log goes to standard error: as text on a terminal, otherwise as lines of JSON (\`logFormat\`). The exit status is 0 after an
-orderly stop, 1 if the broker failed, and 2 for a usage or configuration error. A \`.env\` file is not read: use
-\`node --env-file=.env\`, or what your service manager offers.
+orderly stop, 1 if the broker failed, and 2 for a usage or configuration error. A \`.env\` file is not read:
+use \`EnvironmentFile=\` of systemd, \`env_file\` of compose, or \`set -a; . ./.env\` of the shell.
 
 ## The command
 
