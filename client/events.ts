@@ -34,9 +34,17 @@ interface Emitter {
 
 /** Resolves with the first connection; rejects if there will be none. You may ignore it. */
 export function whenReady(client: Emitter, signal: AbortSignal | undefined): Promise<void> {
+  let cause: unknown;
   const ready = new Promise<void>((resolve, reject) => {
     client.on('connected', resolve as () => void);
-    client.on('closed', ({ error }) => reject(signal?.aborted ? signal.reason : (error ?? new RallyError())));
+    client.on('reconnecting', ({ error }) => {
+      cause = error;
+    });
+    client.on('closed', ({ error }) => {
+      const reason: unknown = signal?.reason;
+      Reflect.set(Object(reason), 'cause', cause);
+      reject(reason ?? error ?? new RallyError());
+    });
   });
   ready.catch(() => {}); // the event `closed` tells it too
   return ready;

@@ -22,7 +22,7 @@ export type Status = 'connecting' | 'connected' | 'reconnecting' | 'closed';
 /**
  * Connects to a broker, and stays connected until `close`. Resolves when the broker has accepted the first
  * connection; until then it keeps trying. Rejects with a RallyError if the broker refuses permanently, and with
- * the reason of `options.signal` if that aborts.
+ * the reason of `options.signal` if that aborts, whose `cause` is the error of the last attempt.
  *
  * `url` is the WebSocket of the broker: `wss://example.org/mqtt`, or `/mqtt` on the server of the page.
  */

@@ -234,6 +234,21 @@ test('a signal that aborts ends connect and the client', async () => {
   await assert.rejects(connect('ws://broker.example/', { signal: abort.signal }), /enough/);
 });
 
+test('a signal that aborts says why the last attempt had failed', async () => {
+  const network = new FakeNetwork();
+  const abort = new AbortController();
+  const options = { WebSocket: network.WebSocket, signal: abort.signal, reconnect: { minMs: 0, maxMs: 0 } };
+  const connecting = connect('ws://broker.example/', options);
+  (await network.opened()).cut();
+  await network.opened(1);
+  abort.abort();
+  await assert.rejects(connecting, (error: Error) => {
+    assert.equal(error.name, 'AbortError');
+    assert.equal((error.cause as Error).message, 'no connection to ws://broker.example/');
+    return true;
+  });
+});
+
 test('what is no MQTT ends the connection with a reason code, and is tried again', async () => {
   for (const [garbage, goodbye] of [
     ['f0 00', '82'],
