@@ -1,5 +1,6 @@
 // The help text of the command `rallymq`.
 
+import type { commandNames } from './command-line.ts';
 import { configFileVariable, settings } from './settings.ts';
 
 interface Line {
@@ -20,6 +21,21 @@ const lines: readonly Line[] = [
   { flag: '-v, --version', help: 'show the version' },
 ];
 
+const commands: Readonly<Record<(typeof commandNames)[number], string>> = {
+  'check-config': 'reports errors and weak settings of a configuration',
+  passwd: 'sets the password of a user in a password file',
+  ban: 'lists, adds and lifts bans in a ban file',
+  'dev-cert': 'makes a certificate to try TLS with',
+  token: 'prints a token (JWT) to try with',
+  'api-key': 'manages the keys of the HTTP API and the dashboard',
+  pub: 'publishes a message',
+  sub: 'prints messages as they arrive',
+  top: 'shows the figures of a running broker',
+  trace: 'shows what happens to a client or a topic',
+  drain: 'disconnects the clients of a running broker and stops it',
+  store: 'checks, copies, exports and compacts a data directory',
+};
+
 /** What `rallymq --help` prints, with a line break at the end. */
 export function usage(): string {
   const width = Math.max(...lines.map(({ flag }) => flag.length));
@@ -29,24 +45,13 @@ export function usage(): string {
   });
   return [
     'Usage: rallymq [flags]',
-    '       rallymq check-config [flags]',
-    '       rallymq passwd FILE USER [--delete] [--batch]',
-    '       rallymq ban FILE [KIND VALUE] [--minutes N] [--reason TEXT] [--delete]',
-    '       rallymq dev-cert [--out FOLDER] [NAME...]',
-    '       rallymq token --secret-file FILE --user NAME [flags]',
-    '       rallymq api-key add|list|remove FILE [NAME] [--scopes LIST]',
-    '       rallymq pub TOPIC [MESSAGE] [flags]',
-    '       rallymq sub FILTER... [flags]',
-    '       rallymq top [--once] [flags]',
-    '       rallymq trace (--client ID | --topic FILTER | --address IP) [flags]',
-    '       rallymq drain [flags]',
-    '       rallymq store info|check|backup|restore|export|import|compact [flags]',
+    '       rallymq COMMAND',
     '',
-    'Starts RallyMQ, an MQTT broker for the web. The other commands: `check-config` reports errors and',
-    'weak settings, `passwd` manages the password file, `ban` the bans, `api-key` the keys of the HTTP',
-    'API; `dev-cert` makes a test certificate, `token` a test token; `pub` publishes a message, `sub` prints',
-    'messages; `top` shows what a broker is doing, `trace` what happens to a client; `drain` empties a broker',
-    'and stops it; `store` maintains the data directory. Each has its own --help.',
+    'Starts RallyMQ, an MQTT broker for the web. The commands, each with its own --help:',
+    '',
+    ...Object.entries(commands).map(([name, help]) => `  rallymq ${name.padEnd(12)}  ${help}`),
+    '',
+    'Flags of the broker:',
     '',
     ...shown,
     '',
