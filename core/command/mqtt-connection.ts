@@ -6,7 +6,7 @@
  * Whatever goes wrong ends it, and is what `accepted`, `ended` and all open requests reject with.
  */
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
-import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
+import { type ConnectionOptions, TLSSocket, connect as tlsConnect } from 'node:tls';
 import { BrokerError } from '../broker-error.ts';
 import { reasonSentence } from '../front-end/reason-strings.ts';
 import { type Asker, ClientEngine, type Link } from '../protocol/client-engine.ts';
@@ -124,11 +124,11 @@ export class MqttConnection implements Link {
     this.#target = target;
     this.#engine = new ClientEngine(5, {
       deliver(message, acknowledge) {
+        acknowledge(); // `deliver` may close the connection
         deliver(message);
-        acknowledge();
       },
       restore() {},
-      refusal: (reasonCode, properties) => refused('The broker refused the request', reasonCode, properties),
+      refusal: (reasonCode, properties): Refusal => ({ reasonCode, properties }),
     });
     this.ended = new Promise((resolve, reject) => {
       this.#end = (error) => {
@@ -179,7 +179,7 @@ export class MqttConnection implements Link {
   /** Resolves when the broker has the message; with QoS 0, when it is sent. */
   publish(topic: string, payload: Uint8Array, qos: QoS, retain: boolean): Promise<void> {
     const message = { topic, payload, qos, retain, dup: false, properties: {} };
-    return asked((asker) => void this.#engine.publish(message, asker));
+    return asked('The broker refused the message', (asker) => void this.#engine.publish(message, asker));
   }
 
   subscribe(topicFilter: string, qos: QoS): Promise<void> {
@@ -190,7 +190,9 @@ export class MqttConnection implements Link {
       retainAsPublished: false,
       retainHandling: 0,
     } as const;
-    return asked((asker) => this.#engine.subscribe(options, this.#engine.newSubscriptionId(), asker));
+    return asked(`The broker refused the filter '${topicFilter}'`, (asker) =>
+      this.#engine.subscribe(options, this.#engine.newSubscriptionId(), asker),
+    );
   }
 
   /** Resolves when everything is sent and the connection is closed. */
@@ -201,7 +203,7 @@ export class MqttConnection implements Link {
   }
 
   send(frame: Uint8Array): void {
-    this.#socket.write(frame);
+    if (this.#socket.writable) this.#socket.write(frame);
   }
 
   hasRoom(resume: () => void): boolean {
@@ -270,13 +272,14 @@ export class MqttConnection implements Link {
 
   #notReached(error: Error): BrokerError {
     const cause = error instanceof AggregateError ? error.errors[0] : error;
-    const { url, tls } = this.#target;
-    const { code = '' } = cause as NodeJS.ErrnoException;
-    const reason = systemReason(cause);
-    const sentence =
-      tls !== undefined && /CERT|ERR_TLS/.test(code)
-        ? `The certificate of ${url} is not accepted (${reason}): give its authority with --ca FILE.`
-        : `No broker answers at ${url} (${reason}): start one, or give its address with --url.`;
+    const { url } = this.#target;
+    const reason = systemReason(cause).replace(/\.$/, '');
+    const isUntrusted = this.#socket instanceof TLSSocket && Boolean(this.#socket.authorizationError);
+    const isOfOtherHost = (cause as NodeJS.ErrnoException).code === 'ERR_TLS_CERT_ALTNAME_INVALID';
+    const advice = isOfOtherHost ? 'give a host name that it contains' : 'give its authority with --ca FILE';
+    const sentence = isUntrusted
+      ? `The certificate of ${url} is not accepted (${reason}): ${advice}.`
+      : `No broker answers at ${url} (${reason}): start one, or give its address with --url.`;
     return new BrokerError('BROKER_NOT_REACHED', sentence, { cause });
   }
 
@@ -299,6 +302,17 @@ function refused(what: string, reasonCode: number, properties: Properties = {}, 
   return new BrokerError('CLIENT_REFUSED', `${what}: ${reason}${advice}`);
 }
 
-function asked(ask: (asker: Asker) => void): Promise<void> {
-  return new Promise((resolve, reject) => ask({ succeed: () => resolve(), fail: reject }));
+interface Refusal {
+  readonly reasonCode: number;
+  readonly properties: Properties | undefined;
+}
+
+function asked(what: string, ask: (asker: Asker) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      if (error instanceof Error) reject(error);
+      else reject(refused(what, (error as Refusal).reasonCode, (error as Refusal).properties));
+    };
+    ask({ succeed: () => resolve(), fail });
+  });
 }
