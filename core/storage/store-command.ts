@@ -86,7 +86,11 @@ export function readStoreRequest(
   const { flags, operands: given } = readArguments('rallymq store', args, kinds);
   const [action, folder, ...more] = given;
   if (!isAction(action)) {
-    throw new BrokerError('FLAG_UNKNOWN', `Give one of ${actions.join(', ')}: see rallymq store --help.`);
+    const other = action === undefined ? '' : `, not '${action}'`;
+    throw new BrokerError(
+      'FLAG_UNKNOWN',
+      `Give one of ${actions.join(', ')}${other}: see rallymq store --help.`,
+    );
   }
   const operand = operands[action];
   if ((operand !== undefined) !== (folder !== undefined) || more.length > 0) {

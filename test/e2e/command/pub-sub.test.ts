@@ -76,6 +76,7 @@ test('what pub publishes, sub prints, also over TLS and to a terminal', async (t
       /^No broker answers at mqtt:\/\/127\.0\.0\.1:\d+ \(connection refused\): start one, or give its address/,
   });
 
+  await until('the end of earlier subscriptions', () => broker.statistics().subscriptions === 0);
   const cut = sub(['#', ...url], noVariables, new Output(), never);
   await until('a subscription', () => broker.statistics().subscriptions === 1);
   await Promise.all([

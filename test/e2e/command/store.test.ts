@@ -147,8 +147,8 @@ test('what is wrong is said in one sentence', async (t) => {
   const data = await storeIn(t, await folderFor(t));
   const exported = import.meta.filename; // any file that is there
   const wrong: [string[], RegExp, number][] = [
-    [[], /needs one of info, check, backup, restore, export, import, compact/, 2],
-    [['look'], /needs one of info/, 2],
+    [[], /Give one of info, check, backup, restore, export, import, compact/, 2],
+    [['look'], /Give one of info, .*, not 'look': see/, 2],
     [['check', 'folder'], /'folder' is not a flag of rallymq store check/, 2],
     [['backup'], /Give one folder: rallymq store backup FOLDER/, 2],
     [['export'], /Give one file: rallymq store export FILE/, 2],
