@@ -6,7 +6,7 @@ import { exportStore, importStore } from '../core/storage/export.ts';
 import type { StoreAnswer, StoreTask } from '../core/storage/store-command.ts';
 import { isSystemError, systemReason } from '../core/system-reason.ts';
 
-/** `progress[0]` is the percentage, for the thread that shows it. */
+/** `progress[0]` is the percentage, for the thread that shows it; `progress[1]` is set when the task has to end. */
 export async function runStoreTask({
   task,
   progress,
@@ -16,9 +16,13 @@ export async function runStoreTask({
 }): Promise<StoreAnswer> {
   const told = (done: number, total: number): void => {
     Atomics.store(progress, 0, Math.floor((done * 100) / total));
+    goOn();
+  };
+  const goOn = (): void => {
+    if (Atomics.load(progress, 1) !== 0) throw new BrokerError('STORE_NOT_USABLE', 'It was interrupted.');
   };
   try {
-    return { result: await resultOf(task, progress, told) };
+    return { result: await resultOf(task, progress, told, goOn) };
   } catch (error) {
     if (isSystemError(error)) {
       const message = `${error.path ?? task.directory} cannot be used: ${systemReason(error)}.`;
@@ -33,6 +37,7 @@ async function resultOf(
   task: StoreTask,
   progress: Uint8Array,
   told: (done: number, total: number) => void,
+  goOn: () => void,
 ): Promise<unknown> {
   switch (task.kind) {
     case 'check':
@@ -44,7 +49,7 @@ async function resultOf(
     case 'compact':
       return loadAddon().compactStore(task.directory, progress);
     case 'export':
-      return await exportStore(loadAddon(), task.directory, task.folder, progress);
+      return await exportStore(loadAddon(), task.directory, task.folder, progress, goOn);
     case 'import':
       return await importStore(loadAddon(), task.directory, task.folder, told);
     case 'backup':

@@ -84,7 +84,7 @@ export async function withCopyOf<Result>(
   look: (folder: string) => Result,
 ): Promise<Result> {
   await removeLeftCopies(directory);
-  const folder = join(directory, `${copyPrefix}${process.pid}`);
+  const folder = copyIn(directory);
   try {
     await whole(folder, 'copy', () => copyTo(directory, folder, () => {}));
     return look(folder);
@@ -93,8 +93,17 @@ export async function withCopyOf<Result>(
   }
 }
 
-/** Of processes that have ended in the middle. */
-async function removeLeftCopies(directory: string): Promise<void> {
+function copyIn(directory: string): string {
+  return join(directory, `${copyPrefix}${process.pid}`);
+}
+
+/** That of this process, which ends. */
+export function removeCopyIn(directory: string): void {
+  rmSync(copyIn(directory), { recursive: true, force: true });
+}
+
+/** Of processes that have ended in the middle: what they link would take its room for ever. */
+export async function removeLeftCopies(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (!name.startsWith(copyPrefix) || isRunning(Number(name.slice(copyPrefix.length)))) continue;
     await rm(join(directory, name), { recursive: true, force: true });
@@ -109,7 +118,10 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Errors: STORE_NOT_USABLE. */
+/**
+ * The newest segment comes first: it names those before it, so that whoever starts with a part of them is told. Errors:
+ * STORE_NOT_USABLE.
+ */
 export async function restore(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
   const segments = await segmentsOf(folder);
   return await whole(directory, 'data directory', () => copyBack(directory, folder, segments, progress));
@@ -121,7 +133,7 @@ async function copyBack(
   segments: readonly string[],
   progress: Progress,
 ): Promise<BackupOutcome> {
-  for (const [at, name] of segments.entries()) {
+  for (const [at, name] of [...segments].reverse().entries()) {
     const path = join(directory, name);
     await copyFile(join(folder, name), path);
     const file = openSync(path, 'r+');

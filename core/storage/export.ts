@@ -19,11 +19,13 @@ export interface TransferOutcome {
 /** Written and read at once. */
 const chunkBytes = 262_144;
 
+/** `goOn`: called for each line; whatever it throws ends the export, and nothing is left of it. */
 export async function exportStore(
   addon: Addon,
   directory: string,
   file: string,
   progress: Uint8Array,
+  goOn: () => void,
 ): Promise<TransferOutcome> {
   await filesOf(directory); // says so where there is no store
   const target = opened(file, 'wx');
@@ -36,6 +38,7 @@ export async function exportStore(
   };
   try {
     const outcome = addon.exportStore(directory, progress, (item) => {
+      goOn();
       count.note(item);
       waiting += `${lineOf(item)}\n`;
       lines++;
@@ -154,10 +157,14 @@ function* linesOf(source: number, told: (done: number, total: number) => void): 
   let rest = '';
   for (;;) {
     const count = readSync(source, chunk, 0, chunk.length, null);
-    rest += count === 0 ? decoder.end() : decoder.write(chunk.subarray(0, count));
-    const lines = rest.split('\n');
-    rest = count === 0 ? '' : (lines.pop() ?? '');
-    for (const line of lines) if (line !== '') yield line;
+    const text = count === 0 ? decoder.end() : decoder.write(chunk.subarray(0, count));
+    const [first = '', ...lines] = text.split('\n'); // only what has come now, since a line may be very long
+    rest += first;
+    if (lines.length > 0 || count === 0) {
+      const last = count === 0 ? '' : (lines.pop() ?? '');
+      for (const line of [rest, ...lines]) if (line !== '') yield line;
+      rest = last;
+    }
     if (count === 0) return;
     done += count;
     told(done, Math.max(total, done));

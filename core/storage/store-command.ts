@@ -7,7 +7,7 @@ import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import { readArguments } from '../config/arguments.ts';
 import { commandDataDirectory } from '../config/options.ts';
 import type { StoreRefusal, StoreReport } from '../data-plane/addon.ts';
-import type { BackupOutcome } from './backup.ts';
+import { type BackupOutcome, removeCopyIn } from './backup.ts';
 import { refusalOf, type TransferOutcome } from './export.ts';
 import { showProgress } from './progress-bar.ts';
 import { filesOf, type StoreFiles } from './store-files.ts';
@@ -232,8 +232,19 @@ export type StoreAnswer =
   | { readonly result: unknown }
   | { readonly refused: { readonly code: BrokerErrorCode; readonly message: string } };
 
+/** A signal ends the command, and nothing is left of what it has begun; a second one ends it at once. */
 async function inThread<Result>(task: StoreTask, what: string): Promise<Result> {
-  const progress = new Uint8Array(new SharedArrayBuffer(1));
+  const progress = new Uint8Array(new SharedArrayBuffer(2));
+  let ended: NodeJS.Signals | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    ended = signal;
+    Atomics.store(progress, 1, 1);
+    if (task.kind !== 'check-online') return; // the thread reads until it is through
+    removeCopyIn(task.directory);
+    process.kill(process.pid, signal);
+  };
+  const signals = isUndone(task) ? endingSignals : [];
+  for (const signal of signals) process.once(signal, onSignal);
   const pool = new Piscina({
     filename: new URL('../../workers/storage.js', import.meta.url).href,
     name: 'runStoreTask',
@@ -246,8 +257,17 @@ async function inThread<Result>(task: StoreTask, what: string): Promise<Result> 
     return answer.result as Result;
   } finally {
     stopShowing();
+    for (const signal of signals) process.off(signal, onSignal);
+    if (ended !== undefined) process.kill(process.pid, ended);
     await pool.destroy();
   }
+}
+
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** The others can be killed at any moment. */
+function isUndone({ kind }: StoreTask): boolean {
+  return kind !== 'check' && kind !== 'compact';
 }
 
 function json(value: unknown): string {

@@ -15,6 +15,7 @@ import type {
   StoreState,
 } from '../data-plane/addon.ts';
 import { systemReason } from '../system-reason.ts';
+import { removeLeftCopies } from './backup.ts';
 import { makeDirectory } from './make-directory.ts';
 
 /** What has been read while a broker starts. */
@@ -90,6 +91,7 @@ export class Store {
       throw new BrokerError(faultCodes[opened.fault], this.#sentence(opened.fault, opened.detail));
     this.#broker = opened.broker;
     this.#log = opened.log;
+    removeLeftCopies(this.#directory).catch(() => {}); // the next check tries again
     const warning = warnings[opened.warning];
     if (warning !== undefined) this.#logger.warn({ directory: this.#directory }, warning);
   }

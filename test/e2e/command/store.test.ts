@@ -1,12 +1,16 @@
 /** `rallymq store`: what it says of a data directory that is sound, damaged, in use, or none; backups and how they come back. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { BrokerError } from '../../../core/broker-error.ts';
+import { loadAddon } from '../../../core/data-plane/addon.ts';
+import { backUp, restore as restoreStore } from '../../../core/storage/backup.ts';
+import { exportStore, importStore } from '../../../core/storage/export.ts';
 import { startBroker } from '../../support/broker.ts';
-import { runCommand } from '../../support/command.ts';
+import { Command, runCommand } from '../../support/command.ts';
 import { until } from '../../support/wait.ts';
 
 async function folderFor(t: TestContext): Promise<string> {
@@ -97,6 +101,12 @@ test('a backup has the segments, costs no room but for the last one, and comes b
     assert.ok(readFileSync(join(restored, name)).equals(readFileSync(join(directory, name))), name);
   }
   assert.equal((await stat(restored)).mode & 0o777, 0o700);
+  const part = join(folder, 'part');
+  let first: string[] | undefined;
+  await restoreStore(part, join(folder, 'backup'), () => {
+    first ??= readdirSync(part);
+  });
+  assert.deepEqual(first, segments.slice(-1), 'it names those that are still missing if it is killed here');
   const again = await store('backup', join(folder, 'backup'), '--data', directory);
   assert.match(again.stderr, /^rallymq: .*backup is not empty: a backup needs a folder of its own\.\n$/);
 });
@@ -140,6 +150,40 @@ test('a store is checked while its broker runs, at a bounded rate', async (t) =>
   const left = (await readdir(dataDirectory)).filter((name) => name.startsWith('check-'));
   assert.deepEqual(left, []);
   await broker.publish('scores/later', '0-0', { retain: true, qos: 1 });
+  const copiesLeft = () => readdirSync(dataDirectory).filter((name) => name.startsWith('check-'));
+  for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+    const slow = new Command(['store', 'check', '--rate', '1', '--data', dataDirectory]);
+    await until('its copy', () => copiesLeft().length === 1);
+    slow.kill(signal);
+    assert.equal((await slow.exited()).signal, signal);
+    assert.equal(copiesLeft().length, signal === 'SIGINT' ? 0 : 1);
+  }
+  await broker.stop();
+  await startBroker(t, { dataDirectory });
+  await until('the next start has removed it', () => copiesLeft().length === 0);
+});
+
+test('a backup, a restore, an export or an import that is interrupted leaves nothing', async (t) => {
+  const folder = await folderFor(t);
+  const directory = await storeIn(t, folder);
+  const interrupt = (): never => {
+    throw new BrokerError('STORE_NOT_USABLE', 'It was interrupted.');
+  };
+  const backup = join(folder, 'backup');
+  await backUp(directory, backup, () => {});
+  const exported = join(folder, 'lines');
+  await exportStore(loadAddon(), directory, exported, new Uint8Array(1), () => {});
+  const target = join(folder, 'new');
+  const tasks = [
+    () => backUp(directory, target, interrupt),
+    () => restoreStore(target, backup, interrupt),
+    () => exportStore(loadAddon(), directory, target, new Uint8Array(1), interrupt),
+    () => importStore(loadAddon(), target, exported, interrupt),
+  ];
+  for (const task of tasks) {
+    await assert.rejects(task(), /interrupted/);
+    assert.ok(!existsSync(target));
+  }
 });
 
 test('what is wrong is said in one sentence', async (t) => {
