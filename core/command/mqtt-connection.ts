@@ -197,8 +197,9 @@ export class MqttConnection implements Link {
 
   /** Resolves when everything is sent and the connection is closed. */
   async close(): Promise<void> {
+    if (!this.#isClosing)
+      this.#socket.end(encodeDisconnect({ reasonCode: ReasonCode.success, properties: {} }, 5));
     this.#isClosing = true;
-    this.#socket.end(encodeDisconnect({ reasonCode: ReasonCode.success, properties: {} }, 5));
     await this.ended;
   }
 

@@ -28,7 +28,7 @@ async function start(): Promise<void> {
   } else {
     const rally = openRally();
     rally.on('connected', () => setText(byId('pulse-title'), 'This broker, now'));
-    rally.on('reconnecting', () => setText(byId('pulse-title'), 'This broker, when last seen'));
+    rally.on('reconnecting', () => setText(byId('pulse-title'), 'When last seen'));
     showPulse(rally);
     showTeasers(rally);
   }

@@ -59,6 +59,10 @@ test('what pub publishes, sub prints, also over TLS and to a terminal', async (t
   await sub(['#', '--count', '1', ...tls], noVariables, retained, never);
   assert.equal(retained.text, 'scores/court/1 40-30\n');
 
+  const reader = new AbortController();
+  const readsOne = { write: () => reader.abort() }; // as `head -1`
+  await sub(['#', '--count', '1', ...url], noVariables, readsOne, reader.signal);
+
   await pub(['scores/court/1', '', '--retain', ...url], noVariables);
   await pub(['title', '\x1b]0;mine\x07\n', '--retain', ...url], noVariables);
   const terminal = new Output(true);

@@ -42,7 +42,7 @@ test('every page says that the broker is away, and goes on when it is back', asy
   // No page says that what it shows is of this moment.
   assert.equal(await viewer.evaluate('document.documentElement.dataset.link'), 'reconnecting');
   const pushOrPoll = all.find((page) => page.url().includes('push-or-poll')) ?? viewer;
-  await reads(home.locator('#pulse-title'), 'This broker, when last seen');
+  await reads(home.locator('#pulse-title'), 'When last seen');
   await reads(pushOrPoll.locator('#push-verdict'), 'not connected');
   await reads(pushOrPoll.locator('#poll-behind'), 'unknown');
   // The umpire goes on meanwhile.
