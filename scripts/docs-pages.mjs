@@ -31,7 +31,8 @@ const names = [
 export function docsPages() {
   const documents = names.map((name) => {
     const text = readFileSync(join(root, `docs/${name}.md`), 'utf8');
-    const [, title = name] = /^# (.*)$/m.exec(text) ?? [];
+    const [, heading = name] = /^# (.*)$/m.exec(text) ?? [];
+    const title = heading.replaceAll('`', '');
     const [, first = ''] = /^# .*\n\n([^\n]+(?:\n[^\n#|-][^\n]*)*)/.exec(text) ?? [];
     const description = plain(first).replace(/(?<=\.) .*/s, '');
     return {
