@@ -273,7 +273,8 @@ export class ControlPlane {
       authenticate: (worker, connection, request) =>
         this.#gatekeeper.authenticate(worker, connection, request),
       onSessionsFull: (refused) => this.#notices.sessionsFull(this.#config.limits.sessionsMax, refused),
-      onWill: (clientId, will) => this.#cluster?.setWill(clientId, will && toldWill(will)),
+      onWill: (clientId, will) =>
+        this.#cluster?.setWill(clientId, will && toldWill(will, this.#config.replicas > 1)),
       onRefused: (clientId, reasonCode) => this.#clients.connectRefused(clientId, reasonCode),
       onConnected: (client) => this.#clients.connected(client),
       onDisconnected: (client, cause, reasonCode) => this.#clients.disconnected(client, cause, reasonCode),

@@ -37,6 +37,7 @@ class Broker {
   // By its place among them.
   Engine& engineAt(unsigned row) { return *engines_[row]; }
   bool isClustered() const { return lanes_.isClustered(); }
+  bool areWillsOver() const { return lanes_.areWillsOver(); }
 
   // What clients may do; the workers are told when it is another one.
   RuleShelf& rules() { return rules_; }

@@ -22,6 +22,8 @@ export interface KnownCluster {
   readonly incarnation: number;
   /** The second copy of its log (log-streams.ts). Undefined: it has none. */
   readonly stream?: string | undefined;
+  /** It has stopped in order, and no other node has its wills. */
+  readonly hasLeft?: boolean;
 }
 
 export function clusterFileOf(directory: string): string {
@@ -45,13 +47,20 @@ export function readKnownCluster(directory: string): KnownCluster | undefined {
   } catch (cause) {
     throw unusable(path, 'it is not JSON', cause);
   }
-  const { format, clusterName, keys, epoch, incarnation, stream } = isRecord(value) ? value : {};
+  const { format, clusterName, keys, epoch, incarnation, stream, hasLeft } = isRecord(value) ? value : {};
   if (format !== fileFormat)
     throw unusable(path, `it has format ${JSON.stringify(format)}, but this version knows ${fileFormat}`);
   if (typeof clusterName !== 'string' || typeof keys !== 'string' || !isCount(epoch) || !isCount(incarnation))
     throw unusable(path, 'a field is missing');
   if (stream !== undefined && typeof stream !== 'string') throw unusable(path, 'its stream is not a string');
-  return { clusterName, keys, epoch, incarnation, ...(stream !== undefined && { stream }) };
+  return {
+    clusterName,
+    keys,
+    epoch,
+    incarnation,
+    ...(stream !== undefined && { stream }),
+    ...(hasLeft === true && { hasLeft }),
+  };
 }
 
 /** Errors: STORE_NOT_USABLE. */

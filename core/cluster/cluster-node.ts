@@ -60,8 +60,6 @@ export interface LogPlace {
 /** What the data plane of a node is created with. */
 export interface JoinedPlace extends ClusterPlace {
   readonly firstWorker: number;
-  /** Nodes that were running when this one last ran, and have run since: they have its wills (wills.ts). */
-  readonly hasSurvivors: boolean;
 }
 
 /** Allows for NATS being started at the same time. */
@@ -79,21 +77,23 @@ export class ClusterNode {
   readonly logPlace: LogPlace | undefined;
   readonly #post: NatsPost;
   readonly #config: BrokerConfig;
-
-  /** That this node has seen before. */
-  readonly #lastIncarnation: number;
+  /** From when it last ran. */
+  readonly #known: KnownCluster | undefined;
+  readonly #noteLeaving: () => void;
 
   private constructor(
     post: NatsPost,
     cluster: Cluster,
     config: BrokerConfig,
-    lastIncarnation: number,
+    known: KnownCluster | undefined,
+    noteLeaving: () => void,
     streams: LogStreams | undefined,
     logPlace: LogPlace | undefined,
   ) {
     this.streams = streams;
     this.logPlace = logPlace;
-    this.#lastIncarnation = lastIncarnation;
+    this.#known = known;
+    this.#noteLeaving = noteLeaving;
     this.#post = post;
     this.cluster = cluster;
     this.#config = config;
@@ -110,11 +110,12 @@ export class ClusterNode {
   ): Promise<ClusterNode> {
     const { nodeName = '', clusterName, workers, standsFor } = config;
     let logPlace: LogPlace | undefined;
-    const remember = ({ keys, epoch, lastIncarnation }: View): void => {
+    let hasLeft = false;
+    const remember = ({ keys, epoch, lastIncarnation: incarnation }: View): void => {
       if (data === undefined) return;
       try {
         const { stream } = logPlace ?? {};
-        writeKnownCluster(data.directory, { clusterName, keys, epoch, incarnation: lastIncarnation, stream });
+        writeKnownCluster(data.directory, { clusterName, keys, epoch, incarnation, stream, hasLeft });
       } catch (err) {
         logger.error({ err }, 'the node cannot save the epoch of its cluster');
       }
@@ -159,12 +160,16 @@ export class ClusterNode {
         soon: (action) => void setImmediate(action),
         onNote: (level, fields, sentence) => logger[level](fields, sentence),
       });
-      const lastIncarnation = data?.known?.incarnation ?? 0;
+      const noteLeaving = (): void => {
+        hasLeft = true;
+        if (cluster.view !== undefined) remember(cluster.view);
+      };
       return new ClusterNode(
         post,
         cluster,
         config,
-        lastIncarnation,
+        data?.known,
+        noteLeaving,
         isReplicated ? streams : undefined,
         logPlace,
       );
@@ -185,15 +190,21 @@ export class ClusterNode {
       clientIdKeyBytes,
       clientIdKeyBytes + hashKeyBytes,
     );
-    const hasSurvivors = liveNodes(view).some(
-      (each) => each.incarnation !== incarnation && each.incarnation <= this.#lastIncarnation,
-    );
     const numbers = workersOf(node);
-    return { incarnation, firstWorker, numbers, numbersEnd: clusterWorkersMax, hashKeys, hasSurvivors };
+    const areWillsOver = this.#areWillsOver(view, incarnation);
+    return { incarnation, firstWorker, numbers, numbersEnd: clusterWorkersMax, hashKeys, areWillsOver };
+  }
+
+  /** Nodes that were running when this one last ran have run since: they have published its wills (wills.ts). */
+  #areWillsOver(view: View, own: number): boolean {
+    const { incarnation: last = 0, hasLeft = false } = this.#known ?? {};
+    if (hasLeft || this.#config.standsFor !== undefined) return false;
+    return liveNodes(view).some(({ incarnation }) => incarnation !== own && incarnation <= last);
   }
 
   /** Gives the slots to the others, as far as they take them in time, and ends. */
   async leave(): Promise<void> {
+    this.#noteLeaving();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, leaveMs);

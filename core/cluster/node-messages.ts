@@ -36,6 +36,8 @@ export interface ToldWill {
   readonly access?: string;
   /** How long after the loss of its client it is published. */
   readonly delayMs: number;
+  /** It is in a replicated log too, and goes on with the session if another node takes that over. */
+  readonly isStored?: boolean;
 }
 
 /**
@@ -166,7 +168,8 @@ const isWill: Check = (value) =>
   isText(value['packet']) &&
   isText(value['topicPrefix']) &&
   (value['access'] === undefined || isText(value['access'])) &&
-  isNumber(value['delayMs']);
+  isNumber(value['delayMs']) &&
+  (value['isStored'] === undefined || isTruth(value['isStored']));
 
 const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, Check>> } = {
   claim: { epoch: isNumber, clientId: isText, claim: isNumber, isClean: isTruth },

@@ -8,7 +8,11 @@ import type { ToldWill } from './node-messages.ts';
 
 const protocolVersion = 5;
 
-export function toldWill({ packet, delaySeconds, sessionExpirySeconds, admission }: ArrivingWill): ToldWill {
+/** `isReplicated`: the log of this node is. */
+export function toldWill(
+  { packet, delaySeconds, sessionExpirySeconds, admission }: ArrivingWill,
+  isReplicated: boolean,
+): ToldWill {
   const access = admission?.access;
   return {
     packet: Buffer.from(packet).toString('base64'),
@@ -16,6 +20,7 @@ export function toldWill({ packet, delaySeconds, sessionExpirySeconds, admission
     ...(access === undefined ? {} : { access: Buffer.from(access).toString('base64') }),
     // After its delay, or when the session ends if that is sooner (3.1.3.2.2).
     delayMs: Math.min(delaySeconds, sessionExpirySeconds) * 1_000,
+    ...(isReplicated && sessionExpirySeconds > 0 && { isStored: true }),
   };
 }
 

@@ -5,7 +5,7 @@
  *
  *   A  --will--> keeper      a client has connected with a will
  *      --willOver-->         its will has been published, or never will be
- *   a view without A:        the keeper publishes A's wills, each after its delay
+ *   a view without A:        the keeper publishes A's wills, each after its delay; what is in A's log too is its stand-in's
  *   the keeper stops:        A tells another one. Until then it stays the keeper, even if the slot moves: a node
  *                            that has just joined may not receive messages yet
  *   a view moves a slot:     delayed wills of lost nodes move to its new owner
@@ -120,7 +120,9 @@ export class Wills {
     for (const [node, kept] of this.#kept) {
       if (nodeOf(view, node) !== undefined) continue;
       this.#kept.delete(node);
-      for (const [clientId, will] of kept) this.#await(clientId, will, will.delayMs);
+      const isTakenOver = liveNodes(view).some(({ standsFor }) => standsFor === node);
+      for (const [clientId, will] of kept)
+        if (!isTakenOver || will.isStored !== true) this.#await(clientId, will, will.delayMs);
     }
     for (const [clientId, due] of this.#due) this.#passOn(clientId, due);
     const early = this.#early;

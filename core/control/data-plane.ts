@@ -215,7 +215,7 @@ export class DataPlane {
         isEmpty: runs === 0,
       };
       const place = await cluster.join(data);
-      directory.setRun(place.incarnation, place.hasSurvivors);
+      directory.setRun(place.incarnation);
       const { broker } = await store.recover(rules, place);
       await cluster.replicate(broker);
       this.#options.onJoined();

@@ -231,6 +231,8 @@ export interface ClusterPlace {
   readonly incarnation: number;
   /** 16 random bytes, the same for all nodes. */
   readonly hashKeys: Uint8Array;
+  /** Other nodes have published the wills of the sessions in the log, or will. */
+  readonly areWillsOver?: boolean;
 }
 
 /** Of a link since it was opened. */

@@ -132,7 +132,6 @@ export class SessionDirectory {
   #sessionsRefused = 0;
   #storageRefused = 0;
   #isStopped = false;
-  #areWillsKept = false;
   #closedReasonCode: number | undefined;
   /** Those who have not been told yet that they have to go. */
   #leaving: IterableIterator<SessionRecord> | undefined;
@@ -159,9 +158,7 @@ export class SessionDirectory {
     this.#resting = new RestingSessions(sessions);
   }
 
-  /** `areWillsKept`: other nodes publish the wills of sessions that were restored. */
-  setRun(run: number, areWillsKept = false): void {
-    this.#areWillsKept = areWillsKept;
+  setRun(run: number): void {
     this.#keys = run * keysPerRun;
   }
 
@@ -734,7 +731,7 @@ export class SessionDirectory {
       return false;
     }
     const leftAtMs = this.#options.clock.nowMs() - awayMs;
-    const willAtMs = this.#areWillsKept ? undefined : willDueMs(leftAtMs, willDelaySeconds, expirySeconds);
+    const willAtMs = willDueMs(leftAtMs, willDelaySeconds, expirySeconds);
     this.#resting.rest(place, leftAtMs, endMs(leftAtMs, expirySeconds), willAtMs);
     return true;
   }
@@ -863,9 +860,8 @@ export class SessionDirectory {
     if (willDelaySeconds === undefined && row.state !== 'leaving') this.#willIsOver(record);
     const leftAtMs = this.#options.clock.nowMs() - row.awayMs;
     record.sinceSeconds = Math.floor(leftAtMs / 1_000);
-    const isElsewhere = record.stamp !== undefined && this.#areWillsKept;
     record.expiresAtMs = endMs(leftAtMs, expirySeconds);
-    record.willAtMs = isElsewhere ? undefined : willDueMs(leftAtMs, willDelaySeconds, expirySeconds);
+    record.willAtMs = willDueMs(leftAtMs, willDelaySeconds, expirySeconds);
     if (row.state === 'leaving') record.state = 'settling';
     else this.#rest(record);
   }

@@ -25,8 +25,8 @@ struct RecoveredSession {
   uint64_t key = 0;
   unsigned worker = 0;  // its index in this process
   std::string clientId;
-  bool wasConnected = false;
-  uint64_t stamp = 0;  // see records::SessionStamp
+  bool isChanged = false;  // by the start, which the log has to know
+  uint64_t stamp = 0;      // see records::SessionStamp
 };
 
 class Recovery {
@@ -120,9 +120,11 @@ class Recovery {
 
   void list(const std::vector<RecoveredState::Session*>& sessions) {
     recovered_.reserve(sessions.size());
-    for (const RecoveredState::Session* each : sessions)
+    for (const RecoveredState::Session* each : sessions) {
+      const bool isWillOver = broker_.areWillsOver() && each->will;
       recovered_.push_back({each->key, rowOf(each->key, broker_.workers()), toString(each->clientId.bytes()),
-                            each->leftAtMs == 0, each->stamp});
+                            each->leftAtMs == 0 || isWillOver, each->stamp});
+    }
     eachEngine([&](Engine& engine) { engine.sessionTable().reserve(sessions.size() / broker_.workers()); });
   }
   // Each worker's on a thread of its own, until every shard knows every route.
@@ -150,7 +152,7 @@ class Recovery {
     // Its client was connected until shortly after the broker was last known to run.
     const uint64_t leftAtMs = from.leftAtMs != 0 ? from.leftAtMs : std::min(wallClockMs(), state_.lastMs + lastNotesMs);
     session.leftAtMs = toEngineClock(leftAtMs);
-    session.will = std::move(from.will);
+    if (!broker_.areWillsOver()) session.will = std::move(from.will);
     session.isDurable = true;
     session.durable = std::make_unique<DurableSession>();
     session.durable->setClient(from.clientId.bytes(), {});

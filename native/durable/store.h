@@ -164,7 +164,7 @@ class Store {
     journal.append(records::Started{.run = run_, .atMs = wallClockMs()});
     for (const RecoveredSession& each : sessions_) {
       Engine& engine = broker_->engineAt(each.worker);
-      if (each.wasConnected) engine.journal().session(*engine.findSession(each.key));
+      if (each.isChanged) engine.journal().session(*engine.findSession(each.key));
     }
     for (unsigned row = 0; row < broker_->workers(); row++) broker_->engineAt(row).journal().submit();
     // It is written while clients are there already. The second copy may lack what this log had at its end.

@@ -26,9 +26,10 @@ using WorkerLane = Lane<R>;
 
 // The workers of a cluster that belong to this process.
 struct ClusterPlace {
-  unsigned workers = 0;      // of all nodes: their numbers are below this
-  uint64_t here = 0;         // bit w: worker w is here
-  uint64_t incarnation = 0;  // of this process: no two have the same
+  unsigned workers = 0;       // of all nodes: their numbers are below this
+  uint64_t here = 0;          // bit w: worker w is here
+  uint64_t incarnation = 0;   // of this process: no two have the same
+  bool areWillsOver = false;  // those of the sessions in its log: other nodes have published them, or will
 };
 
 class Lanes {
@@ -58,6 +59,7 @@ class Lanes {
   bool isHere(unsigned worker) const { return (place_.here >> worker & 1) != 0; }
   uint64_t here() const { return place_.here; }
   bool isClustered() const { return place_.incarnation != 0; }
+  bool areWillsOver() const { return place_.areWillsOver; }
   bool isRemote(unsigned worker) const { return worker < workers_ && !isHere(worker); }
   // The workers of this process: their number, and their places in the row.
   unsigned workersHere() const { return unsigned(__builtin_popcountll(place_.here)); }

@@ -115,6 +115,7 @@ inline bool readPlace(napi_env env, napi_value object, unsigned workers, Cluster
   const uint64_t end = integerOf(env, property("numbersEnd"));
   place.incarnation = integerOf(env, property("incarnation"));
   place.workers = unsigned(std::min<uint64_t>(end, workersMax + 1));
+  place.areWillsOver = truthOf(env, property("areWillsOver"));
   const napi_value numbers = property("numbers");
   uint32_t count = 0;
   napi_get_array_length(env, numbers, &count);

@@ -1,6 +1,6 @@
 /** Nodes with a data directory that are killed, one or all, and come back with what they had. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import {
   BrokerCluster,
   type ClusterBroker,
@@ -8,6 +8,7 @@ import {
 } from '../../support/cluster/broker-cluster.ts';
 import { runCommand, startCommand } from '../../support/command.ts';
 import { publishFrame } from '../../support/frames.ts';
+import { openConnected } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
 
 const topics = Array.from({ length: 12 }, (_, index) => `kept/${index}`);
@@ -29,6 +30,46 @@ async function retainedOn(
   await reader.roundTrip();
   reader.disconnect();
   return Object.fromEntries(reader.handed.map(({ topic, text }) => [topic, text]));
+}
+
+/** A client with a will, and with a session for so long. */
+async function connectMortal(
+  t: TestContext,
+  { ports }: ClusterBroker,
+  clientId: string,
+  willDelayInterval: number,
+  sessionExpiryInterval = 3_600,
+): Promise<boolean> {
+  const { connack } = await openConnected(t, 'tcp', ports, {
+    clientId,
+    cleanStart: false,
+    properties: { sessionExpiryInterval },
+    will: {
+      topic: `wills/${clientId}`,
+      payload: Buffer.from(clientId),
+      qos: 1,
+      retain: false,
+      properties: { willDelayInterval },
+    },
+  });
+  return connack.sessionPresent;
+}
+
+async function connectMortals(t: TestContext, broker: ClusterBroker): Promise<void> {
+  for (const [clientId, delaySeconds, expirySeconds] of [
+    ['at once', 0, 3_600],
+    ['later', 1, 3_600],
+    ['without a session', 0, 0],
+    ['back', 3_600, 3_600],
+  ] as const)
+    await connectMortal(t, broker, clientId, delaySeconds, expirySeconds);
+}
+
+/** Those that are due, once. */
+async function assertWills(watcher: RoamingSession): Promise<void> {
+  await until('the wills', () => watcher.handed.length >= 3);
+  await watcher.roundTrip();
+  assert.deepEqual(watcher.handed.map(({ text }) => text).sort(), ['at once', 'later', 'without a session']);
 }
 
 /** Each topic has all numbers once and in order. */
@@ -94,6 +135,9 @@ test('a node that comes back: what others have had later counts, the rest is off
   await until('it is away', () => moved.client?.isClosed === true);
   publisher.publish('moved', 'old', 1);
   await allAnswered(publisher);
+  const watcher = await cluster.connected(b);
+  await watcher.subscribe('wills/+', 1);
+  await connectMortal(t, c, 'mortal', 0);
   cluster.remove(c);
   c.command.kill('SIGKILL');
   await c.command.exited();
@@ -127,6 +171,14 @@ test('a node that comes back: what others have had later counts, the rest is off
   assert.deepEqual(
     moved.handed.map(({ topic }) => topic),
     ['moved/anew'],
+  );
+  // Its will has been published, and is not again where its session goes.
+  assert.ok(await connectMortal(t, b, 'mortal', 0));
+  publisher.publish('wills/mortal', 'later', 1);
+  await until('what follows the will', () => watcher.handed.some(({ text }) => text === 'later'));
+  assert.deepEqual(
+    watcher.handed.map(({ text }) => text),
+    ['mortal', 'later'],
   );
   // And one that has stayed away is still there, from any node.
   await same.connectTo(b);
@@ -183,6 +235,9 @@ test('three replicas: a node is lost for good, and all that it has acknowledged 
   halfway.client?.send(publishFrame('kept/0', 'exactly once', { qos: 2, packetId: 7 }));
   await until('its PUBREC', () => halfway.pubrecs > 0);
   await until('what was published', () => there.handed.length === 5 * topics.length + 1);
+  const watcher = await cluster.connected(b);
+  await watcher.subscribe('wills/+', 1);
+  await connectMortals(t, c);
   cluster.remove(c);
   c.command.kill('SIGKILL');
   await c.command.exited();
@@ -219,6 +274,7 @@ test('three replicas: a node is lost for good, and all that it has acknowledged 
   assert.ok(there.isSessionPresent, 'there');
   await halfway.connectTo(b);
   assert.ok(halfway.isSessionPresent, 'halfway');
+  assert.ok(await connectMortal(t, a, 'back', 3_600));
   halfway.client?.send(publishFrame('kept/0', 'exactly once', { qos: 2, packetId: 7, dup: true }));
   await until('its PUBREC again', () => halfway.pubrecs > 1);
   for (const session of [away, there]) {
@@ -245,6 +301,7 @@ test('three replicas: a node is lost for good, and all that it has acknowledged 
   await until('the last ones', () => away.handed.length === before + topics.length);
   await away.roundTrip();
   assert.equal(away.handed.length, before + topics.length);
+  await assertWills(watcher);
   assert.match(
     c.command.stdout + c.command.stderr,
     /other nodes have taken over what is in the data directory/,

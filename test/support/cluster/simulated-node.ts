@@ -148,7 +148,8 @@ export class SimulatedNode {
       closedReasonCode: undefined,
       authenticate: () => ({ reasonCode: 0 }),
       onSessionsFull: () => {},
-      onWill: (clientId, will) => this.cluster.setWill(clientId, will && toldWill(will)),
+      onWill: (clientId, will) =>
+        this.cluster.setWill(clientId, will && toldWill(will, stream !== undefined)),
       onRefused: () => {},
       onConnected: () => {},
       onDisconnected: () => {},
