@@ -7,11 +7,11 @@ import { setFlagsFromString } from 'node:v8';
 import { openFilesMax } from './control/open-files.ts';
 
 /**
- * V8 optimises a function that has executed so many bytes of code; this is four times its default. Half of the
+ * V8 of Node.js 20 optimises a function that has executed so many bytes of code; this is four times its default. Half of the
  * processor time of a broker to which its first thousands of clients connect was the optimising of functions that a
- * storm calls for a second; less optimised they take little more.
+ * storm calls for a second; less optimised they take little more. A later V8 does not know the flag, and says so on every start.
  */
-setFlagsFromString('--interrupt-budget=540000');
+if (process.versions.v8.startsWith('11.')) setFlagsFromString('--interrupt-budget=540000');
 
 /** Fewer are not enough to load the program. */
 const filesMin = 96;

@@ -14,9 +14,17 @@ const standard = [
   'test/e2e/wire/door',
   'test/e2e/embedding/start-stop',
   'test/fault/worker-restart',
+  'test/e2e/command/accidents',
+  'test/e2e/command/entry',
+  'test/e2e/command/pub-sub',
 ];
 
-const short = ['test/e2e/wire/door', 'test/unit/data-plane', 'test/e2e/embedding/start-stop'];
+const short = [
+  'test/e2e/wire/door',
+  'test/unit/data-plane',
+  'test/e2e/embedding/start-stop',
+  'test/e2e/command/entry',
+];
 const shortVersions = /^(22|24)\./;
 
 const asked = process.argv.slice(2);
