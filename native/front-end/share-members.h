@@ -43,7 +43,16 @@ class ShareMembers {
     members_[id].subscriber = subscriber;
     members_[id].share = &share;
     putBoth(id, levelOf);
+    link(session, id);
     return id;
+  }
+
+  // The shares that it is a member of, however many other subscriptions it has.
+  template <class Visit>
+  void eachShareOf(const Session& session, Visit&& visit) {
+    if (session.standing == 0) return;
+    for (uint32_t id = standings_[session.standing].first; id != 0; id = members_[id].ofSession.next)
+      visit(*members_[id].share);
   }
 
   // The options of the subscription have changed.
@@ -65,6 +74,7 @@ class ShareMembers {
     Session& session = *members_[id].subscriber.session;
     ShareRun& run = members_[id].share->run;
     if (run.place >> 1 == id) run.left = 0;
+    unlink(session, id);
     members_.remove(id);
     RALLY_ASSERT(session.standing != 0);
     if (--standings_[session.standing].shares > 0) return;
@@ -143,9 +153,11 @@ class ShareMembers {
     uint32_t acknowledged = 0;  // ... what its window said then ...
     uint32_t given = 0;         // ... what it has got since ...
     uint32_t lengths = 0;       // ... and for which length of runs it did
+    Links ofSession;            // the other members that are the same session
   };
   struct Standing {
     uint32_t shares = 0;
+    uint32_t first = 0;  // of its members
     std::array<std::array<uint32_t, 3>, 2> passedOver{};
   };
   static_assert(sizeof(Member) + sizeof(Standing) <= memberBytes);
@@ -153,6 +165,18 @@ class ShareMembers {
   static ShareLevel below(ShareLevel level) { return ShareLevel(uint8_t(level) + 1); }
   static ShareLevel above(ShareLevel level) { return ShareLevel(uint8_t(level) - 1); }
   static size_t indexOf(ShareLevel passedOver) { return size_t(passedOver) - 1; }
+
+  void link(const Session& session, uint32_t id) {
+    uint32_t& first = standings_[session.standing].first;
+    members_[id].ofSession = {.next = first, .previous = 0};
+    if (first != 0) members_[first].ofSession.previous = id;
+    first = id;
+  }
+  void unlink(const Session& session, uint32_t id) {
+    const Links links = members_[id].ofSession;
+    (links.previous == 0 ? standings_[session.standing].first : members_[links.previous].ofSession.next) = links.next;
+    if (links.next != 0) members_[links.next].ofSession.previous = links.previous;
+  }
 
   // A place is named by its member and its kind; 0 is none.
   static uint32_t placeOf(uint32_t member, ShareKind kind) { return member << 1 | uint32_t(kind); }

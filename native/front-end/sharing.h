@@ -305,13 +305,11 @@ class Sharing {
     const Presence now = presenceOf(session);
     if (session.standing == 0 || now == before) return;
     session.presence = now;
-    for (const SubscriptionRef& subscription : session.subscriptions) {
-      if (!subscription.filter->isShared) continue;
-      Share& share = filters_.share(subscription.filter->share);
+    members_.eachShareOf(session, [&](Share& share) {
       count(share, before, -1);
       count(share, now, 1);
       tellOwners(share);
-    }
+    });
     if (before == Presence::connected) askForHeirs(session);
   }
 

@@ -169,15 +169,16 @@ class FilterTable {
     share.own = &filter;
     share.base = &base;
     share.next = base.share;
+    if (share.next != 0) shares_[share.next].previous = id;
     filter.isShared = true;
     filter.share = base.share = id;
   }
 
   void removeShare(uint32_t id) {
-    uint32_t* link = &shares_[id].base->share;
-    while (*link != id) link = &shares_[*link].next;
-    *link = shares_[id].next;
-    shareKeys_.erase(shares_[id].key);
+    const Share& share = shares_[id];
+    (share.previous == 0 ? share.base->share : shares_[share.previous].next) = share.next;
+    if (share.next != 0) shares_[share.next].previous = share.previous;
+    shareKeys_.erase(share.key);
     shares_.remove(id);
   }
 

@@ -36,7 +36,8 @@ struct ShareRun {
 struct Share {
   Filter* own = nullptr;   // `$share/{name}/{filter}`: its subscribers are the members here
   Filter* base = nullptr;  // `{filter}`, where a match finds it
-  uint32_t next = 0;       // the next share of the same base, or 0
+  uint32_t next = 0;       // the next share of the same base, or 0 ...
+  uint32_t previous = 0;   // ... and the one before
   uint32_t key = 0;        // names it to other workers: the same on all of them, but for the few whose hashes collide
 
   std::vector<ShareRoute> routes;  // what a shard asks

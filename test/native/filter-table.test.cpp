@@ -2,6 +2,8 @@
 #include "check.h"
 #include "octets.h"
 
+#include <algorithm>
+#include <ctime>
 #include <set>
 
 #include "../../native/sessions/session.h"
@@ -150,4 +152,27 @@ TEST("filter table: 65,535 slashes as topic and as filter") {
   filter.routes = 0;
   table.releaseIfUnused(filter);
   CHECK_EQ(matched(table, slashes).size(), 4);
+}
+
+TEST("filter table: the oldest of very many shares of a filter goes as quickly as the newest") {
+  constexpr int shares = 20'000;
+  const auto costOf = [](bool isOldestFirst) {
+    FilterTable table({1, 2});
+    std::vector<Filter*> all;
+    for (int i = 0; i < shares; i++)
+      all.push_back(&table.acquire(Exact(bytesOf("$share/" + std::to_string(i) + "/#"))));
+    if (!isOldestFirst) std::reverse(all.begin(), all.end());
+    const std::clock_t start = std::clock();
+    for (Filter* filter : all) table.releaseIfUnused(*filter);
+    const double cost = double(std::clock() - start);
+    CHECK_EQ(table.size(), 0);
+    return cost;
+  };
+  double newestFirst = costOf(false);
+  double oldestFirst = costOf(true);
+  for (int round = 0; round < 3 && oldestFirst > 4 * newestFirst; round++) {
+    newestFirst = std::max(newestFirst, costOf(false));
+    oldestFirst = std::min(oldestFirst, costOf(true));
+  }
+  CHECK(oldestFirst <= 4 * newestFirst);
 }

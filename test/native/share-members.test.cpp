@@ -43,6 +43,16 @@ struct Scene {
     members.remove(known[share][session].id);
     known[share].erase(session);
   }
+  // The shares of a session.
+  void checkShares(size_t session) {
+    std::set<const Share*> expected;
+    std::set<const Share*> found;
+    for (size_t share = 0; share < shares.size(); share++) {
+      if (known[share].contains(session)) expected.insert(&shares[share]);
+    }
+    members.eachShareOf(*sessions[session], [&](Share& share) { CHECK(found.insert(&share).second); });
+    CHECK(found == expected);
+  }
   void raise(size_t session) {
     members.raise(*sessions[session], levelOf(), [&](Share& share, ShareKind) { readied.push_back(&share); });
   }
@@ -125,6 +135,7 @@ TEST("share members: always one of the best that may have the message, against a
           CHECK_EQ(chosen->qos, found->second.subscriber.qos);
         }
       }
+      scene.checkShares(session);
     }
     for (size_t share = 0; share < shareCount; share++) {
       while (!scene.known[share].empty()) scene.remove(share, scene.known[share].begin()->first);
