@@ -28,6 +28,8 @@ class File {
   virtual int truncate(uint64_t bytes) = 0;
   // It also has another name, in a backup: it must not be written to again.
   virtual bool isShared() const = 0;
+  // All of it has been written before, and not only reserved: writing to it again does not change its metadata.
+  virtual bool isFilled() const = 0;
 };
 
 struct DiskSpace {

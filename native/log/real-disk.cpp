@@ -72,6 +72,8 @@ class RealFile final : public File {
     return fstat(fd_, &found) != 0 || found.st_nlink > 1;
   }
 
+  bool isFilled() const override { return lseek(fd_, 0, SEEK_HOLE) == off_t(size()); }
+
   int truncate(uint64_t bytes) override {
     return errorOf(uninterrupted([&] { return ftruncate(fd_, off_t(bytes)); }));
   }

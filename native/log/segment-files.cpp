@@ -37,6 +37,7 @@ void SegmentFiles::adopt(const std::string& name) {
   Spare spare{name, nullptr, false};
   const bool isUsable = spares_.size() < sparesWanted && disk_.open(name, false, spare.file) == 0 &&
                         spare.file->size() == options_.segmentBytes;
+  spare.isWritten = isUsable && spare.file->isFilled();
   if (isUsable) spares_.push_back(std::move(spare));
   else disk_.unlink(name);
 }

@@ -6,11 +6,13 @@
 #include <cerrno>
 #include <deque>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
 #include "../../native/durable/log-copy.h"
 #include "../../native/log/crc32c.h"
+#include "../../native/log/real-disk.h"
 #include "../../native/log/records.h"
 #include "../../native/log/short-slice.h"
 #include "check.h"
@@ -453,6 +455,37 @@ TEST("log: a directory has one owner, named to others, and is for nobody else's 
   struct stat found {};
   CHECK(stat(folder.path().c_str(), &found) == 0 && (found.st_mode & 0777) == 0700);
   CHECK(log->figures().freeBytes > 0);
+}
+
+TEST("log: a file is filled once it has been written everywhere, and spare segments of before are taken as they are") {
+  const Folder folder;
+  log::RealDisk disk(folder.path());
+  CHECK_EQ(disk.makeDirectory(), 0);
+  std::shared_ptr<log::File> file;
+  CHECK_EQ(disk.open("spare-7", true, file), 0);
+  constexpr size_t bytes = 1'048'576;
+  CHECK_EQ(file->preallocate(bytes), 0);
+  const std::vector<uint8_t> old(bytes, 0x41);  // what a segment had that was recycled
+  CHECK_EQ(log::writeAll(*file, 0, {Bytes(old)}), 0);
+  CHECK(file->isFilled());
+  file.reset();
+  Collected nothing;
+  log::Options options = optionsFor(folder, 1);
+  options.segmentBytes = bytes;
+  const std::unique_ptr<log::Log> log = openedLog(options, nothing);
+  log->appender(0).append(log::Kind(64), Bytes(old).first(10));
+  log->appender(0).flush();
+  const auto hasSpare = [&] {  // made when the segment needs no more zeros
+    for (const auto& each : std::filesystem::directory_iterator(folder.path()))
+      if (each.path().filename().string().starts_with("spare")) return true;
+    return false;
+  };
+  for (int i = 0; i < 5'000 && !hasSpare(); i++) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  CHECK(hasSpare());
+  log->close();
+  std::ifstream segment(folder.path() + "/0000000001.seg", std::ios::binary);
+  segment.seekg(bytes / 2);
+  CHECK_EQ(segment.get(), 0x41);  // no zeros were written before
 }
 
 TEST("log: a directory that cannot be used is refused with the reason") {
