@@ -55,7 +55,7 @@ class StubReader {
     publication.properties = record.properties;
     publication.payload = record.payload;
     publication.originSession = record.origin;
-    publication.expiresAtMs = record.expiresAtMs == 0 ? 0 : toEngineClock(record.expiresAtMs);
+    publication.expiresAtMs = toEngineExpiry(record.expiresAtMs);
     publication.qos = record.qos;
     publication.retain = (record.flags & records::Message::isRetainMarked) != 0;
     publication.workers = stub.workers;

@@ -43,6 +43,7 @@ struct LoggedSession {
   uint32_t expirySeconds = 0;
   uint32_t ownEpochs = 0;   // epochs that began for this session alone: with its copy in a checkpoint
   uint32_t matchIndex = 0;  // its place among the targets of a message, if it is there
+  uint32_t sent = 0;        // entries with a packet identifier
   uint64_t leftAtMs = 0;    // 0: its client was connected
   uint64_t stamp = 0;       // see records::SessionStamp
   std::vector<uint8_t> access;

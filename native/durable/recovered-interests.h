@@ -14,6 +14,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "../structures/hash-index.h"
+#include "../structures/hash.h"
 #include "../structures/lazy.h"
 #include "../topics/filter-table.h"
 #include "logged-session.h"
@@ -59,32 +61,29 @@ class RecoveredInterests {
     memo_ = {};
   }
 
-  // A new subscription.
+  // A new subscription; of a share also one with other options: the share keeps what it has.
   void add(LoggedSession& session, Bytes filter, const LoggedSubscription& options) {
     memo_.forget();
     Interest& interest = interestIn(filter);
     if (!isSharedFilter(filter)) {
       interest.subscribers.push_back({&session, options});
+      if (interest.places.isMade()) interest.notePlace(interest.subscribers.size());
       return;
     }
     const uint64_t hash = filters_->hashOf(filter);
-    Group& group = groups_[hash];
+    const auto [found, isNew] = groups_.try_emplace(hash);
+    Group& group = found->second;
     group.filter = {filter.begin(), filter.end()};
-    if (std::find(interest.groups->begin(), interest.groups->end(), hash) == interest.groups->end())
-      interest.groups.own().push_back(hash);
+    if (isNew) interest.groups.own().push_back(hash);
     if (options.qos > 0) group.members.insert(session.key);
+    else group.members.erase(session.key);
   }
   // Gives what a share had that has no members any more.
   std::map<uint64_t, uint64_t> remove(const LoggedSession& session, Bytes filter) {
     memo_.forget();
     Interest& interest = interestIn(filter);
     if (!isSharedFilter(filter)) {
-      ShortList<Subscriber>& all = interest.subscribers;
-      for (size_t at = all.size(); at > 0; at--) {
-        if (all[at - 1].session != &session) continue;
-        all[at - 1] = all.back();
-        all.pop_back();
-      }
+      interest.remove(session);
       return {};
     }
     const auto found = groups_.find(filters_->hashOf(filter));
@@ -160,6 +159,38 @@ class RecoveredInterests {
   struct Interest {
     ShortList<Subscriber> subscribers;
     Lazy<std::vector<uint64_t>> groups;
+    Lazy<HashIndex> places;  // of many subscribers, once one is looked for: key of the session -> place + 1
+
+    // A session has one subscription to a filter at most.
+    void remove(const LoggedSession& session) {
+      const size_t place = placeOf(session);
+      if (place == 0) return;
+      if (places.isMade()) forgetPlace(place);
+      if (place != subscribers.size()) {
+        if (places.isMade()) forgetPlace(subscribers.size());
+        subscribers[place - 1] = subscribers.back();
+        if (places.isMade()) notePlace(place);
+      }
+      subscribers.pop_back();
+    }
+    void notePlace(size_t place) { places.own().add(hashNumber(subscribers[place - 1].session->key), uint32_t(place)); }
+
+   private:
+    static constexpr size_t fewMax = 64;
+
+    void forgetPlace(size_t place) {
+      places.own().remove(hashNumber(subscribers[place - 1].session->key), uint32_t(place));
+    }
+    // 0: it has none.
+    size_t placeOf(const LoggedSession& session) {
+      const auto isIt = [&](size_t place) { return subscribers[place - 1].session == &session; };
+      if (!places.isMade() && subscribers.size() > fewMax)
+        for (size_t place = 1; place <= subscribers.size(); place++) notePlace(place);
+      if (places.isMade()) return places->find(hashNumber(session.key), isIt);
+      size_t place = subscribers.size();
+      while (place > 0 && !isIt(place)) place--;
+      return place;
+    }
   };
 
   void addTarget(const Subscriber& subscriber, bool isRetainMarked) {

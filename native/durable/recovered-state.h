@@ -396,7 +396,7 @@ class RecoveredState {
     publication.properties = record.properties;
     publication.payload = record.payload;
     publication.originSession = record.origin;
-    publication.expiresAtMs = record.expiresAtMs == 0 ? 0 : toEngineClock(record.expiresAtMs);
+    publication.expiresAtMs = toEngineExpiry(record.expiresAtMs);
     publication.qos = record.qos;
     publication.retain = (record.flags & records::Message::isRetainMarked) != 0;
     publication.workers = uint8_t(workers_);
@@ -573,7 +573,8 @@ class RecoveredState {
                                .subscriptionId = record.subscriptionId};
     if (const LoggedSubscription* known = session->subscriptions.find(record.filter)) {
       if (*known == options) return;  // clients subscribe again and again
-      unsubscribe(*session, record.filter);
+      session->subscriptions.remove(record.filter);
+      if (!isSharedFilter(record.filter)) state_->interests.remove(*session, record.filter);
     }
     session->subscriptions.add(record.filter, options);
     state_->interests.add(*session, record.filter, options);
@@ -611,8 +612,10 @@ class RecoveredState {
   // Returns its share.
   uint64_t removeEntry(Session& session, uint64_t number, bool isOfShare) {
     wake(session);
+    if (!state_->messages.find(number)) return 0;
     size_t at = 0;
-    const Entry* found = state_->rows.find(
+    // The oldest was acknowledged, or the newest dropped.
+    const Entry* found = state_->rows.findNearEnds(
         session.entries, [&](const Entry& each) { return each.message == number && (each.share != 0) == isOfShare; },
         at);
     if (!found) return 0;
@@ -708,7 +711,9 @@ class RecoveredState {
     const auto isMeant = [&](const Entry& entry) {
       return entry.message == record.message && (entry.share != 0) == (record.isOfShare != 0) && entry.packetId == 0;
     };
-    const Entry* waiting = record.message != 0 ? state_->rows.find(session->entries, isMeant, at) : nullptr;
+    const bool isHeld = record.message != 0 && state_->messages.find(record.message);
+    const Entry* waiting = isHeld ? state_->rows.find(session->entries, isMeant, at) : nullptr;
+    session->sent++;
     if (waiting) {
       Entry entry = *waiting;
       entry.packetId = record.packetId;
@@ -739,12 +744,22 @@ class RecoveredState {
     const Entry* found = entryUnder(*session, record.packetId, at);
     if (!found) return;
     if (found->message != 0) drop(found->message);
+    session->sent--;
     state_->rows.takeAt(session->entries, at);
   }
+  // Those that were sent are among the first.
   const Entry* entryUnder(Session& session, uint16_t packetId, size_t& at) {
+    if (session.sent == 0) return nullptr;
     wake(session);
-    return state_->rows.find(
-        session.entries, [&](const Entry& entry) { return entry.packetId == packetId; }, at);
+    uint32_t passed = 0;
+    const Entry* const last = state_->rows.find(
+        session.entries,
+        [&](const Entry& entry) {
+          passed += entry.packetId != 0;
+          return entry.packetId == packetId || passed == session.sent;
+        },
+        at);
+    return last && last->packetId == packetId ? last : nullptr;
   }
 
   // For entries that a session got in log order: from shares, retained messages, or a checkpoint.

@@ -44,8 +44,7 @@ class Recovery {
         broker_.engineAt(unsigned(topic.size() % broker_.workers())).offer(message, stamp);
         continue;
       }
-      Engine& engine = ownerOf(message->topic());
-      if (!engine.shard().restore(message)) lost_++;
+      ownerOf(message->topic()).shard().restore(message);
     }
     dropOlderTwins(state_);
     const std::vector<RecoveredState::Session*> sessions = inOrder(state_);
@@ -149,9 +148,10 @@ class Recovery {
   void addSession(Engine& engine, RecoveredState::Session& from) {
     Session& session = engine.createSession(from.key, ConnectionKind::client);
     session.expirySeconds = from.expirySeconds;
-    // Its client was connected until shortly after the broker was last known to run.
-    const uint64_t leftAtMs = from.leftAtMs != 0 ? from.leftAtMs : std::min(wallClockMs(), state_.lastMs + lastNotesMs);
-    session.leftAtMs = toEngineClock(leftAtMs);
+    // If its client was connected, until shortly after the broker was last known to run. The clock may have been set
+    // back since, and nobody leaves in the future.
+    const uint64_t leftAtMs = from.leftAtMs != 0 ? from.leftAtMs : state_.lastMs + lastNotesMs;
+    session.leftAtMs = toEngineClock(std::min(wallClockMs(), leftAtMs));
     if (!broker_.areWillsOver()) session.will = std::move(from.will);
     session.isDurable = true;
     session.durable = std::make_unique<DurableSession>();

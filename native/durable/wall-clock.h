@@ -21,5 +21,13 @@ inline uint64_t engineClockMs() { return detail::readClockMs(CLOCK_MONOTONIC); }
 // Converts a time from one clock to the other.
 inline uint64_t toWallClock(uint64_t engineMs) { return wallClockMs() + (engineMs - engineClockMs()); }
 inline uint64_t toEngineClock(uint64_t wallMs) { return engineClockMs() + (wallMs - wallClockMs()); }
+// The same for the expiry of a message (0: never), which may have passed before the engine's clock began: at 1 then.
+inline uint64_t toEngineExpiry(uint64_t wallMs) {
+  if (wallMs == 0) return 0;
+  const uint64_t nowMs = engineClockMs();
+  const uint64_t wallNowMs = wallClockMs();
+  const bool isBefore = wallMs < wallNowMs && wallNowMs - wallMs >= nowMs;
+  return isBefore ? 1 : nowMs + (wallMs - wallNowMs);
+}
 
 }  // namespace rally

@@ -25,7 +25,9 @@ inline SessionRow rowOf(uint64_t key, const Session* session, uint64_t nowMs) {
   put(session->expirySeconds, 4);
   put(session->will != nullptr, 1);
   put(session->will ? session->will->delaySeconds : 0, 4);
-  put(std::min<uint64_t>(session->connection ? 0 : nowMs - session->leftAtMs, UINT32_MAX), 4);
+  // It may have left before the clock began, or on a worker whose turn began a little later.
+  const auto awayMs = int64_t(nowMs - session->leftAtMs);
+  put(session->connection || awayMs < 0 ? 0 : std::min<uint64_t>(uint64_t(awayMs), UINT32_MAX), 4);
   return row;
 }
 

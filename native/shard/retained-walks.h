@@ -9,11 +9,14 @@
 //                       <---retainedDone----       no more
 //
 // So a session never holds more of them than a step finds, whatever the size of the store and the speed of its client,
-// and no turn of the shard exceeds retainedNodesPerTurn.
+// and no turn of the shard exceeds retainedNodesPerTurn. The filters that wait take no more than a few times what the
+// session's subscriptions do: when they have doubled, those that it has given up go, and of the same one all but the
+// newest.
 #pragma once
 #include <algorithm>
 #include <deque>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "../lanes/deliveries.h"
 #include "../limits.h"
@@ -34,6 +37,14 @@ class RetainedWalks {
       : store_(store), seed_(seed), limits_(limits), outlet_(outlet) {}
 
   bool hasReady() const { return !ready_.empty(); }
+  // Of all that wait, the texts alone.
+  size_t filterBytes() const {
+    size_t bytes = 0;
+    for (const auto& [session, waiting] : sessions_) {
+      for (const Walking& walking : waiting.walks) bytes += walking.walk.filter().size();
+    }
+    return bytes;
+  }
   // The version of the store at which the oldest walk began, or the last one.
   uint64_t oldest() const {
     uint64_t oldest = store_.changes();
@@ -54,10 +65,12 @@ class RetainedWalks {
     for (RetainedFilter& filter : request.retained) {
       Walking walking{{store_, std::move(filter.text)}, filter.options, ++begun_};
       if (nodes > 0 && step(walking, request.session, worker, nowMs, nodes)) continue;
-      sessions_[request.session].worker = worker;
-      std::deque<Walking>& walks = sessions_[request.session].walks;
-      walks.push_back(std::move(walking));
-      if (walks.size() > request.walksMax) walks.pop_front();  // it subscribes again and again without reading
+      Waiting& waiting = sessions_[request.session];
+      waiting.worker = worker;
+      waiting.addedBytes += walking.walk.filter().size();
+      waiting.walks.push_back(std::move(walking));
+      if (waiting.walks.size() > request.walksMax) waiting.walks.pop_front();  // it subscribes again and again ...
+      if (waiting.addedBytes > waiting.addedBytesMax) tidy(waiting);           // ... without reading
     }
     if (sessions_.contains(request.session))
       outlet_.answer(worker, delivery::RetainedWaits{.session = request.session});
@@ -131,13 +144,35 @@ class RetainedWalks {
     // Hash of a filter -> number of the last walk that existed when the session gave up the filter. Walks are removed
     // at their turn, or all at once when there are as many of these: no search for each UNSUBSCRIBE.
     std::unordered_map<uint64_t, uint64_t> stopped;
+    size_t addedBytes = 0;  // of filters, since tidy()
+    size_t addedBytesMax = fewBytes;
     unsigned worker = 0;
     bool isReady = false;
   };
+  // Of filters that may wait without being looked through.
+  static constexpr size_t fewBytes = 4'096;
+
+  // Leaves one walk for each filter that the session still subscribes to.
+  void tidy(Waiting& waiting) {
+    std::unordered_set<uint64_t> newer;
+    std::deque<Walking> left;
+    size_t bytes = 0;
+    for (; !waiting.walks.empty(); waiting.walks.pop_back()) {
+      Walking& last = waiting.walks.back();
+      if (isStopped(waiting, last) || !newer.insert(hashOf(last)).second) continue;
+      bytes += last.walk.filter().size();
+      left.push_front(std::move(last));
+    }
+    waiting.walks = std::move(left);
+    waiting.stopped.clear();
+    waiting.addedBytes = 0;
+    waiting.addedBytesMax = std::max(bytes, fewBytes);
+  }
+  uint64_t hashOf(const Walking& walking) const { return hashBytes(walking.walk.filter(), seed_); }
 
   bool isStopped(const Waiting& waiting, const Walking& walking) const {
     if (waiting.stopped.empty()) return false;
-    const auto found = waiting.stopped.find(hashBytes(walking.walk.filter(), seed_));
+    const auto found = waiting.stopped.find(hashOf(walking));
     return found != waiting.stopped.end() && walking.number <= found->second;
   }
 

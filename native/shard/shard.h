@@ -59,6 +59,7 @@ class Shard {
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
   const RetainedStore& retained() const { return retained_; }
   RetainedStore& retained() { return retained_; }
+  const RetainedWalks& walks() const { return walks_; }
   TopicRates& rates() { return rates_; }
 
   // Once a second.
@@ -68,11 +69,11 @@ class Shard {
     counters_.set(Counter::retained, retained_.size());
   }
 
-  // A retained message from before the broker started. False: there is no room for it.
-  bool restore(MessageRef message) {
-    const bool isKept = retained_.set(std::move(message));
+  // A retained message from before the broker started: there is always room for it, since topics are dealt out anew
+  // among another number of workers.
+  void restore(MessageRef message) {
+    retained_.adopt(std::move(message));
     counters_.set(Counter::retained, retained_.size());
-    return isKept;
   }
   template <class Visit>
   bool eachRetainedFrom(uint32_t& node, size_t nodes, Visit&& visit) {
@@ -124,7 +125,8 @@ class Shard {
       frontEnds_.acknowledge(from, source, Reason::quotaExceeded, true);
       return;
     }
-    uint8_t logFlags = isForLog ? uint8_t(records::Message::isForSessions) : uint8_t(0);
+    uint8_t logFlags = isForLog && !isRefused ? uint8_t(records::Message::isForSessions)
+                                              : uint8_t(0);  // a will goes on
     Reason reason = publication.retain && !isRefused ? retain(publication, logFlags) : Reason::success;
     if (isError(reason) && source.qos > 0) {  // the client will know, and may publish it again
       frontEnds_.acknowledge(from, source, reason);

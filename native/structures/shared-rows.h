@@ -177,6 +177,28 @@ class SharedRows {
     }
     return nullptr;
   }
+  // The same from both ends in turns: the one that is nearer to its end.
+  template <class IsMeant>
+  const T* findNearEnds(Row& row, IsMeant&& isMeant, size_t& at) {
+    uint64_t firstRun = row.runs_.first();
+    uint64_t lastRun = row.runs_.end();
+    uint32_t before = 0;  // elements of those runs that have been looked at
+    uint32_t behind = 0;
+    for (size_t step = 0; step < row.size_; step++) {
+      const bool isFront = step % 2 == 0;
+      const Run& run = row.runs_[isFront ? firstRun : lastRun - 1];
+      const uint64_t number = isFront ? run.first + before : run.first + run.count - 1 - behind;
+      const T& value = chains_[run.chain].slots[number].value;
+      at = isFront ? step / 2 : row.size_ - 1 - step / 2;
+      if (isMeant(value)) return &value;
+      uint32_t& looked = isFront ? before : behind;
+      if (++looked < run.count) continue;
+      looked = 0;
+      if (isFront) firstRun++;
+      else lastRun--;
+    }
+    return nullptr;
+  }
   // Visits elements from the first on, with their places, until `visit` gives true.
   template <class Visit>
   void eachUntil(Row& row, Visit&& visit) {

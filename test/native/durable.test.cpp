@@ -1,4 +1,6 @@
 // What the broker logs, who waits until it is safe, and what is there again after the process has ended.
+#include <ctime>
+
 #include "check.h"
 #include "hand-driven-broker.h"
 
@@ -48,6 +50,31 @@ rally::Limits nothingInMemory() {
   limits.queuedMemoryBytesMax = 0;
   return limits;
 }
+// A log that is read from a list of records.
+struct Reading {
+  rally::HashKeys keys{.topics = 1, .tables = 2};
+  rally::RecoveredState state{1, keys};
+  std::vector<uint8_t> body;
+  uint64_t at = 4;
+
+  template <class Record>
+  void apply(Record record) {
+    body.resize(rally::log::encodedBytes(record));
+    rally::log::detail::Write write{rally::log::Encoder(body)};
+    record.visit(write);
+    state.apply({.position = {at}, .kind = Record::kind, .version = 1, .body = body});
+    at += 4 + body.size() / 4 * 4;
+  }
+  void message(uint64_t id, uint8_t qos, Bytes topic) {
+    apply(rally::records::Message{
+        .id = id << 6, .flags = rally::records::Message::isForSessions, .qos = qos, .topic = topic});
+  }
+  void done(uint64_t session, uint64_t id) {
+    const uint64_t number = id << 6;
+    apply(rally::records::Done{session, Bytes(reinterpret_cast<const uint8_t*>(&number), sizeof number)});
+  }
+};
+
 // Long enough to be left to the log.
 std::string longText(int number) {
   const std::string text = std::to_string(number);
@@ -386,6 +413,15 @@ TEST("durable: a full disk refuses what would have to be stored, and ends client
   CHECK(!old.link->connection);
   CHECK_EQ(sink.received.size(), 0);
   CHECK_EQ(broker.total(Counter::storageRefused), 2);
+  Client::Options mortal = fleeting();
+  mortal.will = SentPublish{.topic = "kept", .payload = std::string(10'000, 'x'), .qos = 1};
+  Client& last = broker.connected("last", 0, mortal);
+  const uint64_t bytes = disk.bytes();
+  last.drop();  // of its will nobody is told that it was refused: it is delivered, and not stored
+  broker.settle();
+  CHECK_EQ(sink.received.size(), 1);
+  CHECK(disk.bytes() < bytes + 1'000);
+  CHECK_EQ(broker.total(Counter::storageRefused), 3);
 }
 
 TEST("durable: a checkpoint holds everything, and what stood before it is given up") {
@@ -428,6 +464,173 @@ TEST("durable: a checkpoint holds everything, and what stood before it is given 
     broker.settle();
     CHECK_EQ(sink.received.back().payload, std::string("last"));
   }
+}
+
+TEST("durable: a clock that was set back ends no session, and what expired before the machine began is not sent") {
+  using Kept = KeptDisk::Record;
+  const auto patch = [](KeptDisk& disk, rally::log::Kind kind, size_t offset, uint64_t value) {
+    size_t count = 0;
+    for (Kept& record : disk.records) {
+      if (record.kind != kind) continue;
+      std::memcpy(record.body.data() + offset, &value, sizeof value);
+      count++;
+    }
+    return count;
+  };
+  for (const bool isInMemory : {true, false}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, 1, isInMemory ? rally::Limits() : nothingInMemory());
+    Client& sink = broker.connected("sink", 0, durable());
+    sink.subscribe("t", 1);
+    broker.settle();
+    sink.drop();
+    Client& source = broker.connected("source", 0, fleeting());
+    source.publish({.topic = "t", .payload = longText(1), .qos = 1, .packetId = 1, .expirySeconds = 60});
+    source.publish({.topic = "t", .payload = "stays", .qos = 1, .packetId = 2});
+    broker.settle();
+    CHECK(beginCheckpoint(broker));
+    broker.settle();
+    broker.advanceTime(1);
+    broker.settle();
+    const auto message = rally::records::inCheckpoint(rally::records::Message::kind);
+    const auto session = rally::records::inCheckpoint(rally::records::Session::kind);
+    const size_t expiryAt = 8 + 1 + 1 + 2 + 8;
+    for (Kept& record : disk.records) {  // long before the machine began
+      uint64_t expires = 0;
+      if (record.kind != message) continue;
+      std::memcpy(&expires, record.body.data() + expiryAt, sizeof expires);
+      expires = expires == 0 ? 0 : 1;
+      std::memcpy(record.body.data() + expiryAt, &expires, sizeof expires);
+    }
+    const size_t leftAt = 8 + 2 + 4 + 4;  // behind key, name and expiry
+    CHECK_EQ(patch(disk, session, leftAt, rally::wallClockMs() + 3'600'000), 1);
+    broker.crash(1);
+    rally::Session& sleeper = *broker.sessionOf(sink);
+    CHECK(sleeper.leftAtMs <= rally::engineClockMs());
+    sink.connect(0);
+    broker.settle();
+    CHECK_EQ(joined(sink), std::string("t=stays"));
+    CHECK_EQ(broker.total(Counter::droppedExpired), 1);
+  }
+  rally::Session session;
+  session.leftAtMs = 1'005;
+  const auto awayMs = [&](uint64_t nowMs) {
+    const rally::SessionRow row = rally::rowOf(1, &session, nowMs);
+    return uint32_t(row[18]) << 24 | uint32_t(row[19]) << 16 | uint32_t(row[20]) << 8 | row[21];
+  };
+  CHECK_EQ(awayMs(1'000), 0);  // it left on another worker, whose turn began later
+  CHECK_EQ(awayMs(2'005), 1'000);
+  session.leftAtMs = uint64_t(0) - 5'000;  // before the machine began
+  CHECK_EQ(awayMs(1'000), 6'000);
+}
+
+TEST("durable: what is retained is there again on any number of workers, however full the store was") {
+  KeptDisk disk;
+  rally::Limits limits;
+  limits.retainedMessagesMax = 40;
+  HandDrivenBroker broker(disk, 1, limits);
+  Client& source = broker.connected("source", 0, fleeting());
+  for (int i = 0; i < 41; i++) source.publish("state/" + std::to_string(i), "on", 1, true);
+  broker.settle();
+  CHECK_EQ(broker.total(Counter::retained), 40);
+  broker.crash(4);
+  CHECK_EQ(broker.total(Counter::retained), 40);
+  CHECK_EQ(broker.store().damage().lostDeliveries, 0);
+  for (int i = 0; i < 40; i++) CHECK(broker.lookUp("state/" + std::to_string(i), 0)->size() > 0);
+}
+
+TEST("durable: what a share has is not lost when its only member changes its subscription meanwhile") {
+  const std::string filter = "$share/g/t";
+  const auto bytesOf = [](const std::string& text) {
+    return Bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  };
+  for (const uint8_t changed : {2, 0}) {
+    Reading log;
+    log.apply(rally::records::Session{.session = 1, .leftAtMs = 1});
+    log.apply(rally::records::Subscribe{.session = 1, .qos = 1, .filter = bytesOf(filter)});
+    log.message(1, 1, bytesOf("t"));
+    log.apply(rally::records::Subscribe{.session = 1, .qos = changed, .filter = bytesOf(filter)});
+    const uint64_t share = rally::FilterTable(log.keys).hashOf(bytesOf(filter));
+    CHECK_EQ(log.state.shareOf(share), filter);
+    CHECK_EQ(log.state.orphans().size(), 1);
+    log.apply(rally::records::Queued{.session = 1, .message = 1 << 6, .share = share, .qos = 1});
+    CHECK_EQ(log.state.sessions().find(1)->entries.size(), 1);
+    CHECK_EQ(log.state.orphans().size(), 0);
+    log.apply(rally::records::Unsubscribe{1, bytesOf(filter)});
+    CHECK_EQ(log.state.shareOf(share), std::string());
+  }
+}
+
+TEST("durable: a start takes as long as its log is, however many share a filter and however much waits") {
+  const auto bytesOf = [](const std::string& text) {
+    return Bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  };
+  const std::string name = "client";
+  const std::string filter = "news";
+  const std::string other = "other";
+  constexpr uint64_t rounds = 3'000;
+  const auto timed = [](auto&& work) {
+    const std::clock_t start = std::clock();
+    work();
+    return double(std::clock() - start);
+  };
+  // Clients change their subscriptions to a filter that so many others have.
+  const auto subscribing = [&](uint64_t sessions) {
+    Reading log;
+    const auto subscribe = [&](uint64_t key, uint8_t qos) {
+      log.apply(rally::records::Subscribe{.session = key, .qos = qos, .filter = bytesOf(filter)});
+    };
+    for (uint64_t key = 1; key <= sessions; key++) {
+      log.apply(rally::records::Session{.session = key, .clientId = bytesOf(name), .leftAtMs = 1});
+      subscribe(key, 1);
+    }
+    const double time = timed([&] {
+      for (uint64_t round = 0; round < rounds; round++) subscribe(1 + round * 7 % sessions, uint8_t(1 + round % 2));
+    });
+    log.apply(rally::records::Unsubscribe{1, bytesOf(filter)});
+    log.message(1, 1, bytesOf(filter));
+    size_t have = 0;
+    log.state.sessions().each([&](rally::LoggedSession& session) { have += session.entries.size(); });
+    CHECK_EQ(have, sessions - 1);
+    return time;
+  };
+  // A session that so much waits for gets more: some of it is dropped, expires, or goes out with QoS 2.
+  const auto queueing = [&](uint64_t waiting) {
+    Reading log;
+    log.apply(rally::records::Session{.session = 1, .clientId = bytesOf(name), .leftAtMs = 1});
+    log.apply(rally::records::Subscribe{.session = 1, .qos = 2, .filter = bytesOf(filter)});
+    uint64_t id = 0;
+    std::deque<uint64_t> queue;
+    const auto wait = [&] {
+      log.message(++id, 2, bytesOf(filter));
+      queue.push_back(id);
+    };
+    while (id < waiting) wait();
+    const double time = timed([&] {
+      for (uint64_t round = 0; round < rounds; round++) {
+        log.message(++id, 2, bytesOf(filter));
+        log.done(1, id);  // there was no room
+        log.message(++id, 1, bytesOf(other));
+        log.done(1, id);  // it is not there any more
+        const auto packetId = uint16_t(1 + round % 1'000);
+        log.apply(rally::records::Sent{1, packetId, queue.front() << 6, 0});
+        log.apply(rally::records::Released{1, packetId});
+        log.apply(rally::records::Completed{1, packetId});
+        queue.pop_front();
+        wait();
+      }
+    });
+    CHECK_EQ(log.state.sessions().find(1)->entries.size(), waiting);
+    CHECK_EQ(log.state.sessions().find(1)->sent, 0);
+    return time;
+  };
+  const auto growth = [](auto&& costOf, uint64_t few, uint64_t many) {
+    double least = 1e9;
+    for (int round = 0; round < 3 && least > 4; round++) least = std::min(least, costOf(many) / costOf(few));
+    return least;
+  };
+  CHECK(growth(subscribing, 200, 20'000) <= 4);
+  CHECK(growth(queueing, 50, 5'000) <= 4);
 }
 
 TEST("durable: whatever happens and whenever the process ends, nothing is lost, nothing of QoS 2 comes twice") {

@@ -470,6 +470,36 @@ TEST(
   CHECK(reader.received.size() >= 50 && reader.received.size() <= 50 * 19);
 }
 
+TEST("retained walk: filters that a slow reader gives up or repeats take no memory while they wait") {
+  HandDrivenBroker broker(1, smallSteps());
+  Client& publisher = broker.connected("p", 0);
+  const Texts expected = retain(broker, publisher, 50, "x");
+  Client& reader = broker.connected("r", 0, {.receiveMaximum = 1});
+  reader.answersAtOnce = false;
+  reader.subscribe("#", 1);
+  std::vector<Subscribe> small;
+  for (int i = 0; i < 200; i++) small.push_back({.filter = "s/" + std::to_string(i)});
+  reader.subscribe(small);
+  broker.settle();
+  const size_t bytes = 60'000;
+  const std::string text(bytes, 'x');
+  for (int i = 0; i < 100; i++) {
+    const std::string filter = text + std::to_string(i % 2 ? i : 0);  // a new one, or the same again
+    reader.subscribe(filter.c_str(), 1);
+    broker.settle();
+    if (i % 2) reader.unsubscribe(filter);
+    broker.settle();
+    CHECK(broker.engine(0).shard().walks().filterBytes() < 4 * bytes);
+  }
+  for (int i = 0; i < 1'000 && !reader.answers.empty(); i++) {
+    reader.answer();
+    broker.settle();
+  }
+  CHECK(sortedTexts(reader) == expected);
+  CHECK_EQ(broker.sessionOf(reader)->unfinished->retained.waiting, 0);
+  CHECK_EQ(broker.engine(0).shard().walks().filterBytes(), 0);
+}
+
 TEST("retained walk: a session takes it along when it is away and comes back on another worker") {
   check::eachSeed(40, [](check::Random& random) {
     const unsigned workers = random.pick(std::vector<unsigned>{1, 2, 4});
