@@ -17,6 +17,7 @@ import { ClientRequests } from './control/client-requests.ts';
 import { ClusterControl } from './control/cluster-control.ts';
 import { DataPlane } from './control/data-plane.ts';
 import { Drain } from './control/drain.ts';
+import { readDropRecords } from './control/drop-records.ts';
 import { Figures, type Statistics } from './control/figures.ts';
 import { HostConnection, hostWorker } from './control/host-connection.ts';
 import { Inspections } from './control/inspections.ts';
@@ -639,6 +640,9 @@ export class ControlPlane {
       case 'traced':
         this.#tracing.record(message.record);
         break;
+      case 'dropped':
+        this.#clients.dropped(readDropRecords(message.records));
+        break;
       case 'subscriptionTraced':
         this.#tracing.answered(message);
         break;
@@ -667,6 +671,7 @@ export class ControlPlane {
     const { reasonCode, data, identity = {}, admission } = verdict;
     const isRenewed =
       reasonCode === ReasonCode.success && this.#directory.renewed(worker, connection, clientId, identity);
+    if (isRenewed) this.#clients.reauthenticated(clientId);
     const refusal = reasonCode === ReasonCode.success ? ReasonCode.notAuthorized : reasonCode;
     this.#dataPlane.send(
       worker,

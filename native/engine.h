@@ -166,6 +166,7 @@ class Engine : private ShardPort,
   // Once a second.
   void tick() {
     frontEnd_.tick();
+    frontEnd_.outbound().drops().report(frontEnd_.events(), [this](uint64_t key) { return sessions_.find(key); });
     frontEnd_.outbound().arena().tick();
     shard_.tick();
     counters_.set(Counter::topicFilters, filters_.size());

@@ -74,7 +74,7 @@ const dashboardViews = {
   '#traces': 'Traces',
   '#nodes': 'Nodes',
   '#bans': 'Bans',
-  '#publish': 'Publish',
+  '#publish': 'Console',
   '#settings': 'Config',
 };
 

@@ -7,7 +7,9 @@ import {
   connectedDetail,
   disconnectedDetail,
   disconnectReason,
+  droppedDetail,
   refusedDetail,
+  shownDropReason,
   subscriptionRefusedDetail,
 } from '../front-end/client-event-details.ts';
 import type { Gatekeeper } from '../security/gatekeeper.ts';
@@ -18,6 +20,7 @@ import type { ClientCounts } from '../statistics/client-counts.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
 import type { AuditLog } from './audit-log.ts';
+import type { DropRecord } from './drop-records.ts';
 import type { Logger } from './logger.ts';
 import type { RefusalReason, RefusedClient } from './refusals.ts';
 
@@ -100,6 +103,22 @@ export class ClientEvents {
   subscriptionRefused(clientId: string, topicFilters: readonly string[], reasonCode: number): void {
     const detail = subscriptionRefusedDetail(topicFilters, reasonCode);
     this.#note(clientId, 'subscriptionRefused', detail, reasonCode);
+  }
+
+  /** A connected client has reauthenticated. */
+  reauthenticated(clientId: string): void {
+    this.#options.history.add(clientId, 'reauthenticated', true, 'The client has renewed its credentials.');
+  }
+
+  /** Clients did not get messages. The embedding program is not among them. */
+  dropped(records: readonly DropRecord[]): void {
+    const { directory, history } = this.#options;
+    for (const { session, messages, why } of records) {
+      const clientId = directory.clientIdOf(session);
+      if (clientId === undefined) continue;
+      const isHere = directory.find(clientId)?.isConnected ?? false;
+      history.dropped(clientId, isHere, messages, shownDropReason(why), (all) => droppedDetail(all, why));
+    }
   }
 
   #note(clientId: string, kind: 'refused' | 'subscriptionRefused', detail: string, reasonCode: number): void {

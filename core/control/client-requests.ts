@@ -3,7 +3,7 @@
  * the state before and after, and is also one of the client's events.
  */
 import type { AskedSubscription } from '../front-end/subscribe.ts';
-import type { SiteSource } from '../http/route.ts';
+import type { SiteSource, SlowOrder } from '../http/route.ts';
 import type { ApiCaller } from '../security/api-caller.ts';
 import type { Bans } from '../security/ban-keeper.ts';
 import type { Ban, BanKind, BanRequest } from '../security/bans.ts';
@@ -22,6 +22,9 @@ export interface ClientRequestsOptions {
   readonly bans: Bans;
 }
 
+/** That a worker is asked for: the most that it tells. */
+const slowRowsMax = 1_000;
+
 export class ClientRequests {
   readonly #options: ClientRequestsOptions;
 
@@ -33,14 +36,15 @@ export class ClientRequests {
   async subscribe(
     { worker, session, client: { clientId } }: ClientState,
     asked: Omit<AskedSubscription, 'session'>,
-    { name: by }: ApiCaller,
+    caller: ApiCaller,
   ): Promise<number | undefined> {
+    const { name: by } = caller;
     const answer = await this.#options.inspections.call(worker, 'subscribe', { session, ...asked });
     if (answer === undefined) return undefined;
     const { reasonCode, wasSubscribed } = answer;
     if (reasonCode >= ReasonCode.unspecifiedError) return reasonCode;
     const { topicFilter } = asked;
-    this.#note(clientId, 'subscribeAsked', `'${topicFilter}': requested with the API key '${by}'.`);
+    this.#note(clientId, 'subscribeAsked', `'${topicFilter}': requested ${shownBy(caller)}.`);
     const change = { before: subscriptionState(wasSubscribed), after: `subscribed with QoS ${reasonCode}` };
     this.#options.audit.add('subscribeAsked', { by, clientId, topicFilter, ...change });
     return reasonCode;
@@ -50,22 +54,24 @@ export class ClientRequests {
   async unsubscribe(
     { worker, session, client: { clientId } }: ClientState,
     topicFilter: string,
-    { name: by }: ApiCaller,
+    caller: ApiCaller,
   ): Promise<boolean> {
+    const { name: by } = caller;
     const isEnded = await this.#options.inspections.call(worker, 'unsubscribe', { session, topicFilter });
     if (!isEnded) return false;
-    this.#note(clientId, 'unsubscribeAsked', `'${topicFilter}': requested with the API key '${by}'.`);
+    this.#note(clientId, 'unsubscribeAsked', `'${topicFilter}': requested ${shownBy(caller)}.`);
     const change = { before: subscriptionState(true), after: subscriptionState(false) };
     this.#options.audit.add('unsubscribeAsked', { by, clientId, topicFilter, ...change });
     return true;
   }
 
   /** False: there is no such client, or its session is kept but it has no connection. */
-  disconnect(clientId: string, keepsSession: boolean, { name: by }: ApiCaller): boolean {
+  disconnect(clientId: string, keepsSession: boolean, caller: ApiCaller): boolean {
+    const { name: by } = caller;
     const { directory, audit } = this.#options;
     const before = clientState(directory.find(clientId));
     if (!directory.dismiss(clientId, keepsSession)) return false;
-    this.#note(clientId, 'disconnectAsked', `Requested with the API key '${by}'.`);
+    this.#note(clientId, 'disconnectAsked', `Requested ${shownBy(caller)}.`);
     audit.add('clientEnded', { by, clientId, before, after: keepsSession ? 'away' : 'gone' });
     return true;
   }
@@ -98,15 +104,21 @@ export class ClientRequests {
     };
   }
 
-  /** Clients that do not read first, longest first; then those with the longest queues. */
-  async slow(max: number): ReturnType<SiteSource['slow']> {
-    const { inspections, directory } = this.#options;
-    const answers = await inspections.askAll<'slow'>({ about: 'slow', max });
-    const named = answers.flat().flatMap((row) => {
-      const clientId = directory.clientIdOf(row.session);
-      return clientId === undefined ? [] : [{ ...row, clientId }];
+  /** By delay: clients that do not read, longest first; then those with the longest queues. */
+  async slow(max: number, order: SlowOrder): ReturnType<SiteSource['slow']> {
+    const { inspections, directory, history } = this.#options;
+    const answers = await inspections.askAll<'slow'>({ about: 'slow', max: slowRowsMax });
+    const rows = answers.flat().sort((a, b) => b.blockedMs - a.blockedMs || b.waitingBytes - a.waitingBytes);
+    if (order === 'delay')
+      return rows.slice(0, max).flatMap((row) => {
+        const clientId = directory.clientIdOf(row.session);
+        return clientId === undefined ? [] : [{ ...row, clientId, drops: history.dropsOf(clientId) }];
+      });
+    const bySession = new Map(rows.map((row) => [row.session, row]));
+    return history.mostDrops(max).map(({ clientId, ...drops }) => {
+      const session = directory.find(clientId)?.session;
+      return { ...(session === undefined ? {} : bySession.get(session)), clientId, drops };
     });
-    return named.sort((a, b) => b.blockedMs - a.blockedMs || b.waitingBytes - a.waitingBytes).slice(0, max);
   }
 
   async retainedTopics(filter: string, max: number): ReturnType<SiteSource['retainedTopics']> {
@@ -120,6 +132,10 @@ export class ClientRequests {
     const { directory, history } = this.#options;
     history.add(clientId, kind, directory.find(clientId)?.isConnected ?? false, detail);
   }
+}
+
+function shownBy({ name, user }: ApiCaller): string {
+  return user === undefined ? `with the API key '${name}'` : `by the user '${name}'`;
 }
 
 interface BanTerms {

@@ -292,6 +292,8 @@ export type ToMain =
     }
   /** For traces and spans: readTraceRecord() reads it. */
   | { readonly type: 'traced'; readonly record: Uint8Array }
+  /** Clients that did not get messages in the last second: readDropRecords() reads it. */
+  | { readonly type: 'dropped'; readonly records: Uint8Array }
   /** For traces: the answer to a SUBSCRIBE or UNSUBSCRIBE. `traces`: a bit for each. */
   | {
       readonly type: 'subscriptionTraced';

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
+import { limitRanges } from '../config/limits.ts';
 
 /**
  * Files the broker opens besides clients' connections, without workers and per worker: a third more than was
@@ -12,7 +13,7 @@ import { BrokerError } from '../broker-error.ts';
 const filesOfBroker = 36;
 const filesOfWorker = 10;
 
-/** If there is room for fewer clients, the broker logs a warning. */
+/** If there is room for fewer clients, the broker logs a warning, unless the operator has set another number. */
 const clientsFew = 1_000;
 
 /** Undefined if there is no limit, or no /proc to read it from. */
@@ -27,7 +28,7 @@ export function openFilesMax(): number | undefined {
 }
 
 /**
- * A sentence for the log if there is room for only a few clients, and fewer than `connectionsMax`. Errors:
+ * A sentence for the log if there is room for fewer clients than `connectionsMax`, or by default for only a few. Errors:
  * TOO_FEW_FILES if there is not even room for the broker itself.
  */
 export function openFilesNotice(
@@ -45,9 +46,10 @@ export function openFilesNotice(
     );
   }
   const clientsMax = filesMax - needed;
-  if (clientsMax >= Math.min(clientsFew, connectionsMax)) return undefined;
+  const isSet = connectionsMax !== limitRanges.connectionsMax.default;
+  if (clientsMax >= (isSet ? connectionsMax : clientsFew)) return undefined;
   return (
-    `only about ${clientsMax} clients can connect at once: ` +
+    `only about ${clientsMax} clients can connect at once${isSet ? `, fewer than connectionsMax (${connectionsMax})` : ''}: ` +
     'raise the limit of open files (ulimit -n, or LimitNOFILE of systemd)'
   );
 }

@@ -83,7 +83,8 @@ export function siteSourceOf(options: SiteSourceOptions): SiteSource {
       if (isLifted) cluster?.tell(writeNews({ kind: 'liftBan', of: kind, value }));
       return isLifted;
     },
-    slow: (max) => requests.slow(max),
+    dropsOf: (clientId) => history.dropsOf(clientId),
+    slow: (max, order) => requests.slow(max, order),
     matches: (topic, max) => requests.matches(topic, max),
     retainedTopics: (filter, max) => requests.retainedTopics(filter, max),
     topicLevels: async (above, after, max) => {

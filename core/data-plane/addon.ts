@@ -33,6 +33,7 @@ export const EventKind = {
   traced: 13,
   slotsTaken: 14,
   workerGone: 15,
+  dropped: 16,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 

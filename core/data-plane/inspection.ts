@@ -44,6 +44,11 @@ export interface SessionFigures {
   readonly unsentBytes: number;
   readonly expirySeconds: number;
   readonly keepAliveMs: number;
+  /** Since it connected; 0 where it is away. Messages are PUBLISH packets. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
 }
 
 export interface SubscriptionRow {
@@ -191,7 +196,9 @@ function slowRows(list: readonly number[]): SlowRow[] {
 function figuresOf(list: readonly number[]): SessionFigures | undefined {
   if (list.length === 0) return undefined;
   const [subscriptions = 0, subscriptionBytes = 0, queued = 0, inFlight = 0, ...others] = list;
-  const [heldBytes = 0, qos2Pending = 0, unsentBytes = 0, expirySeconds = 0, keepAliveMs = 0] = others;
+  const [heldBytes = 0, qos2Pending = 0, unsentBytes = 0, expirySeconds = 0, keepAliveMs = 0, ...traffic] =
+    others;
+  const [bytesReceived = 0, bytesSent = 0, messagesReceived = 0, messagesSent = 0] = traffic;
   return {
     subscriptions,
     subscriptionBytes,
@@ -202,5 +209,9 @@ function figuresOf(list: readonly number[]): SessionFigures | undefined {
     unsentBytes,
     expirySeconds,
     keepAliveMs,
+    bytesReceived,
+    bytesSent,
+    messagesReceived,
+    messagesSent,
   };
 }

@@ -1,5 +1,5 @@
 /** The events of clients, in sentences for operators. */
-import type { CloseCause } from '../data-plane/addon.ts';
+import type { CloseCause, DropReason } from '../data-plane/addon.ts';
 import type { ClientInfo } from '../sessions/session-record.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
@@ -35,6 +35,25 @@ export function disconnectedDetail(cause: CloseCause, reasonCode: number): strin
   if (reasonCode === ReasonCode.success)
     return 'The connection was lost: the client, a proxy or the network closed it without a DISCONNECT.';
   return sentence(reasonCode);
+}
+
+const drops: Readonly<Partial<Record<DropReason, string>>> = {
+  outboxFull: 'they had QoS 0, and it did not read fast enough, or was away',
+  queueFull: 'its queue was full (sessionQueueMessagesMax, sessionQueueBytesMax)',
+  allQueuesFull: 'the queues of all sessions were full (sessionsTotalBytesMax)',
+  tooLarge: 'they were larger than its Maximum Packet Size',
+  expired: 'their Message Expiry Interval had passed',
+  unreadable: 'they could not be read back from the disk',
+};
+
+export function droppedDetail(messages: number, why: DropReason): string {
+  const count = messages === 1 ? 'One message' : `${messages.toLocaleString('en')} messages`;
+  return `${count} dropped: ${drops[why] ?? why}.`;
+}
+
+/** In the words of the metrics: outbox_full. */
+export function shownDropReason(why: DropReason): string {
+  return why.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function sentence(reasonCode: number): string {

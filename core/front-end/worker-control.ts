@@ -157,6 +157,11 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
         this.#post({ type: 'traced', record }, record);
         break;
       }
+      case EventKind.dropped: {
+        const records = bytes.slice();
+        this.#post({ type: 'dropped', records }, records);
+        break;
+      }
       case EventKind.lookedUp:
         this.#lookUps.get(value)?.(bytes.slice());
         this.#lookUps.delete(value);

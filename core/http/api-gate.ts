@@ -13,7 +13,7 @@ import { isPublicName } from '../front-end/origin.ts';
 import type { ApiCaller } from '../security/api-caller.ts';
 import { type ApiScope, isApiKey } from '../security/api-keys.ts';
 import type { SignInRefusal } from '../security/sign-in.ts';
-import { type Header, type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
+import type { Header, HttpAnswer, HttpQuestion } from './answer.ts';
 import { problem } from './problem.ts';
 import type { Right, SiteSource } from './route.ts';
 
@@ -199,5 +199,5 @@ function challenge(error?: string): Header {
 }
 
 function closed(sentence: string): HttpAnswer {
-  return textAnswer('403 Forbidden', `${sentence}\n`);
+  return problem(403, sentence);
 }

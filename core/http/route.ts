@@ -17,7 +17,7 @@ import type { ApiCaller } from '../security/api-caller.ts';
 import type { ApiKeys, ApiScope } from '../security/api-keys.ts';
 import type { Ban, BanKind, BanRequest } from '../security/bans.ts';
 import type { HttpCredentials, SignInRefusal } from '../security/sign-in.ts';
-import type { ClientEvent } from '../sessions/client-history.ts';
+import type { ClientEvent, DropsOfClient } from '../sessions/client-history.ts';
 import type { ClientPage, ClientQuery, ClientState } from '../sessions/client-list.ts';
 import type { Trace, TraceRequest } from '../tracing/traces.ts';
 import type { HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
@@ -36,6 +36,15 @@ export interface ListeningPorts {
 /** Undefined stands for the host program. */
 export interface ClientMatch extends MatchRow {
   readonly clientId: string | undefined;
+}
+
+export type SlowOrder = 'delay' | 'drops';
+
+/** What waits for a client is known of those for which most waits. */
+export interface SlowClient extends Partial<SlowRow> {
+  readonly clientId: string;
+  /** Undefined: it got all messages, as far as its events reach. */
+  readonly drops: DropsOfClient | undefined;
 }
 
 /** What routes ask the broker for. All throw or reject while it does not run, which is answered with 503. */
@@ -88,8 +97,13 @@ export interface SiteSource {
   ban(request: BanRequest, by: ApiCaller): Ban;
   /** False: there was no such ban. Errors: as Bans.remove(). */
   liftBan(kind: BanKind, value: string, by: ApiCaller): boolean;
-  /** Clients for which most waits, those first whose connection takes nothing for longest. */
-  slow(max: number): Promise<readonly (SlowRow & { readonly clientId: string })[]>;
+  /** Undefined: it got all messages, as far as its events reach. */
+  dropsOf(clientId: string): DropsOfClient | undefined;
+  /**
+   * Clients for which most waits, those first whose connection takes nothing for longest; or those that did not get most
+   * messages.
+   */
+  slow(max: number, order: SlowOrder): Promise<readonly SlowClient[]>;
   matches(
     topic: string,
     max: number,
@@ -113,8 +127,11 @@ export interface SiteSource {
   /** False: there is no such trace. */
   stopTrace(id: string, by: ApiCaller): boolean;
   deleteTrace(id: string, by: ApiCaller): boolean;
-  /** Its lines, from this one on; undefined: there is no room for another stream. */
-  streamTrace(trace: Trace, next: number): StreamedBody | undefined;
+  /**
+   * Its lines, from this one on, with the payloads of the topics that `mayRead` allows; undefined: there is no room for
+   * another stream.
+   */
+  streamTrace(trace: Trace, next: number, mayRead: (topic: string) => boolean): StreamedBody | undefined;
   /** On all nodes, until the configuration is read again. */
   setLogLevel(level: LogLevel, by: ApiCaller): void;
   /** Gives how many clients are there to be told to go. */

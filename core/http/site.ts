@@ -63,15 +63,11 @@ export class Site {
     if (method === 'options' && path === eventsPath) return eventsPreflight(question, this.#config);
     const found = this.#routes.find(method, path);
     if (found !== undefined) {
-      return 'route' in found ? this.#handle(found, question) : methodNotAllowed(found.methods);
+      return 'route' in found ? this.#handle(found, question) : methodNotAllowed(path, found.methods);
     }
-    if (method !== 'get' && method !== 'head') return methodNotAllowed(['get', 'head']);
-    return (
-      pageAnswer(this.#pages, question) ??
-      apiNotFound(path) ??
-      notFoundAnswer(this.#pages, question) ??
-      notFound()
-    );
+    if (isOfApi(path)) return apiNotFound();
+    if (method !== 'get' && method !== 'head') return methodNotAllowed(path, ['get', 'head']);
+    return pageAnswer(this.#pages, question) ?? notFoundAnswer(this.#pages, question) ?? notFound();
   }
 
   #handle(found: Found, question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
@@ -273,14 +269,20 @@ function upgradeRequired(): HttpAnswer {
   return textAnswer('426 Upgrade Required', hint, ['sec-websocket-version', '13']);
 }
 
-function methodNotAllowed(methods: readonly string[]): HttpAnswer {
+function methodNotAllowed(path: string, methods: readonly string[]): HttpAnswer {
   const allowed = methods.map((method) => method.toUpperCase()).join(', ');
-  return textAnswer('405 Method Not Allowed', `Only ${allowed} is supported here.\n`, ['allow', allowed]);
+  const sentence = `Only ${allowed} is supported here.`;
+  return isOfApi(path)
+    ? problem(405, sentence, ['allow', allowed])
+    : textAnswer('405 Method Not Allowed', `${sentence}\n`, ['allow', allowed]);
 }
 
-function apiNotFound(path: string): HttpAnswer | undefined {
-  if (!path.startsWith('/api/v1/')) return undefined;
+function apiNotFound(): HttpAnswer {
   return problem(404, 'There is no such route: /api/v1/openapi.json lists all routes.');
+}
+
+function isOfApi(path: string): boolean {
+  return path === '/api/v1' || path.startsWith('/api/v1/') || path === eventsPath;
 }
 
 function notFound(): HttpAnswer {
@@ -288,5 +290,5 @@ function notFound(): HttpAnswer {
 }
 
 function busy(): HttpAnswer {
-  return textAnswer('503 Service Unavailable', 'The broker is busy.\n', ['retry-after', '1']);
+  return problem(503, 'The broker is busy: try again.', ['retry-after', '1']);
 }

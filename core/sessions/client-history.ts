@@ -4,15 +4,18 @@
  *     client identifier -> [ connected | subscription refused | disconnected, with the reason | ... ]   the last 32
  *
  * A client that has left is remembered for an hour. All together may have so many events (`clientEventsMax`); then those
- * of the client of which nothing was heard for longest go first. Clients are in the order of their last event.
+ * of the client of which nothing was heard for longest go first. Clients are in the order of their last event. Messages
+ * that a client does not get for one reason are one event, until something else happens to it.
  */
 import type { Limits } from '../config/limits.ts';
 import type { Clock } from './timers.ts';
 
-const clientEventKinds = [
+export const clientEventKinds = [
   'connected',
   'refused',
+  'reauthenticated',
   'subscriptionRefused',
+  'dropped',
   'disconnectAsked',
   'subscribeAsked',
   'unsubscribeAsked',
@@ -24,10 +27,21 @@ export interface ClientEvent {
   /** Of the wall clock. */
   readonly atMs: number;
   readonly kind: ClientEventKind;
-  /** The specification's name of the reason code; undefined where there is none. */
+  /** The specification's name of the reason code, or why messages were dropped; undefined where there is none. */
   readonly reason?: string | undefined;
   /** A sentence for people. */
   readonly detail: string;
+  /** Of `dropped`: how many since when, of the wall clock. */
+  readonly messages?: number;
+  readonly sinceMs?: number;
+}
+
+/** A client that did not get messages, while its events are kept. */
+export interface DropsOfClient {
+  readonly messages: number;
+  /** Of the last one, of the wall clock. */
+  readonly atMs: number;
+  readonly reason: string;
 }
 
 export interface ClientHistoryOptions {
@@ -43,6 +57,7 @@ interface Remembered {
   readonly events: ClientEvent[];
   /** On the clock; undefined while the client is connected. */
   leftAtMs: number | undefined;
+  drops: DropsOfClient | undefined;
   before: Remembered | undefined;
   behind: Remembered | undefined;
 }
@@ -72,17 +87,65 @@ export class ClientHistory {
     return remembered === undefined || this.#isOld(remembered) ? undefined : remembered.events;
   }
 
+  /** Undefined: it got all messages, as far as its events reach. */
+  dropsOf(clientId: string): DropsOfClient | undefined {
+    const remembered = this.#byClient.get(clientId);
+    return remembered === undefined || this.#isOld(remembered) ? undefined : remembered.drops;
+  }
+
+  /** Those of most first, at most `max`. */
+  mostDrops(max: number): (DropsOfClient & { readonly clientId: string })[] {
+    const all = [];
+    for (const remembered of this.#byClient.values()) {
+      const { clientId, drops } = remembered;
+      if (drops !== undefined && !this.#isOld(remembered)) all.push({ ...drops, clientId });
+    }
+    return all.sort((a, b) => b.messages - a.messages).slice(0, max);
+  }
+
   /** `isHere`: whether the client is connected after it. */
   add(clientId: string, kind: ClientEventKind, isHere: boolean, detail: string, reason?: string): void {
+    this.#push(this.#noticed(clientId, isHere), { atMs: this.#options.now(), kind, reason, detail });
+  }
+
+  /** The client did not get messages. `detailOf`: a sentence about so many. */
+  dropped(
+    clientId: string,
+    isHere: boolean,
+    messages: number,
+    reason: string,
+    detailOf: (messages: number) => string,
+  ): void {
+    const remembered = this.#noticed(clientId, isHere);
+    const { events, drops } = remembered;
+    const atMs = this.#options.now();
+    remembered.drops = { messages: (drops?.messages ?? 0) + messages, atMs, reason };
+    const last = events.findLastIndex((event) => event.kind !== 'dropped' || event.reason === reason);
+    const before = events[last]?.kind === 'dropped' ? events.splice(last, 1)[0] : undefined;
+    if (before !== undefined) this.#count--;
+    const all = (before?.messages ?? 0) + messages;
+    const sinceMs = before?.sinceMs ?? atMs;
+    this.#push(remembered, { atMs, kind: 'dropped', reason, detail: detailOf(all), messages: all, sinceMs });
+  }
+
+  /** The client is the last of which something was heard. */
+  #noticed(clientId: string, isHere: boolean): Remembered {
     const known = this.#byClient.get(clientId);
     const remembered = known ?? this.#remember(clientId);
     if (known !== undefined) {
-      if (this.#isOld(known)) this.#count -= known.events.splice(0).length;
+      if (this.#isOld(known)) {
+        this.#count -= known.events.splice(0).length;
+        known.drops = undefined;
+      }
       this.#unlink(known);
     }
     this.#append(remembered);
     remembered.leftAtMs = isHere ? undefined : this.#options.clock.nowMs();
-    remembered.events.push({ atMs: this.#options.now(), kind, reason, detail });
+    return remembered;
+  }
+
+  #push(remembered: Remembered, event: ClientEvent): void {
+    remembered.events.push(event);
     this.#count++;
     if (remembered.events.length > eventsPerClientMax) {
       remembered.events.shift();
@@ -93,7 +156,8 @@ export class ClientHistory {
 
   #remember(clientId: string): Remembered {
     const events: ClientEvent[] = [];
-    const remembered = { clientId, events, leftAtMs: undefined, before: undefined, behind: undefined };
+    const nothing = { leftAtMs: undefined, drops: undefined, before: undefined, behind: undefined };
+    const remembered: Remembered = { clientId, events, ...nothing };
     this.#byClient.set(clientId, remembered);
     return remembered;
   }

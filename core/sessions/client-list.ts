@@ -22,6 +22,8 @@ export interface ClientQuery {
   readonly limit: number;
   readonly isConnected?: boolean | undefined;
   readonly username?: string | undefined;
+  /** A part of the user name, ignoring case. */
+  readonly usernamePart?: string | undefined;
   /** A part of the client identifier, ignoring case. */
   readonly clientIdPart?: string | undefined;
   readonly remoteAddress?: string | undefined;
@@ -59,9 +61,11 @@ export function pageOf<Session extends Listed>(
 function matcherOf(query: Omit<ClientQuery, 'after' | 'limit'>): (session: Listed) => boolean {
   const { isConnected, username, remoteAddress, protocolVersion } = query;
   const part = query.clientIdPart?.toLowerCase();
+  const usernamePart = query.usernamePart?.toLowerCase();
   return ({ client, connection }) =>
     (isConnected === undefined || isConnected === (connection !== undefined)) &&
     (username === undefined || client.username === username) &&
+    (usernamePart === undefined || client.username?.toLowerCase().includes(usernamePart) === true) &&
     (remoteAddress === undefined || client.remoteAddress === remoteAddress) &&
     (protocolVersion === undefined || client.protocolVersion === protocolVersion) &&
     (part === undefined || client.clientId.toLowerCase().includes(part));

@@ -9,7 +9,7 @@
  * until it is deleted, or a new trace needs the room; an hour at most.
  */
 import { randomBytes } from 'node:crypto';
-import type { DropReason } from '../data-plane/addon.ts';
+import { shownDropReason } from '../front-end/client-event-details.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
 import { type TraceRecord, wallClockMs } from './trace-record.ts';
@@ -26,6 +26,14 @@ export interface TraceRequest {
 
 export type TraceEnd = 'time' | 'size' | 'asked';
 
+/** An event of a trace. */
+export interface TraceLine {
+  /** A JSON object, without the payload. */
+  readonly text: string;
+  /** Of the payload: the members of the object. Undefined: there is none. */
+  readonly payload?: { readonly topic: string; readonly members: string };
+}
+
 /** A trace, as others see it. */
 export interface Trace {
   readonly id: string;
@@ -35,8 +43,7 @@ export interface Trace {
   readonly payloadBytesMax: number;
   /** Undefined: it goes on. */
   readonly endedBy: TraceEnd | undefined;
-  /** Of JSON, each without the end of the line. */
-  readonly lines: readonly string[];
+  readonly lines: readonly TraceLine[];
   readonly bytes: number;
 }
 
@@ -54,7 +61,7 @@ export interface TracesOptions {
 interface Kept extends Trace {
   readonly index: number;
   readonly request: TraceRequest;
-  readonly lines: string[];
+  readonly lines: TraceLine[];
   readonly listeners: Set<() => void>;
   bytes: number;
   endedBy: TraceEnd | undefined;
@@ -62,6 +69,14 @@ interface Kept extends Trace {
 }
 
 const keptMs = 3_600_000;
+
+/** The line as whoever may read these topics sees it: JSON, without the end of the line. */
+export function shownLine({ text, payload }: TraceLine, mayRead: (topic: string) => boolean): string {
+  if (payload === undefined) return text;
+  return `${text.slice(0, -1)},${mayRead(payload.topic) ? payload.members : payloadWithheld}}`;
+}
+
+const payloadWithheld = '"payload_withheld":true';
 
 export class Traces {
   readonly #options: TracesOptions;
@@ -169,10 +184,19 @@ export class Traces {
 
   record(record: TraceRecord): void {
     const atMs = wallClockMs(record.atNs);
-    for (const trace of this.#of(record.traces)) this.#add(trace, atMs, this.#shown(trace, record));
+    for (const trace of this.#of(record.traces)) {
+      const { payloadBytesMax, mayReceive } = trace.request;
+      const { topic, payload } = record;
+      const hasPayload = payloadBytesMax > 0 && record.kind !== 'missed';
+      const isShown = hasPayload && mayReceive(topic);
+      const what = this.#shown(record);
+      if (isShown)
+        this.#add(trace, atMs, what, { topic, members: membersOf(payload.subarray(0, payloadBytesMax)) });
+      else this.#add(trace, atMs, hasPayload ? { ...what, payload_withheld: true } : what);
+    }
   }
 
-  #shown({ request }: Kept, record: TraceRecord): Readonly<Record<string, unknown>> {
+  #shown(record: TraceRecord): Readonly<Record<string, unknown>> {
     const { kind, session, origin, topic, qos, retain, payloadBytes, reasonCode, why } = record;
     if (kind === 'missed') return { event: 'missed', messages: payloadBytes };
     const isOut = kind !== 'published' && kind !== 'refused';
@@ -185,10 +209,7 @@ export class Traces {
       retain,
       payload_size: payloadBytes,
       ...(kind === 'refused' ? { reason: reasonCodeName(reasonCode) } : {}),
-      ...(why === 'none' ? {} : { reason: shownReason(why) }),
-      ...(request.payloadBytesMax > 0 && request.mayReceive(topic)
-        ? shownPayload(record.payload.subarray(0, request.payloadBytesMax))
-        : {}),
+      ...(why === 'none' ? {} : { reason: shownDropReason(why) }),
     };
   }
 
@@ -198,14 +219,20 @@ export class Traces {
     );
   }
 
-  #add(trace: Kept, atMs: number, what: Readonly<Record<string, unknown>>): void {
-    const line = JSON.stringify({ at: new Date(atMs).toISOString(), ...what });
-    if (trace.bytes + line.length > this.#options.bytesMax) {
+  #add(
+    trace: Kept,
+    atMs: number,
+    what: Readonly<Record<string, unknown>>,
+    payload?: NonNullable<TraceLine['payload']>,
+  ): void {
+    const text = JSON.stringify({ at: new Date(atMs).toISOString(), ...what });
+    const bytes = text.length + (payload === undefined ? 0 : payload.members.length + 1);
+    if (trace.bytes + bytes > this.#options.bytesMax) {
       this.#end(trace, 'size');
       return;
     }
-    trace.lines.push(line);
-    trace.bytes += line.length;
+    trace.lines.push(payload === undefined ? { text } : { text, payload });
+    trace.bytes += bytes;
     for (const told of trace.listeners) told();
   }
 
@@ -232,12 +259,12 @@ export class Traces {
   }
 }
 
-/** In the words of the metrics: outbox_full. */
-function shownReason(why: DropReason): string {
-  return why.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Such as: "payload":"40-30","payload_encoding":"plain" */
+function membersOf(payload: Uint8Array): string {
+  return JSON.stringify(shownPayload(payload)).slice(1, -1);
+}
 
 function shownPayload(payload: Uint8Array): Readonly<Record<string, string>> {
   try {

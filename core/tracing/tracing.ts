@@ -66,7 +66,7 @@ export class Tracing {
       startTrace: (request, by) => this.#start(request, by),
       stopTrace: (id, by) => this.#end(this.#traces.stop(id), id, by),
       deleteTrace: (id, by) => this.#end(this.#traces.delete(id), id, by),
-      streamTrace: (trace, next) => this.#stream(trace, next),
+      streamTrace: (trace, next, mayRead) => this.#stream(trace, next, mayRead),
     };
   }
 
@@ -118,12 +118,13 @@ export class Tracing {
     return isKnown;
   }
 
-  #stream(trace: Trace, next: number): TraceStream | undefined {
+  #stream(trace: Trace, next: number, mayRead: (topic: string) => boolean): TraceStream | undefined {
     if (this.#streams.size >= streamsMax) return undefined;
     const { clock, limits } = this.#options;
     const stream = new TraceStream(trace, next, {
       clock,
       heartbeatMs: Math.min(heartbeatMsMax, limits.httpIdleTimeoutMs / 3),
+      mayRead,
       listen: (told) => this.#traces.listen(trace.id, told),
       closed: () => void this.#streams.delete(stream),
     });

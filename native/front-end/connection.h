@@ -104,6 +104,14 @@ struct Introduction {
   bool isWebSocket = false;
 };
 
+// Of a client since it connected.
+struct Traffic {
+  uint64_t bytesReceived = 0;
+  uint64_t bytesSent = 0;
+  uint64_t messagesReceived = 0;  // PUBLISH packets, also refused ones
+  uint64_t messagesSent = 0;      // likewise, that were handed to its socket
+};
+
 struct Connection {
   uint32_t slot = 0;
   uint32_t generation = 0;  // of the slot
@@ -144,6 +152,7 @@ struct Connection {
   std::unique_ptr<const std::string> topicPrefix;    // of all its topics, which the client does not see; nullptr: none
   std::unique_ptr<Introduction> introduction;        // nullptr: packet control knows it
   void* socket = nullptr;                            // the transport's own
+  Traffic traffic;
 };
 
 }  // namespace rally

@@ -29,6 +29,7 @@ enum class EventKind : uint8_t {
   traced,          // something that is looked at more closely (a record: watch.h); some of them in a second
   slotsTaken,      // slots that this worker was to take are served here (value: the number of their move)
   workerGone,      // nothing is left here of a worker that is gone for good (value: worker)
+  dropped,         // sessions that did not get messages in the last second (records: drops.h)
   count,
 };
 

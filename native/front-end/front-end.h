@@ -67,6 +67,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   void receive(Connection& connection, Bytes chunk) {
     if (connection.phase >= Phase::ending || connection.pausedBy.isOver()) return;
     if (rightsOf(connection.kind).isCounted) counters_.add(Counter::bytesReceived, chunk.size());
+    connection.traffic.bytesReceived += chunk.size();
     connection.lastReceivedMs = nowMs_;
     const Reason reason = connection.input.feed(chunk, rulesOf(connection), FrameSink{*this, connection});
     if (reason == Reason::packetTooLarge && connection.phase == Phase::awaitingConnect && beginsConnectOf5(chunk)) {

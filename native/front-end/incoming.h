@@ -55,6 +55,7 @@ class Incoming {
     // Also for a refused message: its client relies on the alias, and programs decide about each message.
     if (publish.topicAlias != 0 && !isByAlias) reason = setAlias(connection, publish.topicAlias, publish.topic);
     if (isError(reason)) return fail(connection, reason);
+    connection.traffic.messagesReceived++;
     if (isReserved && !rights.mayUseReservedTopics) return refusePublish(connection, publish, Reason::notAuthorized);
     if (isDenied) return refuseDenied(connection, publish, events);
     if (!isReserved) counters_.add(Counter::publishReceived);

@@ -22,6 +22,7 @@ struct SessionFigures {
   size_t unsentBytes;  // to the client, that its socket has not taken
   uint32_t expirySeconds;
   uint32_t keepAliveMs;
+  Traffic traffic;  // of its connection; 0: there is none
 };
 
 class Inspection {
@@ -41,7 +42,8 @@ class Inspection {
             .qos2Pending = session.unfinished->received.all.size(),
             .unsentBytes = connection ? connection->outbox.bytes() + connection->unsentBytes : 0,
             .expirySeconds = session.expirySeconds,
-            .keepAliveMs = connection ? connection->keepAliveMs : 0};
+            .keepAliveMs = connection ? connection->keepAliveMs : 0,
+            .traffic = connection ? connection->traffic : Traffic()};
   }
 
   // The sessions with the largest queues, and those whose sockets accept nothing, at most `max` of each, some of them

@@ -22,6 +22,7 @@
 #include "../wire/publish-writer.h"
 #include "alias-account.h"
 #include "connection.h"
+#include "drops.h"
 #include "tenant-topics.h"
 #include "watch.h"
 #ifdef RALLYMQ_FAULTS
@@ -135,6 +136,7 @@ class Outbound {
     if (holding_.hasAny()) holding_.drain(&HeldOutput::place, [&](HeldOutput& held) { releaseHeld(held); });
   }
   Journal& journal() { return journal_; }
+  Drops& drops() { return drops_; }
   // The exchange under this packet identifier is complete.
   void settle(Session& session, const Delivery& delivery, uint16_t packetId) {
     const bool isNumbered = delivery.qos == 2 && session.durable && journal_.isOn();
@@ -313,7 +315,7 @@ class Outbound {
       return;
     }
     if (qos == 0 && !hasPlace) {
-      counters_.add(Counter::droppedQos0);
+      countDrop(session, Counter::droppedQos0, DropReason::outboxFull);
       if (share != 0) journal_.settle(session, publication.logId, true);
       return;
     }
@@ -394,7 +396,8 @@ class Outbound {
       const Delivery delivery = session.queue.take(sessions_.held());
       counters_.subtract(Counter::queued);
       if (hasExpired || isLost) {
-        counters_.add(hasExpired ? Counter::droppedExpired : Counter::droppedUnreadable);
+        if (hasExpired) countDrop(session, Counter::droppedExpired, DropReason::expired);
+        else countDrop(session, Counter::droppedUnreadable, DropReason::unreadable);
         noteLost(session, delivery, hasExpired ? DropReason::expired : DropReason::unreadable);
         journal_.settle(session, delivery);
         continue;
@@ -433,6 +436,8 @@ class Outbound {
 
   void write(Connection& connection) {
     if (rightsOf(connection.kind).isCounted) counters_.add(Counter::bytesSent, connection.outbox.bytes());
+    connection.traffic.bytesSent += connection.outbox.bytes();
+    connection.traffic.messagesSent += connection.outbox.messages();
     connection.transport->write(connection);
   }
 
@@ -590,7 +595,7 @@ class Outbound {
       head = &writer_.head(publication, connection.version, qos, ids, use);
     }
     if (!isTooLarge()) return head;
-    counters_.add(Counter::droppedTooLarge);  // [MQTT-3.1.2-25]
+    countDrop(session, Counter::droppedTooLarge, DropReason::tooLarge);  // [MQTT-3.1.2-25]
     return nullptr;
   }
 
@@ -647,8 +652,16 @@ class Outbound {
   // Whether window and queue have room for this many bytes more; if not, counts the message as dropped.
   bool mayKeep(Session& session, size_t bytes, size_t growthBytes, uint8_t qos, uint32_t share) {
     if (sessions_.fits(session, bytes, share != 0)) return hasRoomInAll(session, bytes + growthBytes);
-    counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
+    countFullQueue(session, qos);
     return false;
+  }
+  void countDrop(Session& session, Counter counter, DropReason why) {
+    counters_.add(counter);
+    drops_.note(session, why);
+  }
+  void countFullQueue(Session& session, uint8_t qos) {
+    if (qos == 0) countDrop(session, Counter::droppedQos0, DropReason::outboxFull);
+    else countDrop(session, Counter::droppedQueueFull, DropReason::queueFull);
   }
   bool hasRoomInAll(Session& session, size_t bytes) {
     return sessions_.hasRoom(bytes) || findRoomInAll(session, bytes);
@@ -657,11 +670,12 @@ class Outbound {
   bool findRoomInAll(Session& session, size_t bytes) {
     Session* const payer = sessions_.payerFor(session, bytes);
     if (payer) {
-      sessions_.charge(*payer, bytes);
+      if (const uint32_t dropped = sessions_.charge(*payer, bytes); dropped > 0)
+        drops_.note(*payer, DropReason::allQueuesFull, dropped);
       noteRoom(*payer);
     }
     if ((payer || sessions_.isSmall(session, bytes)) && sessions_.hasReserve(bytes)) return true;
-    counters_.add(Counter::droppedTotalFull);
+    countDrop(session, Counter::droppedTotalFull, DropReason::allQueuesFull);
     return false;
   }
   // A retained message does not count in the session while it waits. One at a time enters the window in any case.
@@ -678,7 +692,7 @@ class Outbound {
            {.message = publication.keep(), .subscriptionIds = ids, .qos = qos, .retain = retain, .share = share});
       return;
     }
-    counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
+    countFullQueue(session, qos);
     if (qos > 0 || share != 0) journal_.settle(session, publication.logId, share != 0);
   }
   // Whether the rules have changed since the message was queued, and no longer allow it.
@@ -728,6 +742,7 @@ class Outbound {
   Journal& journal_;
   Watch& watch_;
   ConnectionEnder& ender_;
+  Drops drops_;
   Arena arena_;
   AliasAccount aliases_;
   PublishWriter writer_;

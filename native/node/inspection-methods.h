@@ -37,7 +37,9 @@ inline napi_value figuresOf(napi_env env, napi_callback_info info) {
   const SessionFigures figures = Inspection::figuresOf(*session);
   for (const size_t figure :
        {figures.subscriptions, figures.subscriptionBytes, figures.queued, figures.inFlight, figures.heldBytes,
-        figures.qos2Pending, figures.unsentBytes, size_t(figures.expirySeconds), size_t(figures.keepAliveMs)})
+        figures.qos2Pending, figures.unsentBytes, size_t(figures.expirySeconds), size_t(figures.keepAliveMs),
+        size_t(figures.traffic.bytesReceived), size_t(figures.traffic.bytesSent),
+        size_t(figures.traffic.messagesReceived), size_t(figures.traffic.messagesSent)})
     list.number(double(figure));
   return list.value();
 }

@@ -87,13 +87,15 @@ class SessionAccount {
     Session* const largest = ranking_.largest();
     return largest && (bucket == 0 || bucket + 1 < largest->place.bucket()) ? largest : nullptr;
   }
-  // The payer loses its newest messages, until the bytes fit or a number of entries are gone.
-  void charge(Session& payer, size_t bytes) {
-    for (int i = 0; i < chargedMax && !hasRoom(bytes); i++) {
+  // The payer loses its newest messages, until the bytes fit or a number of entries are gone. Gives how many.
+  uint32_t charge(Session& payer, size_t bytes) {
+    uint32_t dropped = 0;
+    for (; dropped < chargedMax && !hasRoom(bytes); dropped++) {
       if (!dropNewest(payer)) break;
       counters_.add(Counter::droppedTotalFull);
     }
     settle(payer);
+    return dropped;
   }
   // At most `max` of the sessions that hold most: `visit(session)`.
   template <class Visit>
@@ -113,7 +115,7 @@ class SessionAccount {
   // A few dozen identifiers, which are part of the size of a session (core/config/limits.ts).
   static constexpr size_t fewPacketIdBytes = 256;
   // Entries that one message takes from the largest: about 5 us.
-  static constexpr int chargedMax = 64;
+  static constexpr uint32_t chargedMax = 64;
 
   size_t easyBytesMax() const { return limits_.sessionsTotalBytesMax - limits_.sessionsTotalBytesMax / 8; }
 

@@ -88,6 +88,8 @@ struct Session {
   uint32_t subscriptionsEpoch = 1;         // the rules by which all its subscriptions were judged ...
   uint32_t queueEpoch = 1;                 // ... and those by which all that waits was let through; 0: by none
   uint32_t standing = 0;                   // among the members of shares (front-end/share-members.h); 0: in none
+  uint32_t dropped = 0;                    // messages that it did not get, on this worker ...
+  uint32_t dropsNotedIn = 0;               // ... and the second in which the last were noted (front-end/drops.h)
 
   bool isPersistent() const { return expirySeconds > 0; }
   // Bytes of published messages in the window and the queue together, as sessionQueueBytesMax counts.
@@ -115,6 +117,6 @@ struct Session {
     return true;
   }
 };
-static_assert(sizeof(Session) == 160);
+static_assert(sizeof(Session) == 168);
 
 }  // namespace rally

@@ -285,7 +285,8 @@ class Worker {
       }
       case rally::EventKind::ended: FAIL("a connection was ended"); break;
       case rally::EventKind::gone: engine_.frontEnd().release(engine_.frontEnd().connection(event.slot)); break;
-      case rally::EventKind::closed: break;  // nobody waits for it
+      case rally::EventKind::closed:
+      case rally::EventKind::dropped: break;  // nobody waits for it
       default: FAIL("an event that nothing here brings about");
     }
   }

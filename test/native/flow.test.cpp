@@ -181,6 +181,55 @@ TEST("flow: the session's queue is bounded in bytes; an absent session drops QoS
   CHECK_EQ(broker.sessionOf(away)->queue.bytes(), 0);
 }
 
+TEST("flow: who does not get messages is reported once a second, with their number and why the first was dropped") {
+  Limits limits;
+  limits.sessionQueueMessagesMax = 3;
+  HandDrivenBroker broker(2, limits);
+  Client& publisher = broker.connected("p", 0);
+  Client& away = broker.connected("away", 1);
+  Client& small = broker.connected("small", 1, {.version = 5, .maximumPacketSize = 50});
+  for (Client* each : {&away, &small}) each->subscribe("#", 1);
+  broker.settle();
+  away.drop();
+  broker.settle();
+  const auto reported = [&] {
+    broker.advanceTime(1'000);
+    broker.settle();
+    std::vector<std::tuple<uint64_t, uint32_t, DropReason>> rows;
+    for (const auto& bytes : std::exchange(broker.drops, {})) {
+      for (size_t at = 0; at < bytes.size(); at += 16) {
+        uint64_t session = 0;
+        uint32_t messages = 0;
+        std::memcpy(&session, bytes.data() + at, 8);
+        std::memcpy(&messages, bytes.data() + at + 8, 4);
+        rows.emplace_back(session, messages, DropReason(bytes[at + 12]));
+      }
+    }
+    std::sort(rows.begin(), rows.end());
+    return rows;
+  };
+  CHECK(reported().empty());
+  for (int i = 0; i < 10; i++) publisher.publish("t", std::string(100, 'x'), 1);
+  publisher.publish("t", "x", 0);
+  broker.settle();
+  const uint64_t awayKey = broker.sessionOf(away)->key;
+  const uint64_t smallKey = broker.sessionOf(small)->key;
+  auto expected = std::vector{std::tuple{awayKey, uint32_t(8), DropReason::queueFull},
+                              std::tuple{smallKey, uint32_t(10), DropReason::tooLarge}};
+  std::sort(expected.begin(), expected.end());
+  CHECK(reported() == expected);
+  CHECK(reported().empty());
+  publisher.publish("t", "x", 0);
+  broker.settle();
+  CHECK((reported() == std::vector{std::tuple{awayKey, uint32_t(1), DropReason::outboxFull}}));
+  // Its traffic is that of its connection.
+  const Traffic& traffic = broker.sessionOf(small)->connection->traffic;
+  CHECK_EQ(traffic.messagesSent, small.received.size());
+  CHECK_EQ(traffic.messagesReceived, 0);
+  CHECK(traffic.bytesReceived > 0 && traffic.bytesSent > traffic.messagesSent);
+  CHECK_EQ(broker.sessionOf(publisher)->connection->traffic.messagesReceived, 12);
+}
+
 TEST("flow: a session that ends with its connection queues nothing while it is away") {
   HandDrivenBroker broker(1);
   Client& publisher = broker.connected("p", 0);

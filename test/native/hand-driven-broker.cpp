@@ -670,6 +670,7 @@ void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
     case EventKind::slotsTaken: taken.insert(event.value); break;
     case EventKind::workerGone: forgotten.insert({worker.engine.index(), unsigned(event.value)}); break;
     case EventKind::publishDenied: denied.emplace_back(event.bytes.begin(), event.bytes.end()); break;
+    case EventKind::dropped: drops.push_back(event.bytes); break;
     default: FAIL("an unknown event");
   }
 }

@@ -55,6 +55,7 @@ export const quietSource: SiteSource = {
   isBanned: () => false,
   ban: ({ kind, value, reason = '', expiresAt }) => ({ kind, value, reason, expiresAt, origin: 'hand' }),
   liftBan: () => false,
+  dropsOf: () => undefined,
   slow: () => Promise.resolve([]),
   matches: () => Promise.resolve({ count: 0, rows: [] }),
   retainedTopics: () => Promise.resolve({ areAll: true, rows: [] }),

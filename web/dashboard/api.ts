@@ -37,9 +37,9 @@ export async function askMetrics(): Promise<string> {
   return await (await request('metrics', 'GET')).text();
 }
 
-/** A file or a stream. Errors: as ask(). */
+/** A file or a stream; `path`: below the root of the site. Errors: as ask(). */
 export async function open(path: string, headers = {}, signal?: AbortSignal): Promise<Response> {
-  return await request(`api/v1/${path}`, 'GET', undefined, headers, signal);
+  return await request(path, 'GET', undefined, headers, signal);
 }
 
 async function request(

@@ -1,9 +1,9 @@
-/** The list of clients: found by a part of their identifiers, a page at a time. */
-import { byId, make } from '../shared/dom.ts';
+/** The list of clients: found by identifier, user or address, a page at a time; all that are found can be saved as a file. */
+import { byId, make, numberFormat, shownName } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import { shownAge } from './format.ts';
 import { askNodes, type ClusterNode } from './nodes.ts';
-import { clientLink, debounced, showRows, type View } from './parts.ts';
+import { attempt, clientLink, debounced, saveFile, showRows, type View } from './parts.ts';
 
 export interface Client {
   readonly clientid: string;
@@ -21,9 +21,13 @@ export interface Client {
 }
 
 const rowsPerPage = 50;
+const exportRowsPerPage = 1_000;
+/** What the text is looked for in, as the API names it. */
+const searches: readonly string[] = ['like_clientid', 'like_username', 'ip_address'];
 export const versions = { 3: '3.1', 4: '3.1.1', 5: '5.0' } as const;
 
 export class Clients implements View {
+  readonly #by = byId<HTMLSelectElement>('clients-by');
   readonly #search = byId<HTMLInputElement>('clients-search');
   readonly #state = byId<HTMLSelectElement>('clients-state');
   readonly #node = byId<HTMLSelectElement>('clients-node');
@@ -44,13 +48,22 @@ export class Clients implements View {
       look();
     });
     this.#search.addEventListener('input', debounced(look));
+    this.#by.addEventListener('change', look);
     this.#state.addEventListener('change', look);
+    byId('clients-export').addEventListener('click', () => {
+      void attempt(byId('clients-said'), () => this.#export());
+    });
     this.#node.addEventListener('change', look);
     this.#more.addEventListener('click', () => void this.#showMore().catch(onFailed));
   }
 
-  show(): void {
+  /** `detail`: what to search for, such as ip_address/192.0.2.1. */
+  show(detail: string): void {
     this.#isLonger = false;
+    const [by = '', ...text] = detail.split('/');
+    if (!searches.includes(by)) return;
+    this.#by.value = by;
+    this.#search.value = text.join('/');
   }
 
   /**
@@ -97,14 +110,51 @@ export class Clients implements View {
     this.#more.hidden = !meta.hasnext;
   }
 
-  #ask(cursor: string | undefined): Promise<Page<Client>> {
-    const query = new URLSearchParams({ limit: `${rowsPerPage}` });
-    if (this.#search.value !== '') query.set('like_clientid', this.#search.value);
+  /** All that the search finds, as CSV. */
+  async #export(): Promise<string> {
+    const lines = [csvLine(csvColumns)];
+    let cursor: string | undefined;
+    do {
+      const { data, meta } = await this.#ask(cursor, exportRowsPerPage);
+      for (const client of data) lines.push(csvLine(csvColumns.map((name) => `${client[name] ?? ''}`)));
+      cursor = meta.cursor;
+    } while (cursor !== undefined);
+    saveFile('clients.csv', new Blob([lines.join('')], { type: 'text/csv' }));
+    const count = lines.length - 1;
+    return count === 1 ? 'One client exported.' : `${numberFormat.format(count)} clients exported.`;
+  }
+
+  #ask(cursor: string | undefined, limit = rowsPerPage): Promise<Page<Client>> {
+    const query = new URLSearchParams({ limit: `${limit}` });
+    const text = this.#search.value;
+    if (text !== '') query.set(this.#by.value, this.#by.value === 'ip_address' ? text.trim() : text);
     if (this.#state.value !== '') query.set('conn_state', this.#state.value);
     if (this.#node.value !== '') query.set('node', this.#node.value);
     if (cursor !== undefined) query.set('cursor', cursor);
     return ask(`clients?${query}`);
   }
+}
+
+const csvColumns = [
+  'clientid',
+  'node',
+  'connected',
+  'username',
+  'ip_address',
+  'transport',
+  'tls',
+  'proto_ver',
+  'connected_at',
+  'disconnected_at',
+  'session_ends_at',
+] as const satisfies readonly (keyof Client)[];
+
+/** A name that a client has chosen is no formula of whatever opens the file. */
+function csvLine(cells: readonly string[]): string {
+  const quoted = cells.map(
+    (cell) => `"${(/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell).replaceAll('"', '""')}"`,
+  );
+  return `${quoted.join(',')}\r\n`;
 }
 
 function rowOf(client: Client): HTMLTableRowElement {
@@ -117,7 +167,7 @@ function rowOf(client: Client): HTMLTableRowElement {
     {},
     make('th', { scope: 'row' }, clientLink(clientid)),
     make('td', {}, state, age),
-    make('td', { 'data-label': 'User' }, username ?? '–'),
+    make('td', { 'data-label': 'User' }, username === null ? '–' : shownName(username)),
     make('td', { 'data-label': 'Address', class: 'mono' }, address),
     make('td', { 'data-label': 'MQTT' }, `${versions[version]} ${roadOf(client)}`),
   );

@@ -22,11 +22,11 @@ const views: Readonly<Record<string, View>> = {
   clients,
   client: new ClientPage(onFailed),
   topics: new Topics(onFailed),
-  slow: new Slow(),
+  slow: new Slow(onFailed),
   traces: new TraceView(onFailed),
   nodes: new Nodes(),
   bans: new BanView(onFailed),
-  publish: new Publish(),
+  publish: new Publish(onFailed),
   settings: new Settings(),
 };
 

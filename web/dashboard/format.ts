@@ -41,8 +41,19 @@ const timeOfDay = new Intl.DateTimeFormat(undefined, {
   second: '2-digit',
 });
 
+const dayAndTime = new Intl.DateTimeFormat(undefined, {
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+});
+
+/** With its day if that is not today. */
 export function shownTime(iso: string): string {
-  return timeOfDay.format(new Date(iso));
+  const time = new Date(iso);
+  const isToday = time.toDateString() === new Date().toDateString();
+  return (isToday ? timeOfDay : dayAndTime).format(time);
 }
 
 /** Since a time. */

@@ -70,7 +70,7 @@ export class LiveTrace {
     while (!hasEnded && this.#reading === reading) {
       try {
         const headers = { 'last-event-id': this.#lastId };
-        const { body } = await open(`traces/${id}/events`, headers, reading.signal);
+        const { body } = await open(`api/v1/traces/${id}/events`, headers, reading.signal);
         if (body === null) return;
         await readEvents(body, (event) => {
           if (this.#reading !== reading) return;

@@ -1,4 +1,4 @@
-/** Reads the histogram of the workers' turns out of the text of /metrics. */
+/** Reads how busy the threads are out of the text of /metrics. */
 
 export interface WorkerTurns {
   readonly worker: string;
@@ -19,6 +19,11 @@ export function workerTurnsOf(text: string): WorkerTurns[] {
     else turns.buckets.push([le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le), Number(value)]);
   }
   return [...workers].map(([worker, turns]) => ({ worker, ...turns }));
+}
+
+/** Since the broker started. */
+export function mainBusySecondsOf(text: string): number {
+  return Number(/^rallymq_main_thread_busy_seconds_total (\S+)$/m.exec(text)?.[1] ?? 0);
 }
 
 /** The bound within which a part of the turns between two readings was; undefined: there were none. */

@@ -3,9 +3,9 @@ import { byId, make, setText } from '../shared/dom.ts';
 import { siteRoot } from '../shared/statistics.ts';
 import { ask, askMetrics } from './api.ts';
 import { shownBytes, shownCount, shownDuration, shownRate } from './format.ts';
-import { boundOf, type WorkerTurns, workerTurnsOf } from './metrics-reader.ts';
-import { showFacts, showRows, type View } from './parts.ts';
+import { showFacts, type View } from './parts.ts';
 import { Sparkline } from './sparkline.ts';
+import { Threads } from './threads.ts';
 
 type Stats = Readonly<Record<string, number>>;
 
@@ -45,12 +45,13 @@ class Plot {
   readonly element: HTMLLIElement;
   readonly #figure: Figure;
   readonly #value = make('strong', { class: 'number' }, '–');
+  readonly #most = make('span', { class: 'small quiet number' });
   readonly #sparkline = new Sparkline();
 
   constructor(figure: Figure) {
     this.#figure = figure;
     const unit = figure.unit === undefined ? undefined : make('span', { class: 'quiet small' }, figure.unit);
-    const title = make('span', { class: 'plot-title' }, figure.title);
+    const title = make('p', { class: 'plot-title' }, figure.title, this.#most);
     this.element = make('li', { class: 'card plot' }, title, make('p', {}, this.#value, ' ', unit));
     this.element.append(this.#sparkline.element);
   }
@@ -64,15 +65,15 @@ class Plot {
     const value = isRate && before !== undefined ? (total(now) - total(before)) / seconds : total(now);
     this.#sparkline.add(value);
     setText(this.#value, shown(value));
+    setText(this.#most, `max ${shown(this.#sparkline.most)}`);
     this.element.classList.toggle('trouble', isTrouble && value > 0);
   }
 }
 
 export class Overview implements View {
   readonly #plots = figures.map((figure) => new Plot(figure));
+  readonly #threads = new Threads(byId('threads'));
   #before: Stats | undefined;
-  #turnsBefore: readonly WorkerTurns[] = [];
-  #turnsAtMs = 0;
 
   constructor() {
     byId('plots').append(...this.#plots.map(({ element }) => element));
@@ -86,34 +87,11 @@ export class Overview implements View {
     const isSame = (this.#before?.['uptimeMs'] ?? 0) <= (stats['uptimeMs'] ?? 0);
     for (const plot of this.#plots) plot.update(isSame ? this.#before : undefined, stats);
     this.#before = stats;
-    this.#showWorkers(workerTurnsOf(metrics));
+    this.#threads.update(metrics);
     showTotals(stats);
     const degraded = byId('degraded');
     degraded.hidden = health === undefined;
     setText(degraded, health ?? '');
-  }
-
-  #showWorkers(turns: readonly WorkerTurns[]): void {
-    const nowMs = performance.now();
-    const seconds = (nowMs - this.#turnsAtMs) / 1_000;
-    const hasBefore = this.#turnsBefore.length === turns.length;
-    const rows = turns.map((now, index) => {
-      const before = hasBefore ? this.#turnsBefore[index] : undefined;
-      const busy = before === undefined ? undefined : (now.seconds - before.seconds) / seconds;
-      const bound = boundOf(0.99, before, now);
-      const within =
-        bound === undefined ? 'idle' : bound === Number.POSITIVE_INFINITY ? '> 5 s' : `${bound * 1_000} ms`;
-      return make(
-        'tr',
-        {},
-        make('th', { scope: 'row' }, now.worker),
-        make('td', {}, busy === undefined ? '–' : `${Math.max(0, Math.round(busy * 100))} %`),
-        make('td', {}, within),
-      );
-    });
-    showRows(byId('workers'), rows);
-    this.#turnsBefore = turns;
-    this.#turnsAtMs = nowMs;
   }
 }
 

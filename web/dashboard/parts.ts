@@ -28,7 +28,10 @@ export async function attempt(said: HTMLElement, work: () => Promise<string>): P
 }
 
 /** Names and values; those that are undefined are left out. */
-export function showFacts(list: HTMLElement, facts: Readonly<Record<string, string | undefined>>): void {
+export function showFacts(
+  list: HTMLElement,
+  facts: Readonly<Record<string, string | HTMLElement | undefined>>,
+): void {
   const shown = Object.entries(facts).filter(([, value]) => value !== undefined);
   showRows(
     list,
@@ -84,6 +87,24 @@ function updateCells(row: HTMLElement, { className, children }: HTMLElement): vo
 
 export function clientLink(clientId: string): HTMLAnchorElement {
   return make('a', { href: `#client/${encodeURIComponent(clientId)}`, class: 'mono' }, shownName(clientId));
+}
+
+/** The browser saves it in the folder of downloads. */
+export function saveFile(name: string, content: Blob): void {
+  const url = URL.createObjectURL(content);
+  make('a', { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/** A page over http, other than on this machine, has no clipboard but that of its selection. */
+export async function copyText(text: string): Promise<void> {
+  if (navigator.clipboard !== undefined) return await navigator.clipboard.writeText(text);
+  const field = make('textarea', { class: 'unseen' });
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand('copy');
+  field.remove();
 }
 
 /** Calls `work` once nobody has typed for a moment. */

@@ -1,18 +1,28 @@
-/** Publishes a message, and says whether somebody gets it. */
+/** The console: publishes a message and says whether somebody gets it; shows what comes for a topic filter. */
 import { byId } from '../shared/dom.ts';
 import { ask } from './api.ts';
 import { attempt, type View } from './parts.ts';
+import { Subscriber } from './subscriber.ts';
 
 export class Publish implements View {
-  constructor() {
+  readonly #subscriber: Subscriber;
+
+  constructor(onFailed: (error: unknown) => void) {
+    this.#subscriber = new Subscriber(onFailed);
     byId('publish-form').addEventListener('submit', (event) => {
       event.preventDefault();
       void attempt(byId('publish-said'), publish);
     });
   }
-  show(): void {}
+  /** `detail`: a topic to publish to. */
+  show(detail: string): void {
+    if (detail !== '') byId<HTMLInputElement>('publish-topic').value = detail;
+  }
   refresh(): Promise<void> {
     return Promise.resolve();
+  }
+  hide(): void {
+    this.#subscriber.stop();
   }
 }
 

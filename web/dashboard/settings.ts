@@ -1,4 +1,4 @@
-/** The configuration in force, and how it is read again. */
+/** The configuration in force, how it is read again, and how much is logged. */
 import { byId, numberFormat, setText } from '../shared/dom.ts';
 import { ApiError, ask } from './api.ts';
 import { attempt, say, showFacts, type View } from './parts.ts';
@@ -22,7 +22,17 @@ const certificates: Readonly<Record<string, string>> = {
 };
 
 export class Settings implements View {
+  readonly #level = byId<HTMLSelectElement>('log-level');
+
   constructor() {
+    byId('log-level-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      void attempt(byId('reload-said'), async () => {
+        const { level } = await ask<{ level: string }>('log-level', 'PUT', { level: this.#level.value });
+        await this.refresh();
+        return `The log level is ${level} until the configuration is reloaded, or the broker restarts.`;
+      });
+    });
     byId('reload').addEventListener('click', () => {
       void attempt(byId('reload-said'), async () => {
         const outcome = await ask<Reloaded>('config/reload', 'POST');
@@ -33,7 +43,10 @@ export class Settings implements View {
     });
   }
 
-  show(): void {}
+  /** The level that is set is chosen when the view is shown, and then left to the visitor. */
+  show(): void {
+    this.#level.dataset['isFresh'] = '';
+  }
 
   async refresh(): Promise<void> {
     try {
@@ -41,6 +54,8 @@ export class Settings implements View {
       const notice = byId('needs-restart');
       notice.hidden = needsRestart.length === 0;
       setText(notice, `Changed, and in force after a restart: ${needsRestart.join(', ')}.`);
+      if ('isFresh' in this.#level.dataset) this.#level.value = `${options['logLevel']}`;
+      delete this.#level.dataset['isFresh'];
       showFacts(byId('options'), { version, ...shownValues(options) });
       showFacts(byId('limits'), shownLimits(limits));
     } catch (error) {

@@ -1,45 +1,71 @@
-/** Clients that take less than they subscribe to: who reads nothing, and for whom most waits. */
+/** Clients that take less than they subscribe to: who reads nothing, for whom most waits, and who did not get most. */
 import { byId, make } from '../shared/dom.ts';
 import { ask } from './api.ts';
-import { shownBytes, shownCount, shownDuration } from './format.ts';
+import { shownBytes, shownCount, shownDuration, shownTime } from './format.ts';
 import { clientLink, showRows, type View } from './parts.ts';
 
 interface SlowClient {
   readonly clientid: string;
-  readonly waiting: number;
-  readonly waiting_bytes: number;
-  readonly blocked_ms: number;
+  /** These are known of those for whom most waits. */
+  readonly waiting?: number;
+  readonly waiting_bytes?: number;
+  readonly blocked_ms?: number;
+  readonly dropped: number;
+  readonly dropped_at?: string;
+  readonly drop_reason?: string;
 }
 
 const rowsMax = 100;
 
 export class Slow implements View {
+  readonly #sort = byId<HTMLSelectElement>('slow-sort');
+
+  constructor(onFailed: (error: unknown) => void) {
+    this.#sort.addEventListener('change', () => void this.refresh().catch(onFailed));
+  }
+
   show(): void {}
 
   async refresh(): Promise<void> {
-    const { data } = await ask<{ data: readonly SlowClient[] }>(`slow-subscriptions?limit=${rowsMax}`);
+    const { value: sort } = this.#sort;
+    const path = `slow-subscriptions?limit=${rowsMax}&sort=${sort}`;
+    const { data } = await ask<{ data: readonly SlowClient[] }>(path);
+    if (sort !== this.#sort.value) return;
     showRows(byId('slow-rows'), data.map(rowOf));
     byId('slow-table').hidden = data.length === 0;
     byId('slow-none').hidden = data.length > 0;
   }
 }
 
-function rowOf({
-  clientid,
-  waiting,
-  waiting_bytes: bytes,
-  blocked_ms: blockedMs,
-}: SlowClient): HTMLTableRowElement {
-  const reads =
-    blockedMs === 0
-      ? make('span', { class: 'tag' }, 'reads')
-      : make('span', { class: 'tag bad' }, `nothing for ${shownDuration(Math.max(1, blockedMs / 1_000))}`);
+function rowOf(client: SlowClient): HTMLTableRowElement {
+  const { clientid, waiting, waiting_bytes: bytes, dropped, dropped_at: at, drop_reason: reason } = client;
+  const last = at === undefined ? undefined : `${reason}, ${shownTime(at)}`;
   return make(
     'tr',
     {},
     make('th', { scope: 'row' }, clientLink(clientid)),
-    make('td', {}, reads),
-    make('td', { class: 'number' }, shownCount(waiting)),
-    make('td', { class: 'number' }, shownBytes(bytes)),
+    make('td', {}, readsOf(client)),
+    cell('Queued', waiting === undefined ? '–' : shownCount(waiting)),
+    cell('Bytes', bytes === undefined ? '–' : shownBytes(bytes)),
+    cell(
+      'Dropped',
+      shownCount(dropped),
+      last === undefined ? undefined : make('span', { class: 'small quiet more' }, last),
+    ),
   );
+}
+
+function readsOf({ blocked_ms: blockedMs }: SlowClient): HTMLElement | string {
+  if (blockedMs === undefined) return '–';
+  if (blockedMs === 0) return make('span', { class: 'tag' }, 'reads');
+  const text = `nothing for ${shownDuration(Math.max(1, blockedMs / 1_000))}`;
+  return make('span', { class: 'tag bad' }, text);
+}
+
+/** `label`: the head of its column, which a phone shows beside it. */
+function cell(
+  label: string,
+  ...content: readonly (string | HTMLElement | undefined)[]
+): HTMLTableCellElement {
+  return make('td', { class: 'number', 'data-label': label }, ...content);
 }

@@ -11,8 +11,11 @@ export class Sparkline {
   readonly #area = document.createElementNS(svgNamespace, 'path');
   readonly #line = document.createElementNS(svgNamespace, 'path');
   readonly #values: number[] = [];
+  readonly #topMin: number;
 
-  constructor() {
+  /** `topMin`: the least value that the upper edge stands for, so that several plots have one scale. */
+  constructor(topMin = 1e-9) {
+    this.#topMin = topMin;
     this.element = document.createElementNS(svgNamespace, 'svg');
     this.element.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.element.setAttribute('preserveAspectRatio', 'none');
@@ -23,17 +26,24 @@ export class Sparkline {
     this.element.append(this.#area, this.#line);
   }
 
+  get most(): number {
+    return Math.max(...this.#values, 0);
+  }
+
   add(value: number): void {
     this.#values.push(value);
     if (this.#values.length > samplesMax) this.#values.shift();
-    const { line, area } = pathsOf(this.#values);
+    const { line, area } = pathsOf(this.#values, this.#topMin);
     this.#line.setAttribute('d', line);
     this.#area.setAttribute('d', area);
   }
 }
 
-export function pathsOf(values: readonly number[]): { readonly line: string; readonly area: string } {
-  const top = Math.max(...values, 1e-9);
+export function pathsOf(
+  values: readonly number[],
+  topMin = 1e-9,
+): { readonly line: string; readonly area: string } {
+  const top = Math.max(...values, topMin);
   // From edge to edge, however few there are.
   const shown = values.length === 1 ? [...values, ...values] : values;
   const step = width / Math.max(1, shown.length - 1);

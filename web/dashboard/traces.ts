@@ -3,7 +3,7 @@ import { byId, make, shownName } from '../shared/dom.ts';
 import { ask, open } from './api.ts';
 import { shownCount, shownDuration } from './format.ts';
 import { LiveTrace } from './live-trace.ts';
-import { attempt, showRows, type View } from './parts.ts';
+import { attempt, saveFile, showRows, type View } from './parts.ts';
 
 const kindNames = { clientid: 'client', topic: 'topic filter', ip_address: 'address' } as const;
 type Kind = keyof typeof kindNames;
@@ -131,9 +131,7 @@ async function stop({ id }: Trace): Promise<string> {
 }
 
 async function download({ id }: Trace): Promise<string> {
-  const url = URL.createObjectURL(await (await open(`traces/${id}/log`)).blob());
-  make('a', { href: url, download: `trace-${id}.ndjson` }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  saveFile(`trace-${id}.ndjson`, await (await open(`api/v1/traces/${id}/log`)).blob());
   return '';
 }
 

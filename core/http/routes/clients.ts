@@ -1,5 +1,6 @@
 /** Clients: who is connected or away, how each is, why it was cut, and its end. In EMQX's words, where it has some. */
 import type { SubscriptionRow } from '../../data-plane/inspection.ts';
+import { clientEventKinds } from '../../sessions/client-history.ts';
 import type { ClientState } from '../../sessions/client-list.ts';
 import type { HttpAnswer } from '../answer.ts';
 import {
@@ -43,7 +44,15 @@ const figureSchemas = {
   awaiting_rel_cnt: { ...count, description: 'QoS 2 identifiers of the client, not released' },
   unsent_bytes: { ...count, description: 'bytes that its socket has not accepted' },
   expiry_interval: { ...count, description: 'in seconds; 4294967295: forever' },
-  keepalive_ms: { ...count, description: 'seconds of silence after which it is disconnected; 0: none' },
+  keepalive_ms: { ...count, description: 'milliseconds of silence after which it is disconnected; 0: none' },
+  recv_msg: { ...count, description: 'PUBLISH packets from it, since it connected' },
+  send_msg: { ...count, description: 'PUBLISH packets to it, since it connected' },
+  recv_oct: { ...count, description: 'bytes of MQTT from it, since it connected' },
+  send_oct: { ...count, description: 'bytes of MQTT to it, since it connected' },
+  'send_msg.dropped': {
+    ...count,
+    description: 'messages that it did not get, as long as its events are kept',
+  },
 };
 
 export const subscriptionSchemas = {
@@ -61,6 +70,7 @@ const listQuery = {
   cursor: cursorParameter,
   like_clientid: { description: 'A part of the client identifier, ignoring case', schema: text },
   username: { description: 'The user name', schema: text },
+  like_username: { description: 'A part of the user name, ignoring case', schema: text },
   ip_address: { description: 'Its address', schema: text },
   conn_state: { description: 'connected, or away', schema: oneOf('connected', 'disconnected') },
   proto_ver: { description: 'The version of MQTT', schema: oneOf(3, 4, 5) },
@@ -84,6 +94,7 @@ export const clients: Route = ofNode({
       limit,
       clientIdPart: query.get('like_clientid') ?? undefined,
       username: query.get('username') ?? undefined,
+      usernamePart: query.get('like_username') ?? undefined,
       remoteAddress: query.get('ip_address') ?? undefined,
       isConnected: connectedOf(query.get('conn_state')),
       protocolVersion: versionOf(query.get('proto_ver')),
@@ -141,6 +152,11 @@ export const client: Route = whereverItIs(
         unsent_bytes: figures.unsentBytes,
         expiry_interval: figures.expirySeconds,
         keepalive_ms: figures.keepAliveMs,
+        recv_msg: figures.messagesReceived,
+        send_msg: figures.messagesSent,
+        recv_oct: figures.bytesReceived,
+        send_oct: figures.bytesSent,
+        'send_msg.dropped': context.source.dropsOf(state.client.clientId)?.messages ?? 0,
       });
     },
   },
@@ -204,6 +220,16 @@ export const clientSubscriptions: Route = whereverItIs(
   hasSession,
 );
 
+const eventSchemas = {
+  at: { ...time, description: 'of `dropped`: of the last message' },
+  event: oneOf(...clientEventKinds),
+  reason: { ...text, description: 'of the specification, or why messages were dropped' },
+  detail: text,
+  messages: { ...count, description: 'of `dropped`: how many' },
+  since: { ...time, description: 'of `dropped`: the first of them' },
+  node: nodeSchema,
+};
+
 export const clientEvents: Route = {
   method: 'get',
   path: '/api/v1/clients/{clientid}/events',
@@ -216,9 +242,7 @@ export const clientEvents: Route = {
       200: {
         description: 'The events',
         schema: record({
-          data: list(
-            record({ at: time, event: text, reason: text, detail: text, node: nodeSchema }, 'reason', 'node'),
-          ),
+          data: list(record(eventSchemas, 'reason', 'messages', 'since', 'node')),
         }),
       },
       404: 'The client is unknown',
@@ -245,7 +269,7 @@ export const clientEvents: Route = {
 
 interface ShownEvent {
   readonly at: string;
-  readonly [name: string]: string;
+  readonly [name: string]: string | number;
 }
 
 function eventsAnswer({ parameters }: RouteRequest, events: readonly ShownEvent[]): HttpAnswer {
@@ -259,11 +283,14 @@ function eventsAnswer({ parameters }: RouteRequest, events: readonly ShownEvent[
 function ownEvents({ parameters }: RouteRequest, { source, config }: RouteContext): ShownEvent[] {
   const events = source.events(parameters['clientid'] ?? '') ?? [];
   return events
-    .map(({ atMs, kind, reason, detail }) => ({
+    .map(({ atMs, kind, reason, detail, messages, sinceMs }) => ({
       at: new Date(atMs).toISOString(),
       event: kind,
       ...(reason === undefined ? {} : { reason }),
       detail,
+      ...(messages === undefined || sinceMs === undefined
+        ? {}
+        : { messages, since: new Date(sinceMs).toISOString() }),
       ...(config.nodeName === undefined ? {} : { node: config.nodeName }),
     }))
     .reverse();

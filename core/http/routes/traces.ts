@@ -1,7 +1,7 @@
 /** Traces: what happens to a client, an address or the messages of a topic filter, written down for a while. */
 import { isIP } from 'node:net';
 import type { TraceTarget } from '../../tracing/trace-target.ts';
-import type { Trace } from '../../tracing/traces.ts';
+import { shownLine, type Trace } from '../../tracing/traces.ts';
 import { isSharedFilter, isValidTopicFilter } from '../../wire/topic.ts';
 import type { Header } from '../answer.ts';
 import { wholeNumber } from '../list-query.ts';
@@ -56,7 +56,7 @@ export const startTrace: Route = {
   operation: {
     summary: 'Start a trace',
     description:
-      'Of one client, one topic filter or one address. It ends after the given time, at traceBytesMax bytes, or when it is stopped. Eight can run at once.',
+      'Of one client, one topic filter or one address. It ends after the given time, at traceBytesMax bytes, or when it is stopped. Eight can run at once. Payloads need the scope read, too.',
     body: record(
       {
         ...targetSchemas,
@@ -85,6 +85,8 @@ export const startTrace: Route = {
     const payloadBytesMax = numberOf(given, 'payload_bytes', 0, payloadBytesLimit, 0);
     const target = targetOf(given);
     if (caller === undefined) return problem(403, 'Nobody asks.');
+    if (payloadBytesMax > 0 && !caller.scopes.has('read'))
+      return problem(403, 'Payloads need the scope read: leave payload_bytes out.');
     const trace = source.startTrace({ target, seconds, payloadBytesMax }, caller);
     if (trace === undefined) return problem(409, 'Eight traces run: stop one of them first.');
     return apiAnswer(200, shownTrace(trace));
@@ -131,12 +133,16 @@ export const deleteTrace: Route = {
       : problem(404, `${noSuchTrace}.`),
 };
 
+const whoSeesPayloads =
+  'Payloads are shown to callers with the scope read, if the rules allow them to read the topic.';
+
 export const traceLog: Route = {
   method: 'get',
   path: '/api/v1/traces/{id}/log',
   right: 'clients',
   operation: {
     summary: 'Get the log of a trace as a file',
+    description: whoSeesPayloads,
     answers: {
       200: {
         description: 'A line of JSON for each event',
@@ -148,8 +154,10 @@ export const traceLog: Route = {
   },
   handle: (request, context) => {
     const { id, lines } = traceOf(request, context);
+    const mayRead = readerOf(request, context);
+    const text = lines.map((line) => `${shownLine(line, mayRead)}\n`).join('');
     const file: Header = ['content-disposition', `attachment; filename="trace-${id}.ndjson"`];
-    return bodyAnswer(200, 'application/x-ndjson', lines.map((line) => `${line}\n`).join(''), [file]);
+    return bodyAnswer(200, 'application/x-ndjson', text, [file]);
   },
 };
 
@@ -160,7 +168,8 @@ export const traceEvents: Route = {
   operation: {
     summary: 'Stream the log of a trace',
     description:
-      'A stream of Server-Sent Events: the log so far, or what follows Last-Event-ID, then each new event. The event `end` gives the reason why the trace has ended.',
+      'A stream of Server-Sent Events: the log so far, or what follows Last-Event-ID, then each new event. The event `end` gives the reason why the trace has ended. ' +
+      whoSeesPayloads,
     headers: { 'Last-Event-ID': { description: 'The last event received', schema: text } },
     answers: {
       200: {
@@ -173,7 +182,8 @@ export const traceEvents: Route = {
   },
   handle: (request, context) => {
     const next = wholeNumber(request.question.lastEventId) ?? 0;
-    const stream = context.source.streamTrace(traceOf(request, context), next);
+    const trace = traceOf(request, context);
+    const stream = context.source.streamTrace(trace, next, readerOf(request, context));
     const headers: readonly Header[] = [
       ['content-type', 'text/event-stream'],
       ['cache-control', 'no-store'],
@@ -185,6 +195,11 @@ export const traceEvents: Route = {
     return { status: '200 OK', headers, body: new Uint8Array(), stream };
   },
 };
+
+/** Whether the caller may see payloads of a topic, whoever has started the trace. */
+function readerOf({ caller }: RouteRequest, { source }: RouteContext): (topic: string) => boolean {
+  return (topic) => caller !== undefined && caller.scopes.has('read') && source.mayReceive(caller, topic);
+}
 
 /** Errors: RequestFault. */
 function traceOf({ parameters }: RouteRequest, { source }: RouteContext): Trace {

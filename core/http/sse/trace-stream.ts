@@ -3,13 +3,15 @@
  * stream only remembers how far it has come.
  */
 import type { Clock, Timer } from '../../sessions/timers.ts';
-import type { Trace } from '../../tracing/traces.ts';
+import { shownLine, type Trace } from '../../tracing/traces.ts';
 import type { AnswerStream, StreamedBody } from '../answer.ts';
 import { heartbeatFrame } from './message-event.ts';
 
 export interface TraceStreamOptions {
   readonly clock: Clock;
   readonly heartbeatMs: number;
+  /** Whether whoever reads the stream may see payloads of the topic. */
+  mayRead(topic: string): boolean;
   /** As Traces.listen(). */
   listen(told: () => void): (() => void) | undefined;
   closed(): void;
@@ -74,7 +76,10 @@ export class TraceStream implements StreamedBody {
     const { lines, endedBy } = this.#trace;
     while (this.#client !== undefined && !this.#isBlocked && this.#next < lines.length) {
       const some = lines.slice(this.#next, this.#next + linesAtOnce);
-      const frames = some.map((line, index) => `id: ${this.#next + index + 1}\ndata: ${line}\n\n`);
+      const frames = some.map((line, index) => {
+        const data = shownLine(line, (topic) => this.#options.mayRead(topic));
+        return `id: ${this.#next + index + 1}\ndata: ${data}\n\n`;
+      });
       this.#next += some.length;
       this.#isBlocked = !this.#client.write(Buffer.from(frames.join('')));
     }

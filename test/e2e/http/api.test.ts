@@ -242,6 +242,63 @@ test('promtool finds nothing wrong with the metrics', {
   assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
 });
 
+/** For each alert, what Prometheus reads while it should fire: values of each minute, for half an hour. */
+const troubles: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  RallyMQDown: { 'up{job="rallymq"}': '0x30' },
+  RallyMQRestarts: { 'process_start_time_seconds{job="rallymq"}': '0+60x30' },
+  RallyMQDegraded: { rallymq_degraded: '1x30' },
+  RallyMQLosesClients: { 'rallymq_connections{transport="ws"}': '1000x24 100x6' },
+  RallyMQRefusesClients: { 'rallymq_connects_total{result="badUserNameOrPassword"}': '0+120x30' },
+  RallyMQRefusesMessages: { 'rallymq_messages_refused_total{reason="disk_full"}': '0+1x30' },
+  RallyMQDropsMessages: { 'rallymq_messages_dropped_total{reason="queue_full"}': '0+120x30' },
+  RallyMQLoopLags: {
+    'rallymq_loop_lag_seconds_bucket{le="0.1"}': '0+98x30',
+    'rallymq_loop_lag_seconds_bucket{le="0.5"}': '0+100x30',
+    'rallymq_loop_lag_seconds_bucket{le="+Inf"}': '0+100x30',
+  },
+  RallyMQDeliversSlowly: {
+    'rallymq_delivery_seconds_bucket{le="0.5"}': '0+98x30',
+    'rallymq_delivery_seconds_bucket{le="1"}': '0+100x30',
+    'rallymq_delivery_seconds_bucket{le="+Inf"}': '0+100x30',
+  },
+  RallyMQDiskSlow: {
+    'rallymq_log_commit_seconds_bucket{le="0.1"}': '0+98x30',
+    'rallymq_log_commit_seconds_bucket{le="0.5"}': '0+100x30',
+    'rallymq_log_commit_seconds_bucket{le="+Inf"}': '0+100x30',
+  },
+  RallyMQMainThreadBusy: { rallymq_main_thread_busy_seconds_total: '0+59x30' },
+  RallyMQCutsClients: { rallymq_connections_cut_total: '0+1x30', rallymq_sessions_cut_total: '0x30' },
+  RallyMQCertificateExpires: { rallymq_certificate_expiry_timestamp_seconds: '86400x30' },
+  RallyMQNodeCutOff: { rallymq_cluster_reached: '0x30' },
+  RallyMQClusterLags: { 'rallymq_cluster_lane_waiting_seconds{node="b"}': '60x30' },
+};
+
+test('each alert fires when it should, and no other', {
+  skip: hasPromtool ? false : 'no prometheus here',
+}, async (t) => {
+  const rules = resolve('docs/operating/alerts.yml');
+  const { stdout } = spawnSync('promtool', ['check', 'rules', rules], { encoding: 'utf8' });
+  assert.match(stdout, new RegExp(`SUCCESS: ${Object.keys(troubles).length} rules found`));
+  const tests = Object.entries(troubles).map(([alertname, series]) => ({
+    name: alertname,
+    interval: '1m',
+    input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
+    promql_expr_test: [
+      {
+        expr: 'count by (alertname) (ALERTS{alertstate="firing"})',
+        eval_time: '28m',
+        exp_samples: [{ labels: `{alertname="${alertname}"}`, value: 1 }],
+      },
+    ],
+  }));
+  const folder = mkdtempSync(join(tmpdir(), 'rallymq-alerts-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'alerts.test.yml');
+  writeFileSync(file, JSON.stringify({ rule_files: [rules], evaluation_interval: '1m', tests }));
+  const tested = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' });
+  assert.equal(tested.status, 0, tested.stdout + tested.stderr);
+});
+
 /** Prometheus, with the alert rules of the docs, and this broker to scrape each second. Resolves to its address. */
 async function startPrometheus(t: TestContext, target: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'rallymq-prometheus-'));
@@ -378,4 +435,23 @@ test('a client that reads nothing and one that is away are named as slow, and no
     return Number(row?.['blocked_ms']) > 0 && Number(row?.['waiting_bytes']) > 0;
   });
   await until('nobody else is', async () => !(await named()).includes('well'));
+  await until('what it does not get is told', async () => {
+    await broker.publish('a', payload, { qos: 0 });
+    const [most] = rowsOf(await api('slow-subscriptions?sort=drops'));
+    return (
+      most?.['clientid'] === 'slow' && most['drop_reason'] === 'outbox_full' && Number(most['dropped']) > 1
+    );
+  });
+  const [drops] = rowsOf(await api('clients/slow/events'));
+  assert.deepEqual([drops?.['event'], drops?.['reason']], ['dropped', 'outbox_full']);
+  assert.match(
+    String(drops?.['detail']),
+    /^(One message|\d+ messages) dropped: they had QoS 0, and it did not read/,
+  );
+  const slowNow = (await api('clients/slow')).body as Row;
+  assert.ok(Number(slowNow['send_msg.dropped']) >= Number(drops?.['messages']));
+  const well = (await api('clients/well')).body as Row;
+  assert.ok(Number(well['send_msg']) > 3 && Number(well['send_oct']) > 3 * payload.length);
+  assert.deepEqual([well['send_msg.dropped'], well['recv_msg']], [0, 0]);
+  assert.ok(Number(well['recv_oct']) > 10);
 });

@@ -84,7 +84,7 @@ const arrived: Readonly<Record<(typeof views)[number], readonly [selector: strin
   traces: ['#traces-rows', /topic filter scores/],
   bans: ['#bans-rows', /kim/],
   nodes: ['#nodes-said', /not in a cluster/],
-  publish: ['#publish-title', /Publish/],
+  publish: ['#publish-title', /Console/],
   settings: ['#options', /127\.0\.0\.1/],
 };
 
@@ -125,13 +125,32 @@ test('axe finds nothing serious in any view, on a phone in light and at a desk i
 });
 
 test('a client is found, shown, cut and explained', async (t) => {
-  const page = await signIn(t, await startStage(t), 'desktop');
+  const stage = await startStage(t);
+  const page = await signIn(t, stage, 'desktop');
+  await reads(page.locator('#threads'), /Worker 0.*\d+ %.*Worker 1.*Main thread/s);
   await page.click('nav a[href="#clients"]');
   await page.fill('#clients-search', 'COURT/2');
   await reads(page.locator('#clients-rows a'), 'court/2');
   await page.selectOption('#clients-state', 'disconnected');
   await page.locator('#clients-none').waitFor();
   await page.selectOption('#clients-state', '');
+  await page.selectOption('#clients-by', 'ip_address');
+  await page.fill('#clients-search', '192.0.2.1');
+  await page.locator('#clients-none').waitFor();
+  await page.fill('#clients-search', ' 127.0.0.1');
+  await reads(page.locator('#clients-rows a'), 'court/0\ncourt/1\ncourt/2');
+  const { client: formula } = await openConnected(t, 'tcp', stage, { clientId: '=cmd"1' });
+  const download = page.waitForEvent('download');
+  await page.click('#clients-export');
+  await reads(page.locator('#clients-said'), '4 clients exported.');
+  const csv = readFileSync(await (await download).path(), 'utf8').split('\r\n');
+  assert.match(csv[0] ?? '', /^"clientid","node","connected","username","ip_address",/);
+  assert.match(csv[1] ?? '', /^"court\/0","","true","","127\.0\.0\.1","ws","false","5","20/);
+  assert.match(csv[4] ?? '', /^"'=cmd""1",/, 'no formula');
+  formula.destroy();
+  await page.selectOption('#clients-by', 'like_clientid');
+  await page.fill('#clients-search', 'COURT/2');
+  await reads(page.locator('#clients-rows a'), 'court/2');
   // The list is asked for again while the keyboard is in it, and a text of it selected.
   await page.locator('#clients-rows a').focus();
   await page.evaluate("getSelection().selectAllChildren(document.querySelector('#clients-rows .mono'))");
@@ -148,6 +167,16 @@ test('a client is found, shown, cut and explained', async (t) => {
   assert.equal(await page.evaluate('document.activeElement.id'), 'client-title');
   assert.equal(await page.title(), 'court/2 · RallyMQ dashboard');
   await reads(page.locator('#client-events'), /^.*Connected.*MQTT 5\.0 over WebSocket from 127\.0\.0\.1\.$/);
+  await stage.broker.publish('scores/1', '40-30', { qos: 1 });
+  await reads(
+    page.locator('#client-facts'),
+    /messages from it0 \(\d+ B in all\).*messages to it2 \(.*dropped messages0/,
+  );
+  await page.fill('#client-subscribe-topic', 'news/#');
+  await page.click('#client-subscribe button');
+  await reads(page.locator('#client-said'), 'Subscribed to news/# with QoS 1.');
+  await page.click('#client-subscriptions button[aria-label="Unsubscribe from scores/+"]');
+  await reads(page.locator('#client-subscriptions th'), 'news/#');
   await page.click('#client-disconnect');
   await reads(page.locator('#client-events'), /administrativeAction/);
   await reads(page.locator('#client-facts'), /away for/);
@@ -184,6 +213,12 @@ test('who gets a topic, what is retained, and a message to all of them', async (
   await page.fill('#publish-topic', 'nobody/listens');
   await page.click('#publish-form button');
   await reads(page.locator('#publish-said'), 'Published. The topic has no subscribers.');
+  await page.fill('#subscribe-filter', 'a/#/b');
+  await page.click('#subscribe-form button');
+  await reads(page.locator('#subscribe-said'), /is not a topic filter/);
+  await page.fill('#subscribe-filter', 'scores/#');
+  await page.press('#subscribe-filter', 'Enter');
+  await reads(page.locator('#subscribe-said'), 'Waiting for messages…');
   const watcher = await connectRally(t, stage.wsUrl);
   const heard = new Promise<string>((resolve) => {
     watcher.subscribe('scores/9', (message) => resolve(message.text()));
@@ -194,7 +229,14 @@ test('who gets a topic, what is retained, and a message to all of them', async (
   await page.click('#publish-form button');
   await reads(page.locator('#publish-said'), 'Published.');
   assert.equal(await heard, 'game');
+  await reads(page.locator('#subscribe-messages'), /scores\/9QoS 1 · 4 Bgame$/);
+  await page.click('#subscribe-stop');
+  await reads(page.locator('#subscribe-said'), 'Stopped. One message.');
   await page.click('nav a[href="#settings"]');
+  await page.selectOption('#log-level', 'error');
+  await page.click('#log-level-form button');
+  await reads(page.locator('#reload-said'), /^The log level is error until/);
+  await reads(page.locator('#options'), /logLevelerror/);
   await page.click('#reload');
   await reads(page.locator('#reload-said'), 'The files are in force.');
 });

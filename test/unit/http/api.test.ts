@@ -15,7 +15,7 @@ import type { ApiCaller } from '../../../core/security/api-caller.ts';
 import { apiScopes } from '../../../core/security/api-keys.ts';
 import type { HttpCredentials, SignInRefusal } from '../../../core/security/sign-in.ts';
 import type { ClientQuery, ClientState } from '../../../core/sessions/client-list.ts';
-import { ask, keyWith, siteWith } from '../../support/api-site.ts';
+import { adminKey, ask, keyWith, siteWith } from '../../support/api-site.ts';
 
 const ada: ClientState = {
   session: 7,
@@ -130,7 +130,7 @@ const trace = {
   endsAtMs: 600_000,
   payloadBytesMax: 0,
   endedBy: undefined,
-  lines: ['{"event":"connected"}'],
+  lines: [{ text: '{"event":"published"}', payload: { topic: 'secret', members: '"payload":"x"' } }],
   bytes: 21,
 } as const;
 
@@ -436,7 +436,7 @@ test('lists have filters, limits and a cursor', async () => {
   );
   const asked = await ask(
     site,
-    '/api/v1/clients?limit=1&cursor=3&like_clientid=AD&username=ada&ip_address=192.0.2.1&conn_state=connected&proto_ver=5',
+    '/api/v1/clients?limit=1&cursor=3&like_clientid=AD&username=ada&like_username=D&ip_address=192.0.2.1&conn_state=connected&proto_ver=5',
   );
   assert.deepEqual(queries, [
     {
@@ -444,6 +444,7 @@ test('lists have filters, limits and a cursor', async () => {
       limit: 1,
       clientIdPart: 'AD',
       username: 'ada',
+      usernamePart: 'D',
       remoteAddress: '192.0.2.1',
       isConnected: true,
       protocolVersion: 5,
@@ -481,7 +482,12 @@ test('a client has figures, subscriptions, events and an end', async () => {
           unsentBytes: 7,
           expirySeconds: 8,
           keepAliveMs: 9,
+          bytesReceived: 10,
+          bytesSent: 11,
+          messagesReceived: 12,
+          messagesSent: 13,
         }),
+      dropsOf: (id) => (id === 'ada/1' ? { messages: 14, atMs: 0, reason: 'queue_full' } : undefined),
       subscriptions: (_client, from, max) =>
         Promise.resolve(Array.from({ length: Math.min(max, 3 - from) }, () => subscription)),
       disconnect: (id, keepsSession, { name }) => {
@@ -491,7 +497,18 @@ test('a client has figures, subscriptions, events and an end', async () => {
     },
   );
   const { body } = await ask(site, '/api/v1/clients/ada%2F1');
-  assert.equal((body as Record<string, unknown>)['mqueue_len'], 3);
+  const {
+    mqueue_len: queued,
+    recv_oct,
+    send_oct,
+    recv_msg,
+    send_msg,
+    ...more
+  } = body as Record<string, unknown>;
+  assert.deepEqual(
+    [queued, recv_oct, send_oct, recv_msg, send_msg, more['send_msg.dropped']],
+    [3, 10, 11, 12, 13, 14],
+  );
   const first = (await ask(site, '/api/v1/clients/ada%2F1/subscriptions?limit=2')).body as {
     data: unknown[];
     meta: { cursor: string };
@@ -713,18 +730,29 @@ test('bans are listed in pages, made with a time to come, and lifted', async () 
 });
 
 test('slow clients are listed as they come', async () => {
-  const row = { session: 7, clientId: 'ada/1', waiting: 3, waitingBytes: 99, blockedMs: 5 };
-  const asked: number[] = [];
-  const slow = (max: number) => {
-    asked.push(max);
-    return Promise.resolve([row]);
+  const figures = { session: 7, waiting: 3, waitingBytes: 99, blockedMs: 5 };
+  const drops = { messages: 8, atMs: 0, reason: 'outbox_full' };
+  const asked: unknown[] = [];
+  const slow: SiteSource['slow'] = (max, order) => {
+    asked.push([max, order]);
+    return Promise.resolve([
+      { clientId: 'ada/1', drops: undefined, ...figures },
+      { clientId: 'bob', drops },
+    ]);
   };
   const site = siteWith({}, { slow });
   assert.deepEqual((await ask(site, '/api/v1/slow-subscriptions?limit=5')).body, {
-    data: [{ clientid: 'ada/1', waiting: 3, waiting_bytes: 99, blocked_ms: 5 }],
+    data: [
+      { clientid: 'ada/1', waiting: 3, waiting_bytes: 99, blocked_ms: 5, dropped: 0 },
+      { clientid: 'bob', dropped: 8, dropped_at: '1970-01-01T00:00:00.000Z', drop_reason: 'outbox_full' },
+    ],
   });
-  assert.deepEqual(asked, [5]);
-  for (const query of ['limit=0', 'limit=1001', 'limit=x', 'cursor=1'])
+  await ask(site, '/api/v1/slow-subscriptions?sort=drops');
+  assert.deepEqual(asked, [
+    [5, 'delay'],
+    [100, 'drops'],
+  ]);
+  for (const query of ['limit=0', 'limit=1001', 'limit=x', 'cursor=1', 'sort=name'])
     assert.equal((await ask(site, `/api/v1/slow-subscriptions?${query}`)).status, 400, query);
 });
 
@@ -935,9 +963,36 @@ test('a trace is of one target, for a time; what is not right is refused with a 
     assert.match((refused.body as { detail: string }).detail, /\S/);
   }
   const log = await ask(site, '/api/v1/traces/t1/log');
-  assert.equal(Buffer.from(log.answer.body).toString(), '{"event":"connected"}\n');
+  assert.equal(Buffer.from(log.answer.body).toString(), '{"event":"published","payload":"x"}\n');
   for (const path of ['', '/log', '/events'])
     assert.equal((await ask(site, `/api/v1/traces/t2${path}`)).status, 404);
   assert.equal((await ask(site, '/api/v1/traces/t2', { method: 'delete' })).status, 404);
   assert.equal((await ask(site, '/api/v1/traces/t2/stop', { method: 'post' })).status, 404);
+});
+
+test('the payloads of a trace are for whoever may read, whoever has started it', async () => {
+  let mayRead: (topic: string) => boolean = () => assert.fail();
+  const site = siteWith(
+    {},
+    {
+      ...helpful,
+      mayReceive: (_caller, topic) => topic !== 'secret',
+      streamTrace: (_trace, _next, given) => {
+        mayRead = given;
+        return undefined;
+      },
+    },
+  );
+  for (const [key, isReader] of [
+    [keyWith('clients'), false],
+    [adminKey, true],
+  ] as const) {
+    const { answer } = await ask(site, '/api/v1/traces/t1/log', { key });
+    assert.equal(Buffer.from(answer.body).toString(), '{"event":"published","payload_withheld":true}\n');
+    assert.equal((await ask(site, '/api/v1/traces/t1/events', { key })).status, 503);
+    assert.deepEqual([mayRead('secret'), mayRead('a')], [false, isReader]);
+    const body = { topic: 'a', payload_bytes: 1 };
+    const started = await ask(site, '/api/v1/traces', { method: 'post', key, body });
+    assert.equal(started.status, isReader ? 200 : 403);
+  }
 });

@@ -4,7 +4,7 @@ import type { HttpAnswer } from '../../../core/http/answer.ts';
 import type { Route, SiteSource } from '../../../core/http/route.ts';
 import { operatingRoutes, pageRoutes, RouteTable } from '../../../core/http/routes.ts';
 import type { Site } from '../../../core/http/site.ts';
-import { plainQuestion, siteWith as quietSite } from '../../support/api-site.ts';
+import { adminKey, plainQuestion, siteWith as quietSite } from '../../support/api-site.ts';
 
 const message = new TextEncoder().encode('40-30');
 const retainedMessage = { topic: 'a/b ä', payload: message, qos: 1, retain: true, properties: {} } as const;
@@ -98,6 +98,29 @@ test('without pages only what operators need is there', async () => {
   assert.equal(await statusOf(site, '/healthz'), 200);
   for (const { path } of pageRoutes)
     assert.equal(await statusOf(site, path.replace('{topic+}', 'a')), 404, path);
+});
+
+test('whatever goes wrong below /api/v1 and at /sse is a problem', async () => {
+  const failing = siteWith({}, { statistics: () => assert.fail(), metrics: () => assert.fail() });
+  for (const [status, path, method] of [
+    [404, '/api/v1', 'get'],
+    [404, '/api/v1/nothing', 'get'],
+    [405, '/api/v1/clients', 'post'],
+    [404, '/api/v1/nothing', 'post'],
+    [405, '/sse', 'post'],
+    [503, '/api/v1/stats', 'get'],
+  ] as const) {
+    const answer = await failing.answer({
+      ...plainQuestion,
+      path,
+      method,
+      authorization: `Bearer ${adminKey}`,
+    });
+    assert.equal(Number.parseInt(answer.status, 10), status, path);
+    assert.deepEqual(answer.headers[0], ['content-type', 'application/problem+json'], path);
+    const { detail, ...problem } = JSON.parse(Buffer.from(answer.body).toString()) as Record<string, unknown>;
+    assert.deepEqual([problem['status'], typeof detail], [status, 'string'], path);
+  }
 });
 
 test('a broker that cannot say is busy, and one that is asked too much at once', async () => {

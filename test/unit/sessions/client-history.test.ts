@@ -51,6 +51,41 @@ test('of a client that left behind one that stays, nothing is told after an hour
   assert.deepEqual(detailsOf('stays'), ['came']);
 });
 
+test('messages that are dropped for one reason are one event until something else happens, and are counted', () => {
+  const { clock, history, detailsOf } = newHistory();
+  const drop = (clientId: string, messages: number, reason: string) =>
+    history.dropped(clientId, true, messages, reason, (all) => `${all} ${reason}`);
+  history.add('a', 'connected', true, 'came');
+  drop('a', 3, 'full');
+  drop('a', 1, 'large');
+  clock.advance(5_000);
+  drop('a', 4, 'full');
+  assert.deepEqual(detailsOf('a'), ['came', '1 large', '7 full']);
+  const last = { atMs: 1_005_000, kind: 'dropped', reason: 'full', detail: '7 full', messages: 7 };
+  assert.deepEqual(history.of('a')?.[2], { ...last, sinceMs: 1_000_000 });
+  history.add('a', 'disconnected', false, 'left');
+  drop('a', 2, 'full');
+  assert.deepEqual(detailsOf('a'), ['came', '1 large', '7 full', 'left', '2 full']);
+  assert.equal(history.eventCount, 5);
+  drop('b', 20, 'full');
+  assert.deepEqual(
+    history.mostDrops(5).map(({ clientId, messages }) => [clientId, messages]),
+    [
+      ['b', 20],
+      ['a', 10],
+    ],
+  );
+  assert.equal(history.mostDrops(1).length, 1);
+  assert.deepEqual(history.dropsOf('a'), { messages: 10, atMs: 1_005_000, reason: 'full' });
+  assert.equal(history.dropsOf('c'), undefined);
+  history.add('b', 'disconnected', false, 'left');
+  clock.advance(3_600_001);
+  assert.equal(history.dropsOf('b'), undefined);
+  assert.deepEqual(history.mostDrops(5).length, 1, 'a is thought to be here');
+  history.add('b', 'connected', true, 'again');
+  assert.equal(history.dropsOf('b'), undefined);
+});
+
 test('when there are too many, the client goes of which nothing was heard for longest', () => {
   const { history, detailsOf } = newHistory(3);
   for (const clientId of ['a', 'b', 'c']) history.add(clientId, 'connected', true, clientId);

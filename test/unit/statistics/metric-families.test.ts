@@ -153,7 +153,9 @@ test('each query of the alerts and of the dashboard names a metric that exists, 
       ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
       ...dashboard.templating.list.map(({ query }) => query),
     ],
-    alerts: [...read('operating/alerts.yml').matchAll(/^\s+expr: (.*)$/gm)].map(([, expr]) => expr as string),
+    alerts: [...read('operating/alerts.yml').matchAll(/^\s+expr: (.*?)$\s+(?:for|labels):/gms)].map(
+      ([, expr]) => expr as string,
+    ),
     documentation: [...read('operating.md').matchAll(/^\| (`(?:rallymq|process)_.*?) \|/gm)].map(
       ([, names]) => names as string,
     ),
@@ -162,5 +164,15 @@ test('each query of the alerts and of the dashboard names a metric that exists, 
     const named = metricsIn(all.join('\n'));
     assert.ok(named.length >= 6, place);
     for (const name of named) assert.ok(exist.has(name), `${place}: ${name}`);
+    for (const [, label = '', values = ''] of all.join('\n').matchAll(/(\w+)=~?"([\w|]+)"/g)) {
+      const known = values
+        .split('|')
+        .every((value) => label === 'job' || text.includes(`${label}="${value}"`));
+      assert.ok(known, `${place}: ${label} ${values}`);
+    }
   }
+  const namesOf = (path: string, row: RegExp): (string | undefined)[] =>
+    [...read(path).matchAll(row)].map(([, name]) => name).sort();
+  const explained = namesOf('operating.md', /^\| `(RallyMQ\w+)` \| \S/gm);
+  assert.deepEqual(explained, namesOf('operating/alerts.yml', /- alert: (\w+)/g), 'each alert is explained');
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TraceRecord } from '../../../core/tracing/trace-record.ts';
 import type { TraceTarget } from '../../../core/tracing/trace-target.ts';
-import { Traces } from '../../../core/tracing/traces.ts';
+import { shownLine, Traces } from '../../../core/tracing/traces.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 function newTraces(bytesMax = 10_000) {
@@ -43,10 +43,10 @@ const record: TraceRecord = {
   payload: Buffer.from('abcdef'),
 };
 
-function linesOf(traces: Traces, id: string | undefined) {
+function linesOf(traces: Traces, id: string | undefined, mayRead = (_topic: string) => true) {
   const lines = traces.find(id ?? '')?.lines ?? [];
   return lines.map((line) => {
-    const { at, ...others } = JSON.parse(line) as Record<string, unknown>;
+    const { at, ...others } = JSON.parse(shownLine(line, mayRead)) as Record<string, unknown>;
     assert.ok(!Number.isNaN(Date.parse(`${at}`)));
     return others;
   });
@@ -90,6 +90,7 @@ test('a trace has what it is about, with as much of payloads as was asked for an
       retain: false,
       payload_size: 6,
       reason: 'queue_full',
+      payload_withheld: true,
     },
     { event: 'missed', messages: 12 },
     {
@@ -108,11 +109,27 @@ test('a trace has what it is about, with as much of payloads as was asked for an
   assert.deepEqual(told, ['start 0 client']);
 });
 
+test('whoever may not read a topic sees that there is a payload, whoever has started the trace', () => {
+  const { traces } = newTraces();
+  const trace = traces.start(request);
+  traces.record(record);
+  traces.record({ ...record, topic: 'b' });
+  const shown = linesOf(traces, trace?.id, (topic) => topic === 'b');
+  assert.deepEqual(
+    shown.map(({ payload, payload_withheld: isWithheld }) => [payload, isWithheld]),
+    [
+      [undefined, true],
+      ['abcd', undefined],
+    ],
+  );
+});
+
 test('without being asked for no payload is shown', () => {
   const { traces } = newTraces();
   const trace = traces.start({ ...request, payloadBytesMax: 0 });
   traces.record(record);
-  assert.ok(!('payload' in (linesOf(traces, trace?.id)[0] ?? {})));
+  const [line = {}] = linesOf(traces, trace?.id);
+  assert.ok(!('payload' in line) && !('payload_withheld' in line));
 });
 
 test('a trace ends after its time, when it is full, or when it is stopped; what it has stays for an hour', () => {
