@@ -2,7 +2,7 @@
  * Under which name an address is counted: an IPv4 address by itself, an IPv6 address by its network of 64 bits, which is
  * what one household or one machine gets and can choose all addresses of.
  */
-import { isIP } from 'node:net';
+import { isIP, SocketAddress } from 'node:net';
 
 /** Anything that is not an IP address, such as the path of a socket, is its own key. */
 export function addressKey(address: string): string {
@@ -31,6 +31,12 @@ export function canonicalNetwork(text: string): string | undefined {
   if (version === 4) return prefix === 32 ? masked.join('.') : `${masked.join('.')}/${prefix}`;
   if (prefix === 64) return `${masked.slice(0, 4).map(inHex).join(':')}::/64`;
   return `${masked.map(inHex).join(':')}/${prefix}`;
+}
+
+/** An address in the form in which those of clients are shown; anything else as it is. */
+export function shownAddress(text: string): string {
+  if (isIP(text) !== 6 || text.includes('%')) return text;
+  return new SocketAddress({ address: text, family: 'ipv6' }).address.replace(/^::ffff:(?=[\d.]+$)/, '');
 }
 
 /** Whether the broker's own machine has it: whoever speaks for others from there, such as a proxy, has it too. */

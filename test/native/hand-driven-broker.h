@@ -210,8 +210,8 @@ class HandDrivenBroker {
   void advanceTime(uint64_t ms);
 
   std::vector<rally::Notice> notices;
-  std::vector<std::string> asked;   // topics that a program is asked about, "topic kind"
-  std::vector<std::string> denied;  // that clients may not publish to, as the audit is told
+  std::vector<std::string> asked;           // topics that a program is asked about, "topic kind"
+  std::vector<std::string> denied;          // that clients may not publish to, as the audit is told
   std::vector<std::vector<uint8_t>> drops;  // records of native/front-end/drops.h
   uint64_t nowMs = 1'000'000;
 

@@ -2,16 +2,21 @@
 
 const width = 120;
 const height = 32;
-export const samplesMax = 120;
+const windowMs = 240_000;
 
 const svgNamespace = 'http://www.w3.org/2000/svg';
+
+interface Sample {
+  readonly atMs: number;
+  readonly value: number;
+}
 
 export class Sparkline {
   readonly element: SVGSVGElement;
   readonly #area = document.createElementNS(svgNamespace, 'path');
   readonly #line = document.createElementNS(svgNamespace, 'path');
-  readonly #values: number[] = [];
   readonly #topMin: number;
+  #samples: Sample[] = [];
 
   /** `topMin`: the least value that the upper edge stands for, so that several plots have one scale. */
   constructor(topMin = 1e-9) {
@@ -27,31 +32,31 @@ export class Sparkline {
   }
 
   get most(): number {
-    return Math.max(...this.#values, 0);
+    return Math.max(...this.#samples.map(({ value }) => value), 0);
   }
 
-  add(value: number): void {
-    this.#values.push(value);
-    if (this.#values.length > samplesMax) this.#values.shift();
-    const { line, area } = pathsOf(this.#values, this.#topMin);
+  /** `atMs`: later than all before. A page that was hidden has taken no samples meanwhile. */
+  add(value: number, atMs = performance.now()): void {
+    this.#samples = [...this.#samples.filter((sample) => atMs - sample.atMs <= windowMs), { value, atMs }];
+    const { line, area } = pathsOf(this.#samples, this.#topMin);
     this.#line.setAttribute('d', line);
     this.#area.setAttribute('d', area);
   }
 }
 
-export function pathsOf(
-  values: readonly number[],
-  topMin = 1e-9,
+/** From edge to edge, however few there are. */
+function pathsOf(
+  samples: readonly Sample[],
+  topMin: number,
 ): { readonly line: string; readonly area: string } {
-  const top = Math.max(...values, topMin);
-  // From edge to edge, however few there are.
-  const shown = values.length === 1 ? [...values, ...values] : values;
-  const step = width / Math.max(1, shown.length - 1);
-  const points = shown.map((value, index) => {
-    const x = index * step;
+  const top = Math.max(...samples.map(({ value }) => value), topMin);
+  const firstMs = samples[0]?.atMs ?? 0;
+  const spanMs = (samples.at(-1)?.atMs ?? 0) - firstMs;
+  const points = samples.map(({ value, atMs }) => {
+    const x = spanMs === 0 ? 0 : ((atMs - firstMs) / spanMs) * width;
     const y = height - 1 - (Math.max(0, value) / top) * (height - 3);
     return `${x.toFixed(1)} ${y.toFixed(1)}`;
   });
-  const line = points.length === 0 ? '' : `M${points.join('L')}`;
-  return { line, area: line === '' ? '' : `${line}V${height}H0Z` };
+  const line = `M${points.join('L')}${spanMs === 0 ? `H${width}` : ''}`;
+  return { line, area: `${line}V${height}H0Z` };
 }

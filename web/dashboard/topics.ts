@@ -2,7 +2,7 @@
 import { byId, make, setText, shownName } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import type { Subscription } from './client-page.ts';
-import { shownBytes, shownCount } from './format.ts';
+import { shownBytes, shownCount, shownDuration } from './format.ts';
 import { attempt, clientLink, say, type View } from './parts.ts';
 import { TopicTree } from './topic-tree.ts';
 
@@ -16,6 +16,13 @@ interface Retained {
 interface Message {
   readonly payload: string;
   readonly payload_encoding: 'plain' | 'base64';
+  readonly qos: number;
+  readonly properties: {
+    readonly content_type?: string;
+    readonly response_topic?: string;
+    readonly message_expiry_interval?: number;
+    readonly user_properties?: Readonly<Record<string, string | readonly string[]>>;
+  };
 }
 
 export class Topics implements View {
@@ -87,6 +94,7 @@ export class Topics implements View {
     this.#topic = topic;
     byId('retained-one').hidden = false;
     setText(byId('retained-topic'), shownName(topic));
+    setText(byId('retained-facts'), factsOf(message));
     setText(byId('retained-payload'), message.payload);
     return message.payload_encoding === 'base64' ? 'The payload is not text, so it is shown in base64.' : '';
   }
@@ -96,6 +104,22 @@ export class Topics implements View {
     await this.#lookRetained();
     return 'Deleted.';
   }
+}
+
+/** Such as: QoS 1 · application/json · expires in 2 min. */
+function factsOf({ qos, properties }: Message): string {
+  const { content_type: type, response_topic: response, message_expiry_interval: expiry } = properties;
+  const user = Object.entries(properties.user_properties ?? {}).flatMap(([name, values]) =>
+    [values].flat().map((value) => `${shownName(name)}: ${shownName(value)}`),
+  );
+  const facts = [
+    `QoS ${qos}`,
+    type === undefined ? undefined : shownName(type),
+    response === undefined ? undefined : `response topic ${shownName(response)}`,
+    expiry === undefined ? undefined : `expires in ${shownDuration(expiry)}`,
+    ...user,
+  ];
+  return facts.filter((one) => one !== undefined).join(' · ');
 }
 
 function onSubmit(id: string, work: () => Promise<void>): void {

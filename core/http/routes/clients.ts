@@ -1,5 +1,6 @@
 /** Clients: who is connected or away, how each is, why it was cut, and its end. In EMQX's words, where it has some. */
 import type { SubscriptionRow } from '../../data-plane/inspection.ts';
+import { shownAddress } from '../../security/address-key.ts';
 import { clientEventKinds } from '../../sessions/client-history.ts';
 import type { ClientState } from '../../sessions/client-list.ts';
 import type { HttpAnswer } from '../answer.ts';
@@ -89,13 +90,14 @@ export const clients: Route = ofNode({
   handle: ({ query }, { source, config }) => {
     assertKnown(query, listQuery);
     const limit = limitOf(query);
+    const address = query.get('ip_address');
     const { rows, cursor } = source.clients({
       after: cursorOf(query),
       limit,
       clientIdPart: query.get('like_clientid') ?? undefined,
       username: query.get('username') ?? undefined,
       usernamePart: query.get('like_username') ?? undefined,
-      remoteAddress: query.get('ip_address') ?? undefined,
+      remoteAddress: address === null ? undefined : shownAddress(address),
       isConnected: connectedOf(query.get('conn_state')),
       protocolVersion: versionOf(query.get('proto_ver')),
     });

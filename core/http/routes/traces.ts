@@ -1,5 +1,6 @@
 /** Traces: what happens to a client, an address or the messages of a topic filter, written down for a while. */
 import { isIP } from 'node:net';
+import { shownAddress } from '../../security/address-key.ts';
 import type { TraceTarget } from '../../tracing/trace-target.ts';
 import { shownLine, type Trace } from '../../tracing/traces.ts';
 import { isSharedFilter, isValidTopicFilter } from '../../wire/topic.ts';
@@ -198,7 +199,7 @@ export const traceEvents: Route = {
 
 /** Whether the caller may see payloads of a topic, whoever has started the trace. */
 function readerOf({ caller }: RouteRequest, { source }: RouteContext): (topic: string) => boolean {
-  return (topic) => caller !== undefined && caller.scopes.has('read') && source.mayReceive(caller, topic);
+  return (topic) => caller?.scopes.has('read') === true && source.mayReceive(caller, topic);
 }
 
 /** Errors: RequestFault. */
@@ -234,7 +235,7 @@ function targetOf(given: Readonly<Record<string, unknown>>): TraceTarget {
       return { kind: 'topic', topicFilter: value };
     case 'ip_address':
       if (isIP(value) === 0) throw new RequestFault(400, 'ip_address must be an IPv4 or IPv6 address.');
-      return { kind: 'address', remoteAddress: value };
+      return { kind: 'address', remoteAddress: shownAddress(value) };
   }
 }
 

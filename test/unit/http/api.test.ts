@@ -436,7 +436,7 @@ test('lists have filters, limits and a cursor', async () => {
   );
   const asked = await ask(
     site,
-    '/api/v1/clients?limit=1&cursor=3&like_clientid=AD&username=ada&like_username=D&ip_address=192.0.2.1&conn_state=connected&proto_ver=5',
+    '/api/v1/clients?limit=1&cursor=3&like_clientid=AD&username=ada&like_username=D&ip_address=::ffff:192.0.2.1&conn_state=connected&proto_ver=5',
   );
   assert.deepEqual(queries, [
     {
@@ -936,11 +936,11 @@ test('a trace is of one target, for a time; what is not right is refused with a 
     lines: 1,
     bytes: 21,
   });
-  await start({ ip_address: '192.0.2.1' });
+  await start({ ip_address: '2001:DB8::0:1' });
   await start({ clientid: 'ada' });
   assert.deepEqual(asked, [
     { target: { kind: 'topic', topicFilter: 'a/+' }, seconds: 5, payloadBytesMax: 7 },
-    { target: { kind: 'address', remoteAddress: '192.0.2.1' }, seconds: 600, payloadBytesMax: 0 },
+    { target: { kind: 'address', remoteAddress: '2001:db8::1' }, seconds: 600, payloadBytesMax: 0 },
     { target: { kind: 'client', clientId: 'ada' }, seconds: 600, payloadBytesMax: 0 },
   ]);
   assert.equal((await start({ clientid: 'ada' })).status, 409);

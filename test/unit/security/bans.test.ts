@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { ban as banCommand } from '../../../core/command/ban.ts';
-import { addressKey, canonicalNetwork, isOwnMachine } from '../../../core/security/address-key.ts';
+import {
+  addressKey,
+  canonicalNetwork,
+  isOwnMachine,
+  shownAddress,
+} from '../../../core/security/address-key.ts';
 import { banFileText, parseBanFile } from '../../../core/security/ban-file.ts';
 import { BanKeeper } from '../../../core/security/ban-keeper.ts';
 import { type Ban, BanList } from '../../../core/security/bans.ts';
@@ -15,6 +20,20 @@ const somebody = { remoteAddress: '203.0.113.7', clientId: 'c1', username: 'lee'
 function listAt(now: { ms: number }, bansMax = 100): BanList {
   return new BanList({ nowMs: () => now.ms, bansMax });
 }
+
+test('an address is shown in the form that clients have, however it is written', () => {
+  for (const [given, shown] of [
+    ['2001:DB8:0:0::1', '2001:db8::1'],
+    ['::FFFF:192.0.2.1', '192.0.2.1'],
+    ['::ffff:c000:201', '192.0.2.1'],
+    ['0:0:0:0:0:0:0:1', '::1'],
+    ['192.0.2.1', '192.0.2.1'],
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+    ['unix', 'unix'],
+    ['', ''],
+  ] as const)
+    assert.equal(shownAddress(given), shown);
+});
 
 test('an IPv6 address is known by its network of 64 bits, and a mapped IPv4 address by itself', () => {
   assert.equal(addressKey('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2::/64');
