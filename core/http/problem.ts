@@ -54,6 +54,13 @@ export function bodyAnswer(
   };
 }
 
+/** Of what a request names, so much as a sentence can quote. */
+export function quoted(text: string): string {
+  return `'${text.length > quotedMax ? `${text.slice(0, quotedMax)}…` : text}'`;
+}
+
+const quotedMax = 100;
+
 /** What a request has wrong. A handler throws it; it is answered as a problem. */
 export class RequestFault extends Error {
   readonly status: Status;

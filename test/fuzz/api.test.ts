@@ -172,6 +172,7 @@ test('whatever is asked is answered as the description says, and without a secre
       assert.ok(described.includes(String(asked.status)), `${asked.status}: ${what}`);
       assert.notEqual(asked.status, 503, what);
       if (asked.status >= 400) {
+        assert.notEqual(asked.body, undefined, `${asked.answer.status} ${what}`);
         const { detail, status } = asked.body as { detail?: string; status?: number };
         assert.equal(status, asked.status, what);
         assert.match(detail ?? '', /\S/, what);

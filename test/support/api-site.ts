@@ -132,8 +132,9 @@ export async function ask(site: Site, url: string, options: AskOptions = {}): Pr
     contentLength: text.length,
     readBody: () => Promise.resolve(Buffer.from(text)),
   });
+  const json = jsonOf(answer.body); // what is over has given its bytes back
   answer.onOver?.();
-  return { status: Number.parseInt(answer.status, 10), answer, body: jsonOf(answer.body) };
+  return { status: Number.parseInt(answer.status, 10), answer, body: json };
 }
 
 function jsonOf(body: Uint8Array): unknown {

@@ -25,6 +25,9 @@ export class Settings implements View {
   readonly #level = byId<HTMLSelectElement>('log-level');
 
   constructor() {
+    this.#level.addEventListener('change', () => {
+      this.#isChosen = true;
+    });
     byId('log-level-form').addEventListener('submit', (event) => {
       event.preventDefault();
       void attempt(byId('reload-said'), async () => {
@@ -43,9 +46,11 @@ export class Settings implements View {
     });
   }
 
-  /** The level that is set is chosen when the view is shown, and then left to the visitor. */
+  /** The visitor has chosen a level, or seen the one in force: it stays. */
+  #isChosen = false;
+
   show(): void {
-    this.#level.dataset['isFresh'] = '';
+    this.#isChosen = false;
   }
 
   async refresh(): Promise<void> {
@@ -54,8 +59,8 @@ export class Settings implements View {
       const notice = byId('needs-restart');
       notice.hidden = needsRestart.length === 0;
       setText(notice, `Changed, and in force after a restart: ${needsRestart.join(', ')}.`);
-      if ('isFresh' in this.#level.dataset) this.#level.value = `${options['logLevel']}`;
-      delete this.#level.dataset['isFresh'];
+      if (!this.#isChosen) this.#level.value = `${options['logLevel']}`;
+      this.#isChosen = true;
       showFacts(byId('options'), { version, ...shownValues(options) });
       showFacts(byId('limits'), shownLimits(limits));
     } catch (error) {

@@ -4,7 +4,7 @@ import type { Ban, BanKind } from '../../security/bans.ts';
 import { assertKnown, cursorOf, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';
 import { objectOf } from '../message-body.ts';
 import { oneOf, page, record, text, time } from '../operation.ts';
-import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
+import { apiAnswer, noContent, problem, quoted, RequestFault } from '../problem.ts';
 import type { Route } from '../route.ts';
 
 const kinds = {
@@ -106,7 +106,9 @@ export const deleteBan: Route = {
     if (caller === undefined) return problem(403, 'Nobody asks.');
     const { as = '', who = '' } = parameters;
     const isLifted = (): boolean => isShownKind(as) && source.liftBan(kinds[as], who, caller);
-    return changed(() => (isLifted() ? noContent() : problem(404, `There is no ban of ${as} '${who}'.`)));
+    return changed(() =>
+      isLifted() ? noContent() : problem(404, `There is no ban of ${quoted(as)} ${quoted(who)}.`),
+    );
   },
 };
 

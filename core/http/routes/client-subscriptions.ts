@@ -7,7 +7,7 @@ import { assertKnown } from '../list-query.ts';
 import { objectOf } from '../message-body.ts';
 import { oneOf, record, text } from '../operation.ts';
 import { whereverItIs } from '../other-nodes.ts';
-import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
+import { apiAnswer, noContent, problem, quoted, RequestFault } from '../problem.ts';
 import type { Route, RouteContext, RouteRequest } from '../route.ts';
 import { hasSession, stateOf } from './clients.ts';
 
@@ -84,7 +84,7 @@ export const unsubscribeClient: Route = whereverItIs(
       if (!isValidTopicFilter(topicFilter)) throw new RequestFault(400, 'Give topic, a topic filter.');
       const state = stateOf(request, context);
       if (await context.source.unsubscribe(state, topicFilter, caller)) return noContent();
-      return problem(404, `The client has no subscription to '${topicFilter}'.`);
+      return problem(404, `The client has no subscription to ${quoted(topicFilter)}.`);
     },
   },
   hasSession,

@@ -16,7 +16,7 @@ import {
 } from '../list-query.ts';
 import { count, list, oneOf, page, record, text, time, truth } from '../operation.ts';
 import { nodeAnswerOf, notHere, ofNode, questionOf, whereverItIs } from '../other-nodes.ts';
-import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
+import { apiAnswer, noContent, problem, quoted, RequestFault } from '../problem.ts';
 import type { Route, RouteContext, RouteRequest, SiteSource } from '../route.ts';
 
 const nodeSchema = { ...text, description: 'the node of the cluster that has it' };
@@ -185,7 +185,10 @@ export const deleteClient: Route = whereverItIs(
       const { clientid = '' } = parameters;
       const keepsSession = truthOf(query, 'keep_session');
       if (caller !== undefined && source.disconnect(clientid, keepsSession, caller)) return noContent();
-      return problem(404, `No client '${clientid}' ${keepsSession ? 'is connected' : 'has a session'}.`);
+      return problem(
+        404,
+        `No client ${quoted(clientid)} ${keepsSession ? 'is connected' : 'has a session'}.`,
+      );
     },
   },
   hasSession,
@@ -276,7 +279,7 @@ interface ShownEvent {
 
 function eventsAnswer({ parameters }: RouteRequest, events: readonly ShownEvent[]): HttpAnswer {
   const { clientid = '' } = parameters;
-  if (events.length === 0) return problem(404, `There are no recent events of a client '${clientid}'.`);
+  if (events.length === 0) return problem(404, `There are no recent events of a client ${quoted(clientid)}.`);
   // The later of one moment stands first, as it does on one node.
   return apiAnswer(200, { data: events.toSorted((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)) });
 }
@@ -302,7 +305,7 @@ function ownEvents({ parameters }: RouteRequest, { source, config }: RouteContex
 export function stateOf({ parameters }: RouteRequest, { source }: RouteContext): ClientState {
   const { clientid = '' } = parameters;
   const state = source.client(clientid);
-  if (state === undefined) throw new RequestFault(404, `No client '${clientid}' has a session.`);
+  if (state === undefined) throw new RequestFault(404, `No client ${quoted(clientid)} has a session.`);
   return state;
 }
 

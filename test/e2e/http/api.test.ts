@@ -437,10 +437,10 @@ test('a client that reads nothing and one that is away are named as slow, and no
   await until('nobody else is', async () => !(await named()).includes('well'));
   await until('what it does not get is told', async () => {
     await broker.publish('a', payload, { qos: 0 });
-    const [most] = rowsOf(await api('slow-subscriptions?sort=drops'));
-    return (
-      most?.['clientid'] === 'slow' && most['drop_reason'] === 'outbox_full' && Number(most['dropped']) > 1
-    );
+    const rows = rowsOf(await api('slow-subscriptions?sort=drops'));
+    const row = rows.find(({ clientid }) => clientid === 'slow');
+    assert.ok(Number(rows[0]?.['dropped'] ?? 0) >= Number(row?.['dropped'] ?? 0));
+    return row?.['drop_reason'] === 'outbox_full' && Number(row['dropped']) > 1;
   });
   const [drops] = rowsOf(await api('clients/slow/events'));
   assert.deepEqual([drops?.['event'], drops?.['reason']], ['dropped', 'outbox_full']);

@@ -213,9 +213,6 @@ test('who gets a topic, what is retained, and a message to all of them', async (
   await page.fill('#publish-topic', 'nobody/listens');
   await page.click('#publish-form button');
   await reads(page.locator('#publish-said'), 'Published. The topic has no subscribers.');
-  await page.fill('#subscribe-filter', 'a/#/b');
-  await page.click('#subscribe-form button');
-  await reads(page.locator('#subscribe-said'), /is not a topic filter/);
   await page.fill('#subscribe-filter', 'scores/#');
   await page.press('#subscribe-filter', 'Enter');
   await reads(page.locator('#subscribe-said'), 'Waiting for messages…');

@@ -61,8 +61,8 @@ test('messages that are dropped for one reason are one event until something els
   clock.advance(5_000);
   drop('a', 4, 'full');
   assert.deepEqual(detailsOf('a'), ['came', '1 large', '7 full']);
-  const last = { atMs: 1_005_000, kind: 'dropped', reason: 'full', detail: '7 full', messages: 7 };
-  assert.deepEqual(history.of('a')?.[2], { ...last, sinceMs: 1_000_000 });
+  const last = { atMs: 1_006_000, kind: 'dropped', reason: 'full', detail: '7 full', messages: 7 };
+  assert.deepEqual(history.of('a')?.[2], { ...last, sinceMs: 1_001_000 });
   history.add('a', 'disconnected', false, 'left');
   drop('a', 2, 'full');
   assert.deepEqual(detailsOf('a'), ['came', '1 large', '7 full', 'left', '2 full']);
@@ -76,7 +76,7 @@ test('messages that are dropped for one reason are one event until something els
     ],
   );
   assert.equal(history.mostDrops(1).length, 1);
-  assert.deepEqual(history.dropsOf('a'), { messages: 10, atMs: 1_005_000, reason: 'full' });
+  assert.deepEqual(history.dropsOf('a'), { messages: 10, atMs: 1_006_000, reason: 'full' });
   assert.equal(history.dropsOf('c'), undefined);
   history.add('b', 'disconnected', false, 'left');
   clock.advance(3_600_001);
