@@ -166,7 +166,7 @@ export class ClientPage implements View {
     const end = make(
       'button',
       { type: 'button', class: 'plain small', 'aria-label': `Unsubscribe from ${shownName(topic)}` },
-      'Unsubscribe',
+      'End',
     );
     end.addEventListener('click', () => void attempt(this.#said, () => this.#unsubscribe(topic)));
     return make(

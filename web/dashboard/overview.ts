@@ -32,11 +32,11 @@ const drops = [
 
 const figures: readonly Figure[] = [
   { title: 'Clients', names: ['clientsConnected'], isRate: false, shown: shownCount },
-  { title: 'Messages in', unit: 'a second', names: ['publishReceived'], isRate: true, shown: shownRate },
-  { title: 'Messages out', unit: 'a second', names: ['publishSent'], isRate: true, shown: shownRate },
-  { title: 'Dropped', unit: 'a second', names: drops, isRate: true, shown: shownRate, isTrouble: true },
-  { title: 'Bytes in', unit: 'a second', names: ['bytesReceived'], isRate: true, shown: shownBytes },
-  { title: 'Bytes out', unit: 'a second', names: ['bytesSent'], isRate: true, shown: shownBytes },
+  { title: 'Messages in', unit: '/s', names: ['publishReceived'], isRate: true, shown: shownRate },
+  { title: 'Messages out', unit: '/s', names: ['publishSent'], isRate: true, shown: shownRate },
+  { title: 'Dropped', unit: '/s', names: drops, isRate: true, shown: shownRate, isTrouble: true },
+  { title: 'Bytes in', unit: '/s', names: ['bytesReceived'], isRate: true, shown: shownBytes },
+  { title: 'Bytes out', unit: '/s', names: ['bytesSent'], isRate: true, shown: shownBytes },
   { title: 'Queued messages', names: ['queued'], isRate: false, shown: shownCount },
   { title: 'Memory', names: ['memoryBytes'], isRate: false, shown: shownBytes },
 ];
