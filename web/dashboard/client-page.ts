@@ -165,7 +165,7 @@ export class ClientPage implements View {
     ].filter((one) => one !== undefined);
     const end = make(
       'button',
-      { type: 'button', class: 'plain small', 'aria-label': `Unsubscribe from ${shownName(topic)}` },
+      { type: 'button', class: 'plain small', 'aria-label': `End the subscription to ${shownName(topic)}` },
       'End',
     );
     end.addEventListener('click', () => void attempt(this.#said, () => this.#unsubscribe(topic)));

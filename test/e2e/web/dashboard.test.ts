@@ -175,7 +175,7 @@ test('a client is found, shown, cut and explained', async (t) => {
   await page.fill('#client-subscribe-topic', 'news/#');
   await page.click('#client-subscribe button');
   await reads(page.locator('#client-said'), 'Subscribed to news/# with QoS 1.');
-  await page.click('#client-subscriptions button[aria-label="Unsubscribe from scores/+"]');
+  await page.click('#client-subscriptions button[aria-label="End the subscription to scores/+"]');
   await reads(page.locator('#client-subscriptions th'), 'news/#');
   await page.click('#client-disconnect');
   await reads(page.locator('#client-events'), /administrativeAction/);
