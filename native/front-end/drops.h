@@ -3,7 +3,8 @@
 //
 //   note() --first of this second--> firsts_ --once a second--> event `dropped`: core/control/drop-records.ts
 //
-// A drop costs two additions and a test. Sessions are named by their keys: one that ends meanwhile is not reported.
+// A drop costs a look at the session's Unfinished. Sessions are named by their keys: one that ends meanwhile is not
+// reported.
 #pragma once
 #include <cstring>
 #include <vector>
@@ -20,9 +21,9 @@ class Drops {
   static constexpr size_t sessionsMax = 1'000;
 
   void note(Session& session, DropReason why, uint32_t messages = 1) {
-    session.dropped += messages;
-    if (session.dropsNotedIn != second_) [[unlikely]]
-      noteFirst(session, why, session.dropped - messages);
+    if (session.unfinished->drops.second != second_) [[unlikely]]
+      return noteFirst(session, why, messages);
+    session.unfinished.own().drops.messages += messages;
   }
 
   // Once a second. `find`: gives the session with a key, or nullptr.
@@ -30,15 +31,17 @@ class Drops {
   //   for each session: [ its key 8 | messages 4 | DropReason 1 | 0 3 ]
   template <class Find>
   void report(Fifo<Event>& events, Find&& find) {
-    second_++;
+    const uint32_t second = second_++;
     if (firsts_.empty()) return;
     std::vector<uint8_t> bytes;
     bytes.reserve(firsts_.size() * recordBytes);
     for (const First& first : firsts_) {
-      const Session* const session = find(first.session);
-      const bool isSame = session && session->dropped > first.before;  // else it has moved away and back
-      if (!isSame || session->kind != ConnectionKind::client) continue;
-      const uint32_t messages = session->dropped - first.before;
+      Session* const session = find(first.session);
+      if (!session || session->unfinished->drops.second != second) continue;  // it has moved, perhaps back
+      const uint32_t messages = session->unfinished->drops.messages;
+      session->unfinished.own().drops = {};
+      session->trimUnfinished();
+      if (session->kind != ConnectionKind::client) continue;
       bytes.resize(bytes.size() + recordBytes);
       uint8_t* const record = bytes.data() + bytes.size() - recordBytes;
       std::memcpy(record, &first.session, sizeof first.session);
@@ -52,15 +55,14 @@ class Drops {
  private:
   struct First {
     uint64_t session;
-    uint32_t before;  // Session::dropped
     DropReason why;
   };
   static constexpr size_t recordBytes = 16;
 
-  [[gnu::noinline]] void noteFirst(Session& session, DropReason why, uint32_t before) {
+  [[gnu::noinline]] void noteFirst(Session& session, DropReason why, uint32_t messages) {
     if (firsts_.size() == sessionsMax) return;
-    session.dropsNotedIn = second_;
-    firsts_.push_back({session.key, before, why});
+    session.unfinished.own().drops = {second_, messages};
+    firsts_.push_back({session.key, why});
   }
 
   std::vector<First> firsts_;

@@ -48,12 +48,21 @@ struct RetainedShards {
   bool hasUnasked() const { return (waiting & ~asked) != 0; }
 };
 
+// Messages that the session did not get in a second that is not over (front-end/drops.h).
+struct RecentDrops {
+  uint32_t second = 0;  // 0: none
+  uint32_t messages = 0;
+};
+
 // What goes on over several packets. Most sessions have none of it.
 struct Unfinished {
   ReceivedPacketIds received;
   RetainedShards retained;
+  RecentDrops drops;
 
-  bool isEmpty() const { return received.isEmpty() && received.place.bytes() == 0 && retained.waiting == 0; }
+  bool isEmpty() const {
+    return received.isEmpty() && received.place.bytes() == 0 && retained.waiting == 0 && drops.second == 0;
+  }
 };
 
 // There may be a million that are away: what those do not need is a pointer.
@@ -88,8 +97,6 @@ struct Session {
   uint32_t subscriptionsEpoch = 1;         // the rules by which all its subscriptions were judged ...
   uint32_t queueEpoch = 1;                 // ... and those by which all that waits was let through; 0: by none
   uint32_t standing = 0;                   // among the members of shares (front-end/share-members.h); 0: in none
-  uint32_t dropped = 0;                    // messages that it did not get, on this worker ...
-  uint32_t dropsNotedIn = 0;               // ... and the second in which the last were noted (front-end/drops.h)
 
   bool isPersistent() const { return expirySeconds > 0; }
   // Bytes of published messages in the window and the queue together, as sessionQueueBytesMax counts.
@@ -117,6 +124,6 @@ struct Session {
     return true;
   }
 };
-static_assert(sizeof(Session) == 168);
+static_assert(sizeof(Session) == 160);
 
 }  // namespace rally
