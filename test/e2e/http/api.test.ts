@@ -270,6 +270,7 @@ const troubles: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   RallyMQCutsClients: { rallymq_connections_cut_total: '0+1x30', rallymq_sessions_cut_total: '0x30' },
   RallyMQCertificateExpires: { rallymq_certificate_expiry_timestamp_seconds: '86400x30' },
   RallyMQNodeCutOff: { rallymq_cluster_reached: '0x30' },
+  RallyMQLogNotTakenOver: { rallymq_cluster_logs_not_taken_over: '1x30' },
   RallyMQClusterLags: { 'rallymq_cluster_lane_waiting_seconds{node="b"}': '60x30' },
 };
 

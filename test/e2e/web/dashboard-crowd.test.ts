@@ -77,6 +77,17 @@ async function play(t: TestContext, viewport: ViewportName): Promise<void> {
   await page.click('#topic-tree button:text-is("scores")');
   await page.click('#topic-tree button:text-is("7")');
   await reads(page.locator('#topic-tree .leaf'), /^final$/m);
+
+  await go('traces');
+  await page.selectOption('#trace-kind', 'topic');
+  await page.fill('#trace-target', 'scores/#');
+  await page.click('#trace-form button');
+  await page.locator('#trace-live').waitFor();
+  publisher.send(publishFrame('scores/7/final', 'game'));
+  await reads(page.locator('#trace-lines'), /published.*scores\/7\/final/);
+  await page.click('#trace-stop');
+  await reads(page.locator('#trace-live-state'), /^Stopped\. /);
+
   await go('publish');
   await page.fill('#publish-topic', 'nobody/listens');
   await page.click('#publish-form button');
