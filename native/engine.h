@@ -65,7 +65,7 @@ class Engine : private ShardPort,
         moves_(slots_, limits_, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
         lookUps_(slots_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound(), gate_, counters_),
-        shard_(slots_, lanes.workersHere(), filters_, limits_, keys.tables, counters_, journal_, *this),
+        shard_(slots_, lanes.here(), filters_, limits_, keys.tables, counters_, journal_, *this),
         routeJobs_(slots_, filters_, sharing_, routes_, *this),
         slotMoves_(slots_, shard_, routeJobs_, frontEnd_.events(), *this, *this) {
     if (!lanes.isClustered()) return;

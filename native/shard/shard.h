@@ -41,22 +41,27 @@ class FrontEndPort : public RetainedWalks::Outlet, public Confirmations::Outlet 
 
 class Shard {
  public:
-  // `workers` shards each have an equal part of the broker's retained messages.
-  Shard(const SlotMap& slots, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t tableKey,
+  // `here`: the workers of this process, whose shards each have an equal part of its retained messages.
+  Shard(const SlotMap& slots, uint64_t here, FilterTable& filters, const Limits& limits, uint64_t tableKey,
         Counters& counters, Journal& journal, FrontEndPort& frontEnds)
       : index_(slots.own()),
         slots_(slots),
         filters_(filters),
-        retained_(tableKey, {(limits.retainedMessagesMax + workers - 1) / workers,
-                             (limits.retainedBytesMax + workers - 1) / workers}),
+        retained_(tableKey, {partOf(limits.retainedMessagesMax, here), partOf(limits.retainedBytesMax, here)}),
         walks_(retained_, tableKey, limits, frontEnds),
-        rates_(limits.topicRatesBytesMax / workers, tableKey),
+        rates_(limits.topicRatesBytesMax / countOf(here), tableKey),
         counters_(counters),
         journal_(journal),
         frontEnds_(frontEnds),
-        confirmations_(frontEnds) {}
+        confirmations_(frontEnds),
+        shareTurn_{.elsewhere = ~here} {}
 
-  void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
+  // Once a turn.
+  void setNow(uint64_t nowMs) {
+    nowMs_ = nowMs;
+    shareTurn_.number++;
+    shareTurn_.nowMs = nowMs;
+  }
   const RetainedStore& retained() const { return retained_; }
   RetainedStore& retained() { return retained_; }
   const RetainedWalks& walks() const { return walks_; }
@@ -337,6 +342,9 @@ class Shard {
   }
 
  private:
+  static size_t countOf(uint64_t workers) { return size_t(__builtin_popcountll(workers)); }
+  static size_t partOf(size_t most, uint64_t workers) { return (most + countOf(workers) - 1) / countOf(workers); }
+
   // Nodes of the tree of retained messages that are checked in a second: about a millisecond's work.
   static constexpr size_t sweepNodes = 10'000;
 
@@ -488,7 +496,7 @@ class Shard {
   // Sends a message to the next worker that may have a member of the share who takes it. `token`: as Deliver says.
   void send(Share& share, Publication& publication, ShareSearch search, uint32_t token = 0) {
     const ShareKind kind = shareKindOf(publication.qos);
-    while (const ShareRoute* route = share.choose(search, kind)) {
+    while (const ShareRoute* route = share.choose(search, kind, shareTurn_)) {
       if (route->worker != index_) {
         counters_.add(Counter::handedOver);
         if (token != 0) confirmations_.expect(token, route->worker);
@@ -542,6 +550,7 @@ class Shard {
   Journal& journal_;
   FrontEndPort& frontEnds_;
   Confirmations confirmations_;
+  ShareTurn shareTurn_;
   std::vector<Filter*> matches_;
   uint64_t nowMs_ = 0;
   uint64_t awaited_ = 0;  // workers whose filters are not known here yet

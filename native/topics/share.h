@@ -23,6 +23,37 @@ struct ShareRoute {
   int64_t credit = 0;                     // of its turns
 };
 
+// The worker of another node that gets the next messages too, within a turn of the event loop of the shard: a frame
+// between nodes costs as much as the messages in it. What the others have missed they get later. Only for a share with
+// so many messages that its members cannot take long for each.
+struct RouteRun {
+  uint32_t turn = 0;
+  uint8_t worker = 0;
+  uint8_t left = 0;     // messages
+  bool isBusy = false;  // in the last second
+  uint32_t counted = 0;
+  uint64_t countedSinceMs = 0;
+
+  static constexpr uint8_t length = 16;
+  static constexpr uint32_t busyPerSecond = 1'000;
+
+  void count(uint64_t nowMs) {
+    counted++;
+    const uint64_t passedMs = nowMs - countedSinceMs;
+    if (passedMs < 1'000) return;
+    isBusy = counted >= busyPerSecond && passedMs < 2'000;
+    counted = 0;
+    countedSinceMs = nowMs;
+  }
+};
+
+// Of the shard that asks.
+struct ShareTurn {
+  uint32_t number = 0;
+  uint64_t nowMs = 0;
+  uint64_t elsewhere = 0;  // bit w: worker w is on another node
+};
+
 // How many messages in a row a member gets (front-end/share-members.h).
 struct ShareRun {
   uint32_t place = 0;    // whose turn it is ...
@@ -41,6 +72,7 @@ struct Share {
   uint32_t key = 0;        // names it to other workers: the same on all of them, but for the few whose hashes collide
 
   std::vector<ShareRoute> routes;  // what a shard asks
+  RouteRun routeRun;
 
   uint32_t connected = 0;  // of the members here, as ShareRoute says
   uint32_t able = 0;
@@ -91,12 +123,13 @@ struct Share {
   // The search ends: each refusal sets one more bit, and when none is left to set, the level grows. So a worker
   // refuses a message at most three times, which makes 3 x workers hops. (A worker whose share has ended meanwhile
   // does not refuse, but its route is gone by then, and a new one needs a new member.)
-  ShareRoute* choose(ShareSearch& search, ShareKind kind) {
+  ShareRoute* choose(ShareSearch& search, ShareKind kind, const ShareTurn& turn) {
     if (routes.size() == 1) return only(search);
+    routeRun.count(turn.nowMs);
     const ShareLevel last = kind == ShareKind::qos0 ? ShareLevel::waiting
                                                     : ShareLevel::away;  // nobody keeps QoS 0 who is away
     for (;;) {
-      if (ShareRoute* route = nextAt(search, kind)) return route;
+      if (ShareRoute* route = nextAt(search, kind, turn)) return route;
       if (search.level >= last) return nullptr;
       search = {ShareLevel(uint8_t(search.level) + 1), search.isWithheld, 0};
     }
@@ -119,8 +152,10 @@ struct Share {
     return search.level == ShareLevel::waiting ? route.connected : route.able;
   }
 
-  ShareRoute* nextAt(const ShareSearch& search, ShareKind kind) {
+  ShareRoute* nextAt(const ShareSearch& search, ShareKind kind, const ShareTurn& turn) {
     ShareRoute* best = nullptr;
+    ShareRoute* again = nullptr;
+    const bool isRunning = routeRun.left > 0 && routeRun.turn == turn.number;
     int64_t total = 0;
     for (ShareRoute& route : routes) {
       const int64_t weight = weightOf(route, search, kind);
@@ -128,8 +163,18 @@ struct Share {
       total += weight;
       route.credit += weight;
       if (!best || route.credit > best->credit) best = &route;
+      if (isRunning && route.worker == routeRun.worker) again = &route;
     }
-    if (best) best->credit -= total;
+    if (!best) return nullptr;
+    if (again) {
+      best = again;
+      routeRun.left--;
+    } else if (routeRun.isBusy && (turn.elsewhere >> best->worker & 1) != 0) {
+      routeRun.turn = turn.number;
+      routeRun.worker = best->worker;
+      routeRun.left = RouteRun::length - 1;
+    }
+    best->credit -= total;
     return best;
   }
 };

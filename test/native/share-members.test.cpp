@@ -275,3 +275,40 @@ TEST("share members: a session with 10,000 shares goes up in those that have pas
     CHECK(scene.choose(share, 1, ShareLevel::ready) != nullptr);
   }
 }
+
+TEST("share: a node gets messages in a row where they are many, within a turn, and as many as its members are due") {
+  Share share;
+  for (const uint8_t worker : {uint8_t(0), uint8_t(1), uint8_t(2)})
+    share.routes.push_back({.connected = worker == 0 ? 4u : 3u, .able = 4, .worker = worker});
+  ShareTurn turn{.nowMs = 1'000'000, .elsewhere = 0b110};
+  const auto next = [&] {
+    ShareSearch search;
+    return share.choose(search, ShareKind::acknowledged, turn)->worker;
+  };
+  const auto longestRun = [&](size_t turns, size_t messages) {
+    size_t longest = 0;
+    for (size_t i = 0; i < turns; i++, turn.number++) {
+      unsigned last = UINT8_MAX;
+      for (size_t k = 0, run = 0; k < messages; k++) {
+        const unsigned worker = next();
+        run = worker == last ? run + 1 : 1;
+        if (worker != 0) longest = std::max(longest, run);
+        last = worker;
+      }
+    }
+    return longest;
+  };
+  CHECK_EQ(longestRun(30, 20), size_t(1));  // 600 in a second are few
+  turn.nowMs += 1'000;
+  longestRun(50, 20);
+  turn.nowMs += 1'000;
+  next();
+  CHECK_EQ(longestRun(10, 40), size_t(RouteRun::length));
+  CHECK_EQ(longestRun(50, 1), size_t(1));
+  std::array<size_t, 3> got{};
+  for (size_t i = 0; i < 10'000; i++, turn.number += i % 40 == 0) got[next()]++;
+  CHECK(got[0] > 3'950 && got[0] < 4'050 && got[1] > 2'950 && got[1] < 3'050);
+  turn.nowMs += 5'000;  // a pause
+  next();
+  CHECK_EQ(longestRun(10, 20), size_t(1));
+}
