@@ -161,7 +161,8 @@ async function endAll() {
     await step(`the page of ${document} in Chromium shows ${shown}`, async () => {
       if ((await ended.code) !== 0) throw new Error(ended.printed);
     });
-  for (const { line, child, end } of running.splice(0)) {
+  // The broker last: what was started after it loses its connection then.
+  for (const { line, child, end } of running.splice(0).reverse()) {
     // The page has shown what a subscriber has to print.
     const isSilent = /^mosquitto_sub|-- sub/.test(line) && !end.printed.includes(shown);
     if (child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
