@@ -1,4 +1,5 @@
 /** The dashboard: signs in, shows the view that the address names, and keeps it fresh while the page is visible. */
+import 'uplot/dist/uPlot.min.css';
 import './dashboard.css';
 import { byId, setText } from '../shared/dom.ts';
 import { ApiError, ask, forgetCredentials, isSignedIn, keepCredentials, sentenceOf } from './api.ts';

@@ -2,9 +2,9 @@
 import { byId, make, setText } from '../shared/dom.ts';
 import { siteRoot } from '../shared/statistics.ts';
 import { ask, askMetrics } from './api.ts';
+import { Curve } from './curve.ts';
 import { shownBytes, shownCount, shownDuration, shownRate } from './format.ts';
 import { showFacts, type View } from './parts.ts';
-import { Sparkline } from './sparkline.ts';
 import { Threads } from './threads.ts';
 
 type Stats = Readonly<Record<string, number>>;
@@ -45,28 +45,38 @@ class Plot {
   readonly element: HTMLLIElement;
   readonly #figure: Figure;
   readonly #value = make('strong', { class: 'number' }, '–');
-  readonly #most = make('span', { class: 'small quiet number' });
-  readonly #sparkline = new Sparkline();
+  /** The most of the last minutes, or what was at the cursor. */
+  readonly #note = make('span', { class: 'small quiet number' });
+  readonly #curve: Curve;
+  #pointed: string | undefined;
 
   constructor(figure: Figure) {
     this.#figure = figure;
     const unit = figure.unit === undefined ? undefined : make('span', { class: 'quiet small' }, figure.unit);
-    const title = make('p', { class: 'plot-title' }, figure.title, this.#most);
+    this.#curve = new Curve(figure.shown, (pointed) => {
+      this.#pointed = pointed;
+      this.#showNote();
+    });
+    const title = make('p', { class: 'plot-title' }, figure.title, this.#note);
     this.element = make('li', { class: 'card plot' }, title, make('p', {}, this.#value, ' ', unit));
-    this.element.append(this.#sparkline.element);
+    this.element.append(this.#curve.element);
   }
 
-  update(before: Stats | undefined, now: Stats): void {
+  update(before: Stats | undefined, now: Stats, second: number): void {
     const { names, isRate, shown, isTrouble = false } = this.#figure;
     const total = (stats: Stats): number => names.reduce((sum, name) => sum + (stats[name] ?? 0), 0);
     if (isRate && before === undefined) return;
     const seconds = ((now['uptimeMs'] ?? 0) - (before?.['uptimeMs'] ?? 0)) / 1_000;
     if (isRate && seconds <= 0) return;
     const value = isRate && before !== undefined ? (total(now) - total(before)) / seconds : total(now);
-    this.#sparkline.add(value);
+    this.#curve.add(value, second);
     setText(this.#value, shown(value));
-    setText(this.#most, `max ${shown(this.#sparkline.most)}`);
+    this.#showNote();
     this.element.classList.toggle('trouble', isTrouble && value > 0);
+  }
+
+  #showNote(): void {
+    setText(this.#note, this.#pointed ?? `max ${this.#figure.shown(this.#curve.most)}`);
   }
 }
 
@@ -85,9 +95,10 @@ export class Overview implements View {
     const [stats, metrics, health] = await Promise.all([ask<Stats>('stats'), askMetrics(), askHealth()]);
     // A broker that was started again counts anew.
     const isSame = (this.#before?.['uptimeMs'] ?? 0) <= (stats['uptimeMs'] ?? 0);
-    for (const plot of this.#plots) plot.update(isSame ? this.#before : undefined, stats);
+    const second = Date.now() / 1_000;
+    for (const plot of this.#plots) plot.update(isSame ? this.#before : undefined, stats, second);
     this.#before = stats;
-    this.#threads.update(metrics);
+    this.#threads.update(metrics, second);
     showTotals(stats);
     const degraded = byId('degraded');
     degraded.hidden = health === undefined;

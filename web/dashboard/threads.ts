@@ -1,7 +1,7 @@
 /** The workers and the main thread as small multiples: how busy each is, and how long its turns take. */
 import { make, setText } from '../shared/dom.ts';
+import { Curve } from './curve.ts';
 import { boundOf, mainBusySecondsOf, type WorkerTurns, workerTurnsOf } from './metrics-reader.ts';
-import { Sparkline } from './sparkline.ts';
 
 /** Above it, others wait often. */
 const busyMax = 0.9;
@@ -10,19 +10,20 @@ class Thread {
   readonly element: HTMLLIElement;
   readonly #value = make('strong', { class: 'number' }, '–');
   readonly #note = make('span', { class: 'small quiet' });
-  readonly #sparkline = new Sparkline(1);
+  readonly #pointed = make('span', { class: 'small quiet number' });
+  readonly #curve = new Curve(shownPart, (pointed) => setText(this.#pointed, pointed ?? ''), 1);
 
   constructor(name: string) {
-    const title = make('p', { class: 'plot-title' }, name);
+    const title = make('p', { class: 'plot-title' }, name, this.#pointed);
     const figures = make('p', {}, this.#value, ' ', make('span', { class: 'quiet small' }, 'busy'));
     this.element = make('li', { class: 'card plot thread' }, title, figures, this.#note);
-    this.element.append(this.#sparkline.element);
+    this.element.append(this.#curve.element);
   }
 
-  update(busy: number, note: string): void {
+  update(busy: number, note: string, second: number): void {
     const part = Math.min(1, Math.max(0, busy));
-    this.#sparkline.add(part);
-    setText(this.#value, `${Math.round(part * 100)} %`);
+    this.#curve.add(part, second);
+    setText(this.#value, shownPart(part));
     setText(this.#note, note);
     this.element.classList.toggle('trouble', part > busyMax);
   }
@@ -40,8 +41,8 @@ export class Threads {
     this.#list = list;
   }
 
-  /** `metrics`: the text of /metrics. */
-  update(metrics: string): void {
+  /** `metrics`: the text of /metrics. `second`: as in Curve. */
+  update(metrics: string, second: number): void {
     const now = {
       turns: workerTurnsOf(metrics),
       mainSeconds: mainBusySecondsOf(metrics),
@@ -54,13 +55,14 @@ export class Threads {
     // A broker that was started again counts anew.
     if (before === undefined || before.mainSeconds > now.mainSeconds) return;
     const seconds = (now.atMs - before.atMs) / 1_000;
-    this.#main.update((now.mainSeconds - before.mainSeconds) / seconds, 'CONNECT and HTTP');
+    this.#main.update((now.mainSeconds - before.mainSeconds) / seconds, 'CONNECT and HTTP', second);
     for (const turns of now.turns) {
       const earlier = before.turns.find(({ worker }) => worker === turns.worker);
       if (earlier !== undefined)
         this.#workerOf(turns.worker).update(
           (turns.seconds - earlier.seconds) / seconds,
           noteOf(earlier, turns),
+          second,
         );
     }
   }
@@ -78,6 +80,10 @@ export class Threads {
     this.#list.append(thread.element);
     return thread;
   }
+}
+
+function shownPart(part: number): string {
+  return `${Math.round(part * 100)} %`;
 }
 
 function noteOf(before: WorkerTurns, now: WorkerTurns): string {

@@ -128,6 +128,10 @@ test('a client is found, shown, cut and explained', async (t) => {
   const stage = await startStage(t);
   const page = await signIn(t, stage, 'desktop');
   await reads(page.locator('#threads'), /Worker 0.*\d+ %.*Worker 1.*Main thread/s);
+  const curve = page.locator('.curve').first();
+  await curve.hover({ position: { x: ((await curve.boundingBox())?.width ?? 0) - 1, y: 20 } }); // what is newest
+  await reads(page.locator('#plots'), /Clients\d+ at \d.*Memory.* at \d/s); // one moment in all of them
+  await reads(page.locator('#threads'), /Worker 0\d+ % at \d/);
   await page.click('nav a[href="#clients"]');
   await page.fill('#clients-search', 'COURT/2');
   await reads(page.locator('#clients-rows a'), 'court/2');
