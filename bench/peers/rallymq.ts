@@ -48,12 +48,9 @@ async function start(workers: number, flags: readonly string[] = []): Promise<Ru
   };
 }
 
-/** What `npm start` gives to node: its flags, and the command. */
+/** What `npm start` gives to node: the flags in scripts/run-built.sh, and the command. */
 async function startWords(): Promise<string[]> {
-  const text = await readFile(join(root, 'package.json'), 'utf8');
-  const { scripts } = JSON.parse(text) as { scripts: { start: string } };
-  const words = scripts.start.split(' ');
-  return words
-    .slice(words.indexOf('node') + 1)
-    .map((word) => (word.startsWith('-') ? word : join(root, word)));
+  const script = await readFile(join(root, 'scripts', 'run-built.sh'), 'utf8');
+  const [, flags = ''] = /^exec node (.*) "\$program"/m.exec(script) ?? [];
+  return [...flags.split(' '), join(root, 'dist', 'core', 'rallymq.js')];
 }

@@ -34,6 +34,8 @@ export const unreachable: Readonly<Record<string, string>> = {
   'time until the HTTP server accepts a request':
     'only a blocked main thread makes it wait: test/e2e/wire/door.test.ts',
   'clients disconnected per second while the broker is drained': 'clients have no influence on it',
+  'clients of a worker per second whose dropped messages become events':
+    'the others are counted, which clients cannot notice: test/native/flow.test.cpp',
   'remembered events of clients':
     'the oldest are forgotten, which clients cannot notice: test/unit/sessions/client-history.test.ts',
   'traces running at once': 'only operators start them: test/unit/tracing/traces.test.ts',
