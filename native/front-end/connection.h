@@ -105,7 +105,7 @@ struct Introduction {
 };
 
 // Of a client since it connected.
-struct Traffic {
+struct ClientTraffic {
   uint64_t bytesReceived = 0;
   uint64_t bytesSent = 0;
   uint64_t messagesReceived = 0;  // PUBLISH packets, also refused ones
@@ -152,7 +152,7 @@ struct Connection {
   std::unique_ptr<const std::string> topicPrefix;    // of all its topics, which the client does not see; nullptr: none
   std::unique_ptr<Introduction> introduction;        // nullptr: packet control knows it
   void* socket = nullptr;                            // the transport's own
-  Traffic traffic;
+  ClientTraffic traffic;
 };
 
 }  // namespace rally

@@ -22,7 +22,7 @@ struct SessionFigures {
   size_t unsentBytes;  // to the client, that its socket has not taken
   uint32_t expirySeconds;
   uint32_t keepAliveMs;
-  Traffic traffic;  // of its connection; 0: there is none
+  ClientTraffic traffic;  // of its connection; 0: there is none
 };
 
 class Inspection {
@@ -43,7 +43,7 @@ class Inspection {
             .unsentBytes = connection ? connection->outbox.bytes() + connection->unsentBytes : 0,
             .expirySeconds = session.expirySeconds,
             .keepAliveMs = connection ? connection->keepAliveMs : 0,
-            .traffic = connection ? connection->traffic : Traffic()};
+            .traffic = connection ? connection->traffic : ClientTraffic()};
   }
 
   // The sessions with the largest queues, and those whose sockets accept nothing, at most `max` of each, some of them

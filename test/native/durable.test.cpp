@@ -544,7 +544,7 @@ TEST("durable: what a share has is not lost when its only member changes its sub
   const auto bytesOf = [](const std::string& text) {
     return Bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
   };
-  for (const uint8_t changed : {2, 0}) {
+  for (const uint8_t changed : {uint8_t(2), uint8_t(0)}) {
     Reading log;
     log.apply(rally::records::Session{.session = 1, .leftAtMs = 1});
     log.apply(rally::records::Subscribe{.session = 1, .qos = 1, .filter = bytesOf(filter)});

@@ -223,7 +223,7 @@ TEST("flow: who does not get messages is reported once a second, with their numb
   broker.settle();
   CHECK((reported() == std::vector{std::tuple{awayKey, uint32_t(1), DropReason::outboxFull}}));
   // Its traffic is that of its connection.
-  const Traffic& traffic = broker.sessionOf(small)->connection->traffic;
+  const ClientTraffic& traffic = broker.sessionOf(small)->connection->traffic;
   CHECK_EQ(traffic.messagesSent, small.received.size());
   CHECK_EQ(traffic.messagesReceived, 0);
   CHECK(traffic.bytesReceived > 0 && traffic.bytesSent > traffic.messagesSent);
