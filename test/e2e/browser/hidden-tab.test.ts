@@ -76,6 +76,6 @@ test('a hidden tab with throttled timers stays connected while messages come, an
   await untilInTab(tab, `events.includes('reconnecting')`);
   await tab.show();
   await untilInTab(tab, `rally.status === 'connected'`);
-  await publisher.publish('a', 'seen again');
+  await publisher.publish('a', 'seen again', { retain: true }); // it may not be subscribed yet
   await untilInTab(tab, `texts.at(-1) === 'seen again'`);
 });

@@ -162,6 +162,7 @@ test('the console shows JSON, text and bytes, filters, pauses, and gives a messa
 test('the tree has the last value of each topic, and leads to its messages', async (t) => {
   const { broker, port } = await startBroker(t);
   const page = await visit(t, `http://127.0.0.1:${port}/`, { viewport: 'phone' });
+  await isLive(page);
   await page.fill('#filter', 'house/#');
   await page.click('#subscribe');
   await reads(page.locator('#console-state'), /^connected/);
