@@ -97,7 +97,7 @@ class Plan {
   }
 
  private:
-  static constexpr uint64_t filtersPerBallast = 50'000;
+  static constexpr uint64_t filtersPerBallast = 10'000;  // as many as RallyMQ allows a session by default
   // What a frozen or slow client's kernel may hold; else it would be megabytes until anybody noticed.
   static constexpr int slowReceiveBufferBytes = 16 * 1024;
 
