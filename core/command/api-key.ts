@@ -1,7 +1,6 @@
 /** `rallymq api-key add|list|remove`: looks after the file of `--api-keys`. A key is shown once, when it is made. */
 import { existsSync } from 'node:fs';
-import { BrokerError } from '../broker-error.ts';
-import { readArguments } from '../config/arguments.ts';
+import { invalid, readArguments } from '../config/arguments.ts';
 import { readAccessFile } from '../security/access-file.ts';
 import {
   type ApiKey,
@@ -107,8 +106,4 @@ function readScopes(text: string | undefined): readonly ApiScope[] {
   if (unknown !== undefined)
     throw invalid(`'${unknown.slice(0, 40)}' is not a scope: give some of ${apiScopes.join(', ')}, or all.`);
   return [...new Set(given.filter(isApiScope))];
-}
-
-function invalid(sentence: string): BrokerError {
-  return new BrokerError('FLAG_VALUE_INVALID', sentence);
 }

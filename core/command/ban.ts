@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
-import { readArguments } from '../config/arguments.ts';
+import { invalid, readArguments } from '../config/arguments.ts';
 import { readAccessFile } from '../security/access-file.ts';
 import { banFileText, parseBanFile } from '../security/ban-file.ts';
 import { type Ban, type BanKind, BanList, banKinds } from '../security/bans.ts';
@@ -86,8 +86,4 @@ function listed(bans: readonly Ban[]): string {
       return `${kind.padEnd(8)}  ${value}  ${end}${reason === '' ? '' : `  ${reason}`}\n`;
     })
     .join('');
-}
-
-function invalid(sentence: string): BrokerError {
-  return new BrokerError('FLAG_VALUE_INVALID', sentence);
 }

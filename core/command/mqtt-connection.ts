@@ -8,6 +8,7 @@
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
 import { type ConnectionOptions, TLSSocket, connect as tlsConnect } from 'node:tls';
 import { BrokerError } from '../broker-error.ts';
+import { invalid } from '../config/arguments.ts';
 import { reasonSentence } from '../front-end/reason-strings.ts';
 import { type Asker, ClientEngine, type Link } from '../protocol/client-engine.ts';
 import { readAccessFile } from '../security/access-file.ts';
@@ -97,10 +98,6 @@ export function qosOf({ qos }: Flags, byDefault: QoS): QoS {
   if (qos === undefined) return byDefault;
   if (qos === '0' || qos === '1' || qos === '2') return Number(qos) as QoS;
   throw invalid(`--qos is '${qos}': give 0, 1 or 2.`);
-}
-
-export function invalid(sentence: string): BrokerError {
-  return new BrokerError('FLAG_VALUE_INVALID', sentence);
 }
 
 export class MqttConnection implements Link {

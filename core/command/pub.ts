@@ -1,14 +1,7 @@
 /** `rallymq pub TOPIC [MESSAGE]`: publishes one message, so that a broker can be tried without another program. */
-import { readArguments } from '../config/arguments.ts';
+import { invalid, readArguments } from '../config/arguments.ts';
 import { isValidTopicName } from '../wire/topic.ts';
-import {
-  invalid,
-  MqttConnection,
-  mqttFlags,
-  mqttFlagsUsage,
-  mqttTargetOf,
-  qosOf,
-} from './mqtt-connection.ts';
+import { MqttConnection, mqttFlags, mqttFlagsUsage, mqttTargetOf, qosOf } from './mqtt-connection.ts';
 
 export const pubUsage = [
   'Usage: rallymq pub TOPIC [MESSAGE] [flags]',

@@ -1,16 +1,9 @@
 /** `rallymq sub FILTER...`: prints messages as they arrive, so that a broker can be tried without another program. */
-import { readArguments } from '../config/arguments.ts';
+import { invalid, readArguments } from '../config/arguments.ts';
 import { printable } from '../control/text-line.ts';
 import type { PublishPacket } from '../wire/packets.ts';
 import { isValidTopicFilter } from '../wire/topic.ts';
-import {
-  invalid,
-  MqttConnection,
-  mqttFlags,
-  mqttFlagsUsage,
-  mqttTargetOf,
-  qosOf,
-} from './mqtt-connection.ts';
+import { MqttConnection, mqttFlags, mqttFlagsUsage, mqttTargetOf, qosOf } from './mqtt-connection.ts';
 
 export const subUsage = [
   'Usage: rallymq sub FILTER... [flags]',

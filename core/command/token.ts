@@ -1,7 +1,6 @@
 /** `rallymq token`: mints a token to try with, signed with the broker's secret. A back end mints its own. */
 import { SignJWT } from 'jose';
-import { BrokerError } from '../broker-error.ts';
-import { readFlags } from '../config/arguments.ts';
+import { invalid, readFlags } from '../config/arguments.ts';
 import { filterFault, placeholderFault } from '../security/rules.ts';
 import { secretOf } from '../security/token-keys.ts';
 
@@ -66,8 +65,4 @@ function filters(flag: string, given: readonly string[] = []): readonly string[]
     if (fault !== undefined) throw invalid(`${flag} '${filter}' ${fault}.`);
   }
   return given;
-}
-
-function invalid(sentence: string): BrokerError {
-  return new BrokerError('FLAG_VALUE_INVALID', sentence);
 }

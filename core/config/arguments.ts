@@ -90,3 +90,8 @@ function unknownFlag(command: string, rawName: string, name: string, known: read
   const advice = nearest === undefined ? `see ${command} --help.` : `did you mean --${nearest}?`;
   return new BrokerError('FLAG_UNKNOWN', `${rawName} is not a flag of ${command}: ${advice}`);
 }
+
+/** The error of a wrong value. `sentence`: what to give instead. */
+export function invalid(sentence: string): BrokerError {
+  return new BrokerError('FLAG_VALUE_INVALID', sentence);
+}
