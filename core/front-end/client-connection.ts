@@ -37,6 +37,7 @@ import type { AuthPacket, ConnectPacket, ProtocolVersion, Will } from '../wire/p
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
+import { isTooLong } from '../wire/topic.ts';
 import type { Connacks } from './connacks.ts';
 import {
   assignedClientId,
@@ -50,7 +51,6 @@ import { Expiry } from './expiry.ts';
 import { reasonSentence, reasonStringTerms, sentenceOf } from './reason-strings.ts';
 import {
   availableToHost,
-  isTooLong,
   onSubscribe,
   onUnsubscribe,
   type PendingSubscribes,

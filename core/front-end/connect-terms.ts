@@ -7,8 +7,7 @@ import type { ConnectPacket } from '../wire/packets.ts';
 import { neverExpires, type Properties } from '../wire/properties.ts';
 import type { ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { isReservedTopic, levelCount } from '../wire/topic.ts';
-import { isTooLong } from './subscribe.ts';
+import { isReservedTopic, isTooLong, levelCount } from '../wire/topic.ts';
 
 /** A client identifier for a client without one [MQTT-3.1.3-6]. */
 export function assignedClientId(): string {

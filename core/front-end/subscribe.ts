@@ -23,7 +23,7 @@ import type {
 } from '../wire/packets.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { hasWildcards, isSharedFilter, levelCount, unsharedFilter } from '../wire/topic.ts';
+import { hasWildcards, isSharedFilter, isTooLong, levelCount, unsharedFilter } from '../wire/topic.ts';
 import { reasonSentence } from './reason-strings.ts';
 
 /** Refused topic filters that an operator is shown. */
@@ -277,11 +277,6 @@ function refusalOf(topicFilter: string, config: BrokerConfig): number | undefine
   if (levelCount(unsharedFilter(topicFilter)) > config.limits.topicLevelsMax || isTooLong(topicFilter))
     return ReasonCode.topicFilterInvalid;
   return kindRefusalOf(topicFilter, config);
-}
-
-/** For a string of MQTT: a prefix may make it so. */
-export function isTooLong(text: string): boolean {
-  return text.length * 3 > 65_535 && Buffer.byteLength(text) > 65_535;
 }
 
 function kindRefusalOf(topicFilter: string, config: BrokerConfig): number | undefined {

@@ -2,7 +2,8 @@ import { isStrict } from './profile.ts';
 
 /** The rules for topic names and topic filters (sections 4.7 and 4.8.2). */
 
-const topicBytesMax = 65_535;
+/** Of a string of MQTT (section 1.5.4). */
+const stringBytesMax = 65_535;
 const sharePrefix = '$share/';
 /**
  * [MQTT-4.8.2-1] [MQTT-4.8.2-2]: behind `$share/`, a share name of at least one character, `/` and a filter.
@@ -81,13 +82,17 @@ export function topicMatchesFilter(topic: string, filter: string): boolean {
   return topicLevels.length === filterLevels.length;
 }
 
+/** Whether `text` has more bytes than a string of MQTT may have: a prefix may make it so. */
+export function isTooLong(text: string): boolean {
+  // At most three bytes for each UTF-16 unit, so that short ones need no encoding.
+  return text.length * 3 > stringBytesMax && new TextEncoder().encode(text).length > stringBytesMax;
+}
+
 function isTopicText(text: string): boolean {
   // [MQTT-4.7.3-1]
   if (text === '') return false;
   // [MQTT-4.7.3-2]; a lone surrogate (Cs) has no encoding.
   if (/[\0\p{Cs}]/u.test(text)) return false;
-  // [MQTT-4.7.3-3]: at most three bytes for each UTF-16 unit, so that short ones need no encoding.
-  if (isStrict && text.length * 3 > topicBytesMax)
-    return new TextEncoder().encode(text).length <= topicBytesMax;
-  return true;
+  // [MQTT-4.7.3-3]
+  return !isStrict || !isTooLong(text);
 }
