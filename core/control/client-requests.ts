@@ -22,7 +22,7 @@ export interface ClientRequestsOptions {
   readonly bans: Bans;
 }
 
-/** That a worker is asked for: the most that it tells. */
+/** That a worker is asked for where clients are in another order than its rows: the most that it tells. */
 const slowRowsMax = 1_000;
 
 export class ClientRequests {
@@ -107,13 +107,18 @@ export class ClientRequests {
   /** By delay: clients that do not read, longest first; then those with the longest queues. */
   async slow(max: number, order: SlowOrder): ReturnType<SiteSource['slow']> {
     const { inspections, directory, history } = this.#options;
-    const answers = await inspections.askAll<'slow'>({ about: 'slow', max: slowRowsMax });
-    const rows = answers.flat().sort((a, b) => b.blockedMs - a.blockedMs || b.waitingBytes - a.waitingBytes);
-    if (order === 'delay')
-      return rows.slice(0, max).flatMap((row) => {
+    const asked = order === 'delay' ? max : slowRowsMax;
+    const rows = (await inspections.askAll<'slow'>({ about: 'slow', max: asked })).flat();
+    if (order === 'delay') {
+      const named = rows.flatMap((row) => {
         const clientId = directory.clientIdOf(row.session);
-        return clientId === undefined ? [] : [{ ...row, clientId, drops: history.dropsOf(clientId) }];
+        return clientId === undefined ? [] : [{ ...row, clientId }];
       });
+      return named
+        .sort((a, b) => b.blockedMs - a.blockedMs || b.waitingBytes - a.waitingBytes)
+        .slice(0, max)
+        .map((row) => ({ ...row, drops: history.dropsOf(row.clientId) }));
+    }
     const bySession = new Map(rows.map((row) => [row.session, row]));
     return history.mostDrops(max).map(({ clientId, ...drops }) => {
       const session = directory.find(clientId)?.session;
