@@ -169,7 +169,7 @@ const isWill: Check = (value) =>
   isText(value['topicPrefix']) &&
   (value['access'] === undefined || isText(value['access'])) &&
   isNumber(value['delayMs']) &&
-  (value['isStored'] === undefined || isTruth(value['isStored']));
+  isTruthOrAbsent(value['isStored']);
 
 const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, Check>> } = {
   claim: { epoch: isNumber, clientId: isText, claim: isNumber, isClean: isTruth },

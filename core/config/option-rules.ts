@@ -103,13 +103,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     accepts: (value) => typeof value === 'string' && (isIP(value) !== 0 || hostName.test(value)),
     fromText: asText,
   },
-  port: {
-    reload: 'restart',
-    allowed: 'a whole number from 0 to 65535, or false to listen on no such port',
-    allowedAsText: "a whole number from 0 to 65535, or 'none' to listen on no such port",
-    accepts: (value) => value === false || isPort(value),
-    fromText: portFromText,
-  },
+  port: restart(offOrPortRule),
   listeners: {
     reload: 'restart',
     allowed: 'a list of listeners, each an object: docs/security.md',
@@ -122,13 +116,11 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     accepts: (value) => typeof value === 'string' && value.length <= 255 && urlPath.test(value),
     fromText: asText,
   },
-  tcpPort: {
-    reload: 'restart',
+  tcpPort: restart({
+    ...offOrPortRule,
     allowed: 'a whole number from 0 to 65535, or false to listen on no TCP port',
     allowedAsText: "a whole number from 0 to 65535, or 'none' to listen on no TCP port",
-    accepts: (value) => value === false || isPort(value),
-    fromText: portFromText,
-  },
+  }),
   tlsPort: restart(offOrPortRule),
   mqttsPort: restart(offOrPortRule),
   tlsCert: live(fileRule),
