@@ -14,6 +14,7 @@ import { loadAddon, type TlsMaterial } from '../core/data-plane/addon.ts';
 import { inspect } from '../core/data-plane/inspection.ts';
 import { subscribeSession } from '../core/front-end/subscribe.ts';
 import { WorkerControl } from '../core/front-end/worker-control.ts';
+import { messageOf } from '../core/system-reason.ts';
 
 const start = workerData as WorkerStart;
 const port = parentPort;
@@ -159,7 +160,7 @@ async function joinCluster({ incarnation, firstWorker, view, applied }: WorkerCl
 
 function joinFault(error: unknown): { code: string; message: string } {
   const code = error instanceof BrokerError ? error.code : 'WORKER_FAILED';
-  return { code, message: reasonOf(error) };
+  return { code, message: messageOf(error) };
 }
 
 function listen(message: Listen): void {
@@ -205,7 +206,7 @@ function refusalOf(tls: TlsMaterial): string | undefined {
     secureWith(tls);
     return undefined;
   } catch (error) {
-    return reasonOf(error);
+    return messageOf(error);
   }
 }
 
@@ -219,12 +220,8 @@ function startFault(message: Listen, error: unknown): { code: string; message: s
     .join(', ');
   return {
     code: 'ADDRESS_IN_USE',
-    message: `Cannot listen on the ports ${ports} of ${host}: ${reasonOf(error)}.`,
+    message: `Cannot listen on the ports ${ports} of ${host}: ${messageOf(error)}.`,
   };
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /**

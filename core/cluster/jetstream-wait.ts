@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { errors } from '@nats-io/transport-node';
+import { messageOf } from '../system-reason.ts';
 
 /** How long, and whom it is told once. */
 export interface JetStreamWait {
@@ -30,7 +31,7 @@ export async function onceServed<Result>(
       return await attempt();
     } catch (error) {
       if (!isTemporary(error) || performance.now() >= endMs) throw error;
-      if (!hasTold) onWait(error instanceof Error ? error.message : String(error));
+      if (!hasTold) onWait(messageOf(error));
       hasTold = true;
       await delay(pauseMs);
     }

@@ -14,6 +14,7 @@ import {
 } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { messageOf } from '../system-reason.ts';
 import type { Post } from './ports.ts';
 
 /** What a connection is created with. */
@@ -97,7 +98,7 @@ export async function connectToNats(
       throw refused(`NATS at ${shown} is version ${version}: RallyMQ needs ${oldest.join('.')} or newer.`);
     } catch (cause) {
       if (cause instanceof BrokerError) throw cause;
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       if (/authori[sz]ation|authenticat|permission/i.test(reason))
         throw refused(`NATS at ${shown} refuses this node (${reason}): give clusterCredentials.`, cause);
       if (performance.now() >= endMs)
@@ -161,7 +162,7 @@ async function textOf(path: string, option: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new BrokerError('CLUSTER_FILE_UNREADABLE', `The file of ${option} cannot be read: ${reason}.`, {
       cause,
     });

@@ -3,6 +3,7 @@ import { JetStreamApiError, jetstream } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
+import { messageOf } from '../system-reason.ts';
 import { type JetStreamWait, noWait, onceServed } from './jetstream-wait.ts';
 import type { Register } from './ports.ts';
 
@@ -23,7 +24,7 @@ export async function openRegister(
   try {
     return registerOf(await openBucket(connection, bucket, wait));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new BrokerError(
       'CLUSTER_REFUSED',
       `NATS does not give the key-value bucket ${bucket} (${reason}): RallyMQ needs JetStream (nats-server -js), with more than half of its servers running.`,

@@ -4,6 +4,7 @@
  */
 import { BrokerError } from '../broker-error.ts';
 import { readAccessFile } from '../security/access-file.ts';
+import { messageOf } from '../system-reason.ts';
 
 export const apiFlagsUsage = [
   '  --url URL        of the broker (default http://127.0.0.1:8080)',
@@ -95,7 +96,7 @@ export async function openApi(
 
 function reasonOf(error: unknown): string {
   const { cause = error } = error as { readonly cause?: unknown };
-  return cause instanceof Error ? cause.message : `${cause}`;
+  return messageOf(cause);
 }
 
 function detailOf(text: string): string {

@@ -2,7 +2,6 @@
  * The control plane's part in the cluster (main thread): joins it, passes each view to the workers, and tells
  * the other nodes when they have applied it. Nothing of NATS is loaded before join().
  */
-
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionHolder } from '../cluster/client-directory.ts';
@@ -25,6 +24,7 @@ import { type LinkFigures, linkVersions, type ReplicaFigures, readLinkFigures } 
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Claimed, Directory } from '../sessions/directory.ts';
 import { standInFolderName } from '../storage/store-files.ts';
+import { messageOf } from '../system-reason.ts';
 import type { Logger } from './logger.ts';
 import type { ClusterView, ToWorker, WorkerCluster } from './messages.ts';
 
@@ -221,7 +221,7 @@ export class ClusterControl implements Directory {
     }
     this.#standFor(stream, lost).catch((err: unknown) => {
       this.#options.logger.debug({ err, node: name }, 'a stand-in could not be started');
-      failed(sentenceOf(err));
+      failed(messageOf(err));
     });
   }
 
@@ -295,7 +295,7 @@ export class ClusterControl implements Directory {
       if (looks < orphanLooksMax) continue;
       this.#orphans.delete(id);
       await this.#standFor(id, undefined).catch((err: unknown) => {
-        this.#abandoned.set(id, sentenceOf(err));
+        this.#abandoned.set(id, messageOf(err));
         this.#options.logger.error({ err, stream: id }, 'no node can take over the log of a lost node yet');
       });
     }
@@ -509,10 +509,6 @@ export class ClusterControl implements Directory {
     if (isReached) logger.info('the node has reached its cluster again');
     else logger.error('the node is cut off from its cluster: new clients are refused');
   }
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function nextOf<Item>(items: Iterator<Item>, most: number): Item[] {

@@ -6,6 +6,7 @@ import { lstatSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { BrokerError } from '../broker-error.ts';
 import type { Addon } from '../data-plane/addon.ts';
+import { messageOf } from '../system-reason.ts';
 
 export class UnixSocket {
   readonly descriptor: number;
@@ -24,7 +25,7 @@ export class UnixSocket {
     try {
       return new UnixSocket(addon, path, addon.openSocket(path));
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       throw new BrokerError(
         'ADDRESS_NOT_AVAILABLE',
         `Cannot listen on the Unix socket ${path} (${reason}): name a path in a folder that this user may write.`,

@@ -1,6 +1,7 @@
 /** Application messages of the host program. */
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
+import { messageOf } from '../system-reason.ts';
 import { decodePublish } from '../wire/decode-publish.ts';
 import { encodePublish } from '../wire/encode-publish.ts';
 import { FrameReader } from '../wire/frame-reader.ts';
@@ -86,7 +87,7 @@ function problemOf(properties: Properties): string | undefined {
     const decoded = decodedPublish(encodePublish(packet, 5));
     return isProtocolError(decoded) ? decoded.why : undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

@@ -1,6 +1,7 @@
 /** HTTP by uWebSockets: the only file that imports it. */
 import type uWebSockets from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import { messageOf } from '../system-reason.ts';
 import type { AnswerStream, HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
 import { forwardedClientHeader, forwardedClientOf } from './forwarded-client.ts';
 import type { Answerer, HttpServer } from './http-server.ts';
@@ -12,7 +13,7 @@ export async function loadUwebsockets(): Promise<Uwebsockets | string> {
   try {
     return (await import('uWebSockets.js')).default;
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = messageOf(cause);
     return message.split('\n\n').at(-1)?.split('\n')[0] ?? message; // behind what it supports, what failed
   }
 }

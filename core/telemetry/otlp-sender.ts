@@ -7,6 +7,7 @@
  *                                    `--anything else--> dropped: to send it again would not help
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
+import { messageOf } from '../system-reason.ts';
 import type { OtlpTarget } from './otlp-settings.ts';
 
 export interface OtlpSenderOptions {
@@ -147,7 +148,7 @@ type Outcome =
 
 function reasonOf(error: unknown): string {
   const { cause = error } = error as { readonly cause?: unknown };
-  return cause instanceof Error ? cause.message : `${cause}`;
+  return messageOf(cause);
 }
 
 /** Without user, password and query, which may be secrets. */

@@ -5,6 +5,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { TlsMaterial } from '../data-plane/addon.ts';
+import { messageOf } from '../system-reason.ts';
 import type { Staple } from './ocsp.ts';
 
 /** The path of a file, for messages, and its text. */
@@ -77,7 +78,7 @@ function certificatesOf({ path, text }: NamedText): X509Certificate[] {
   try {
     return (text.match(pemForm) ?? []).map((pem) => new X509Certificate(pem));
   } catch (cause) {
-    throw new CertificateFault(`a certificate in ${path} is damaged (${reasonOf(cause)})`, { cause });
+    throw new CertificateFault(`a certificate in ${path} is damaged (${messageOf(cause)})`, { cause });
   }
 }
 
@@ -88,7 +89,7 @@ function privateKeyOf({ path, text }: NamedText): KeyObject {
     const isEncrypted = /ENCRYPTED/.test(text);
     const what = isEncrypted
       ? 'has a password: give a key without one'
-      : `is not a private key in PEM (${reasonOf(cause)})`;
+      : `is not a private key in PEM (${messageOf(cause)})`;
     throw new CertificateFault(`the key in ${path} ${what}`, { cause });
   }
 }
@@ -121,7 +122,7 @@ function checkWithOpenssl(options: Parameters<typeof createSecureContext>[0], pa
   try {
     createSecureContext(options);
   } catch (cause) {
-    throw new CertificateFault(`the content of ${path} cannot be used (${reasonOf(cause)})`, { cause });
+    throw new CertificateFault(`the content of ${path} cannot be used (${messageOf(cause)})`, { cause });
   }
 }
 
@@ -131,8 +132,4 @@ function hostNamesOf(certificate: X509Certificate): string[] {
     .filter((name) => name.startsWith('DNS:'))
     .map((name) => name.slice('DNS:'.length).toLowerCase())
     .filter((name) => hostForm.test(name));
-}
-
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

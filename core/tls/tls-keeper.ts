@@ -10,7 +10,7 @@ import type { BrokerConfig } from '../config/options.ts';
 import { clientCertificateSettings } from '../config/options.ts';
 import type { TlsMaterial } from '../data-plane/addon.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
-import { systemReason } from '../system-reason.ts';
+import { messageOf, systemReason } from '../system-reason.ts';
 import {
   type CertificateFacts,
   CertificateFault,
@@ -82,7 +82,7 @@ export class TlsKeeper {
     try {
       this.#take(await this.#readAll(), undefined);
     } catch (cause) {
-      throw new BrokerError('CERTIFICATE_INVALID', `TLS cannot start: ${sentenceOf(cause)}.`, { cause });
+      throw new BrokerError('CERTIFICATE_INVALID', `TLS cannot start: ${messageOf(cause)}.`, { cause });
     }
     this.#turnTicketKeys();
   }
@@ -166,7 +166,7 @@ export class TlsKeeper {
       }
       this.#take(read, this.#options.now());
     } catch (cause) {
-      this.#onRefused(texts, sentenceOf(cause), isAsked);
+      this.#onRefused(texts, messageOf(cause), isAsked);
       return 'refused';
     }
     this.#counts.certificateReloads += 1;
@@ -216,7 +216,7 @@ export class TlsKeeper {
     try {
       return { path, response: Uint8Array.from(await this.#read(path)) };
     } catch (cause) {
-      return { path, response: undefined, reason: sentenceOf(cause) };
+      return { path, response: undefined, reason: messageOf(cause) };
     }
   }
 
@@ -261,7 +261,7 @@ export class TlsKeeper {
     } catch (cause) {
       const former = this.#material?.certificates.find((one) => one.chain === chain);
       const isKept = former !== undefined && former.ocspResponse.length > 0 && holds(former, nowMs);
-      this.#sayOfStaple(file.path, sentenceOf(cause), isKept);
+      this.#sayOfStaple(file.path, messageOf(cause), isKept);
       return isKept ? former : noStaple;
     }
   }
@@ -314,8 +314,4 @@ function textOf(file: StapleFile | undefined): string {
 
 function shownFacts({ path, names, expiresAtMs }: CertificateFacts): Readonly<Record<string, unknown>> {
   return { path, names, expires: new Date(expiresAtMs).toISOString() };
-}
-
-function sentenceOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
