@@ -1,7 +1,7 @@
 /** A trace as it is written: what it has already, then what comes, over a stream that is opened again if it is cut. */
 import { byId, make, setText, shownName } from '../shared/dom.ts';
-import { ApiError, open } from './api.ts';
-import { readEvents, type ServerEvent } from './event-reader.ts';
+import { followEvents } from './event-follower.ts';
+import type { ServerEvent } from './event-reader.ts';
 import { shownBytes, shownCount, shownTime } from './format.ts';
 
 interface Line {
@@ -24,7 +24,6 @@ interface Line {
 
 /** More would make the page slow; the file has all. */
 const rowsMax = 500;
-const retryMs = 1_000;
 
 const ends: Readonly<Record<string, string>> = {
   time: 'Ended: its time has run out.',
@@ -65,29 +64,19 @@ export class LiveTrace {
     this.#card.hidden = true;
   }
 
-  async #read(id: string, reading: AbortController): Promise<void> {
-    let hasEnded = false;
-    while (!hasEnded && this.#reading === reading) {
-      try {
-        const headers = { 'last-event-id': this.#lastId };
-        const { body } = await open(`api/v1/traces/${id}/events`, headers, reading.signal);
-        if (body === null) return;
-        await readEvents(body, (event) => {
-          if (this.#reading !== reading) return;
-          hasEnded ||= event.name === 'end';
-          this.#take(event);
-        });
-      } catch (error) {
-        if (this.#reading !== reading) return; // it was closed
-        if (error instanceof ApiError && error.status !== 503) {
-          setText(this.#state, error.message);
-          this.#onFailed(error);
-          return;
-        }
-        setText(this.#state, 'The broker cannot be reached. Trying again…');
-      }
-      if (!hasEnded) await new Promise((resolve) => setTimeout(resolve, retryMs));
-    }
+  #read(id: string, { signal }: AbortController): Promise<void> {
+    return followEvents(`api/v1/traces/${id}/events`, signal, {
+      lastId: () => this.#lastId,
+      take: (event) => {
+        this.#take(event);
+        return event.name === 'end';
+      },
+      onLost: () => setText(this.#state, 'The broker cannot be reached. Trying again…'),
+      onRefused: (error) => {
+        setText(this.#state, error.message);
+        this.#onFailed(error);
+      },
+    });
   }
 
   #take({ id, name, data }: ServerEvent): void {

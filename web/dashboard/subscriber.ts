@@ -1,7 +1,7 @@
 /** The messages of a topic filter as they are published, over a stream of events that is opened again if it is cut. */
 import { byId, make, setText, shownName } from '../shared/dom.ts';
-import { ApiError, open } from './api.ts';
-import { readEvents, type ServerEvent } from './event-reader.ts';
+import { followEvents } from './event-follower.ts';
+import type { ServerEvent } from './event-reader.ts';
 import { shownBytes, shownCount, shownTime } from './format.ts';
 
 interface Message {
@@ -13,7 +13,6 @@ interface Message {
 }
 
 const rowsMax = 200;
-const retryMs = 1_000;
 /** Of a payload. */
 const charactersMax = 2_000;
 
@@ -61,27 +60,20 @@ export class Subscriber {
     void this.#read(filter, this.#reading);
   }
 
-  async #read(filter: string, reading: AbortController): Promise<void> {
-    while (this.#reading === reading) {
-      try {
-        const headers = this.#lastId === '' ? {} : { 'last-event-id': this.#lastId };
-        const { body } = await open(`sse?topic=${encodeURIComponent(filter)}`, headers, reading.signal);
-        if (body === null) return;
-        await readEvents(body, (event) => {
-          if (this.#reading === reading) this.#take(event);
-        });
-      } catch (error) {
-        if (this.#reading !== reading) return; // it was stopped
-        if (error instanceof ApiError && error.status !== 503) {
-          this.stop();
-          this.#say(error.message, true);
-          if (error.status === 401) this.#onFailed(error);
-          return;
-        }
-        this.#say('The broker cannot be reached. Trying again…');
-      }
-      await new Promise((resolve) => setTimeout(resolve, retryMs));
-    }
+  #read(filter: string, { signal }: AbortController): Promise<void> {
+    return followEvents(`sse?topic=${encodeURIComponent(filter)}`, signal, {
+      lastId: () => this.#lastId,
+      take: (event) => {
+        this.#take(event);
+        return false;
+      },
+      onLost: () => this.#say('The broker cannot be reached. Trying again…'),
+      onRefused: (error) => {
+        this.stop();
+        this.#say(error.message, true);
+        if (error.status === 401) this.#onFailed(error);
+      },
+    });
   }
 
   #take({ id, name, data }: ServerEvent): void {
