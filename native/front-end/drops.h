@@ -15,6 +15,18 @@
 
 namespace rally {
 
+// Not for `none`, nor for `withheld`: the gate counts what the rules withhold.
+constexpr Counter counterOf(DropReason why) {
+  switch (why) {
+    case DropReason::queueFull: return Counter::droppedQueueFull;
+    case DropReason::allQueuesFull: return Counter::droppedTotalFull;
+    case DropReason::tooLarge: return Counter::droppedTooLarge;
+    case DropReason::expired: return Counter::droppedExpired;
+    case DropReason::unreadable: return Counter::droppedUnreadable;
+    default: return Counter::droppedQos0;
+  }
+}
+
 class Drops {
  public:
   // Sessions that are reported in a second. The drops of others are counted, and not reported.

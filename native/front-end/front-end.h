@@ -655,6 +655,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       if (flow == Flow::hold && connection.pace) connection.pace->giveBack(frameBytesOf(body));  // it comes again
       return flow;
     }
+    if (isLogged(type) && journal_.isCrowded()) return stall(connection);
     if (rightsOf(connection.kind).isCounted) counters_.add(Counter::otherReceived);
     if (connection.phase != Phase::connected) return onEarlyFrame(connection, type, first, body);
     switch (type) {
@@ -695,12 +696,19 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   Flow onPublish(Connection& connection, uint8_t first, Bytes body) {
-    if (shards_.isCrowded() || shards_.isPausing()) {
-      connection.pausedBy.add(PausedBy::stalled);
-      stalled_.push_back(nameOf(connection));
-      return Flow::hold;
-    }
+    if (shards_.isCrowded() || shards_.isPausing()) return stall(connection);
     return incoming_.onPublish(connection, first, body, events_);
+  }
+
+  // Whether packet control may have to log what it says: while the log has no room, it waits as PUBLISH does.
+  static bool isLogged(PacketType type) {
+    return type == PacketType::connect || type == PacketType::subscribe || type == PacketType::unsubscribe;
+  }
+  // Its frame found no room: resumeStalled() continues it.
+  Flow stall(Connection& connection) {
+    connection.pausedBy.add(PausedBy::stalled);
+    stalled_.push_back(nameOf(connection));
+    return Flow::hold;
   }
 
   // The only CONNECT that never reaches packet control is one that is too large: its client gets the reason if its

@@ -315,7 +315,7 @@ class Outbound {
       return;
     }
     if (qos == 0 && !hasPlace) {
-      countDrop(session, Counter::droppedQos0, DropReason::outboxFull);
+      countDrop(session, DropReason::outboxFull);
       if (share != 0) journal_.settle(session, publication.logId, true);
       return;
     }
@@ -343,13 +343,10 @@ class Outbound {
   // report it.
   template <class Send>
   [[gnu::noinline]] void watchSent(Session& session, Publication& publication, uint8_t qos, bool retain, Send&& send) {
-    constexpr std::array<std::pair<Counter, DropReason>, 4> drops = {
-        {{Counter::droppedQos0, DropReason::outboxFull},
-         {Counter::droppedQueueFull, DropReason::queueFull},
-         {Counter::droppedTotalFull, DropReason::allQueuesFull},
-         {Counter::droppedTooLarge, DropReason::tooLarge}}};
+    constexpr std::array drops = {DropReason::outboxFull, DropReason::queueFull, DropReason::allQueuesFull,
+                                  DropReason::tooLarge};
     std::array<uint64_t, drops.size()> before{};
-    for (size_t i = 0; i < drops.size(); i++) before[i] = counters_.get(drops[i].first);
+    for (size_t i = 0; i < drops.size(); i++) before[i] = counters_.get(counterOf(drops[i]));
     const uint64_t sent = counters_.get(Counter::publishSent);
     const uint64_t queued = counters_.get(Counter::queued);
     send();
@@ -363,7 +360,7 @@ class Outbound {
     }
     if (counters_.get(Counter::queued) > queued) return tell(RecordKind::queued);
     for (size_t i = 0; i < drops.size(); i++) {
-      if (counters_.get(drops[i].first) > before[i]) return tell(RecordKind::dropped, drops[i].second);
+      if (counters_.get(counterOf(drops[i])) > before[i]) return tell(RecordKind::dropped, drops[i]);
     }
   }
 
@@ -396,9 +393,9 @@ class Outbound {
       const Delivery delivery = session.queue.take(sessions_.held());
       counters_.subtract(Counter::queued);
       if (hasExpired || isLost) {
-        if (hasExpired) countDrop(session, Counter::droppedExpired, DropReason::expired);
-        else countDrop(session, Counter::droppedUnreadable, DropReason::unreadable);
-        noteLost(session, delivery, hasExpired ? DropReason::expired : DropReason::unreadable);
+        const DropReason why = hasExpired ? DropReason::expired : DropReason::unreadable;
+        countDrop(session, why);
+        noteLost(session, delivery, why);
         journal_.settle(session, delivery);
         continue;
       }
@@ -595,7 +592,7 @@ class Outbound {
       head = &writer_.head(publication, connection.version, qos, ids, use);
     }
     if (!isTooLarge()) return head;
-    countDrop(session, Counter::droppedTooLarge, DropReason::tooLarge);  // [MQTT-3.1.2-25]
+    countDrop(session, DropReason::tooLarge);  // [MQTT-3.1.2-25]
     return nullptr;
   }
 
@@ -655,13 +652,12 @@ class Outbound {
     countFullQueue(session, qos);
     return false;
   }
-  void countDrop(Session& session, Counter counter, DropReason why) {
-    counters_.add(counter);
+  void countDrop(Session& session, DropReason why) {
+    counters_.add(counterOf(why));
     drops_.note(session, why);
   }
   void countFullQueue(Session& session, uint8_t qos) {
-    if (qos == 0) countDrop(session, Counter::droppedQos0, DropReason::outboxFull);
-    else countDrop(session, Counter::droppedQueueFull, DropReason::queueFull);
+    countDrop(session, qos == 0 ? DropReason::outboxFull : DropReason::queueFull);
   }
   bool hasRoomInAll(Session& session, size_t bytes) {
     return sessions_.hasRoom(bytes) || findRoomInAll(session, bytes);
@@ -675,7 +671,7 @@ class Outbound {
       noteRoom(*payer);
     }
     if ((payer || sessions_.isSmall(session, bytes)) && sessions_.hasReserve(bytes)) return true;
-    countDrop(session, Counter::droppedTotalFull, DropReason::allQueuesFull);
+    countDrop(session, DropReason::allQueuesFull);
     return false;
   }
   // A retained message does not count in the session while it waits. One at a time enters the window in any case.

@@ -5,7 +5,7 @@
 namespace rally {
 
 enum class PausedBy : uint8_t {
-  stalled = 1,   // the lanes have no room for its next PUBLISH
+  stalled = 1,   // the lanes or the log have no room for its next packet
   full = 2,      // more of its frames wait than may
   ended = 4,     // the client's stream has ended
   finished = 8,  // the server ends the connection

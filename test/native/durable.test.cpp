@@ -424,6 +424,34 @@ TEST("durable: a full disk refuses what would have to be stored, and ends client
   CHECK_EQ(broker.total(Counter::storageRefused), 3);
 }
 
+TEST("durable: while the disk stands still, the memory of what waits for it is bounded, and then all is done") {
+  KeptDisk disk;
+  disk.pendingBytesMax = 100'000;
+  HandDrivenBroker broker(disk, 1);
+  Client& known = broker.connected("known", 0, durable());
+  Held held(disk);
+  Client::Options options = durable();
+  options.will = SentPublish{.topic = "will", .payload = std::string(10'000, 'x'), .qos = 1};
+  std::vector<Client*> clients;
+  for (int i = 0; i < 50; i++) {
+    clients.push_back(&broker.add("client" + std::to_string(i), options));
+    clients.back()->connect(0);
+    broker.settle();
+  }
+  rally::log::Appender& appender = broker.store().log().appender(0);
+  CHECK(appender.pendingBytes() >= disk.pendingBytesMax && appender.pendingBytes() < disk.pendingBytesMax + 20'000);
+  for (int i = 0; i < 100; i++) known.subscribe((std::to_string(i) + std::string(1'000, '/')).c_str(), 1);
+  for (int i = 0; i < 100; i++) known.unsubscribe(std::to_string(i) + std::string(1'000, '/'));
+  clients.back()->drop();
+  broker.settle();
+  CHECK(appender.pendingBytes() < disk.pendingBytesMax + 20'000);
+  CHECK(known.link->connection && known.subacks.empty());
+  held.release(broker);
+  for (size_t i = 0; i + 1 < clients.size(); i++) CHECK(clients[i]->isConnected);
+  CHECK_EQ(known.subacks.size(), 100);
+  CHECK(broker.sessionOf(known)->subscriptions.isEmpty());
+}
+
 TEST("durable: a checkpoint holds everything, and what stood before it is given up") {
   for (const unsigned workers : {1u, 3u}) {
     KeptDisk disk;

@@ -27,6 +27,7 @@ struct KeptDisk {
   bool failsToRead = false;
   uint64_t reads = 0;
   uint64_t checkpointBytesMin = UINT64_MAX;
+  size_t pendingBytesMax = size_t(1) << 30;
   std::vector<Record> records;  // committed
   uint64_t written = 0;
   std::deque<Batch> pending;  // handed over
@@ -85,7 +86,7 @@ class KeptLog : public rally::log::Log, public rally::log::BatchSink {
  public:
   KeptLog(KeptDisk& disk, unsigned workers) : disk_(disk) {
     for (unsigned worker = 0; worker < workers; worker++)
-      appenders_.push_back(std::make_unique<rally::log::Appender>(worker, this, size_t(1) << 30));
+      appenders_.push_back(std::make_unique<rally::log::Appender>(worker, this, disk.pendingBytesMax));
     disk.user = this;
   }
 
