@@ -20,7 +20,10 @@ import { RallyError, refusal } from './rally-error.ts';
 
 /** Options that have a default are always set. */
 export type ConnectionOptions = RallyOptions &
-  Required<Pick<RallyOptions, 'clientId' | 'cleanStart' | 'keepAliveSeconds' | 'connectTimeoutMs'>>;
+  Required<Pick<RallyOptions, 'clientId' | 'cleanStart' | 'keepAliveSeconds' | 'connectTimeoutMs'>> & {
+    /** No broker has accepted this client yet. */
+    isNew: boolean;
+  };
 
 export interface ConnectionOwner {
   accepted(connack: ConnackPacket): void;
@@ -111,8 +114,12 @@ export class Connection implements Link {
       // A text message is not MQTT: wrapped as an object it becomes a few small numbers, which are not a packet.
       socket.onmessage = ({ data }: { data: ArrayBuffer }) => this.#receive(new Uint8Array(Object(data)));
       await new Promise((resolve) => {
-        socket.onclose = socket.onerror = () =>
-          resolve(this.end(new RallyError(0, this.server ? 'connection lost' : `no connection to ${url}`)));
+        socket.onclose = socket.onerror = async () => {
+          const error = new RallyError(0, this.server ? 'connection lost' : `no connection to ${url}`);
+          if (options.isNew)
+            await import('./explain.ts').then(({ explain }) => explain(error, url)).catch(() => {});
+          resolve(this.end(error));
+        };
       });
     } catch (error) {
       this.end(error as Error, isFinal);

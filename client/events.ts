@@ -42,7 +42,7 @@ export function whenReady(client: Emitter, signal: AbortSignal | undefined): Pro
     });
     client.on('closed', ({ error }) => {
       const reason: unknown = signal?.reason;
-      Reflect.set(Object(reason), 'cause', cause);
+      Reflect.set(Object(reason), 'cause', Object(reason).cause ?? cause);
       reject(reason ?? error ?? new RallyError());
     });
   });

@@ -9,6 +9,8 @@ export class RallyError extends Error {
    */
   readonly reasonCode: number;
   override readonly name = 'RallyError';
+  /** The HTTP status with which the server refuses the WebSocket, if the client could find out. */
+  declare readonly status?: number;
 
   constructor(reasonCode = 0, message = 'closed') {
     super(message);

@@ -80,6 +80,7 @@ export class Rally {
       cleanStart: true,
       keepAliveSeconds: 60,
       connectTimeoutMs: 10_000,
+      isNew: true,
       ...options,
     };
     this.#keepsSession = options.cleanStart === false;
@@ -175,7 +176,7 @@ export class Rally {
     const { engine } = this.#session;
     const connection = new Connection(options, engine, {
       accepted: ({ sessionPresent, properties }) => {
-        options.cleanStart = false;
+        options.cleanStart = options.isNew = false;
         options.clientId = (this as Writable).clientId = properties.assignedClientIdentifier ?? this.clientId;
         this.#connectedAtMs = Date.now();
         engine.connected(connection, sessionPresent);

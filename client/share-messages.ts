@@ -53,10 +53,11 @@ export type ToTab =
   /** The answer to `close`. */
   | { type: 'released' };
 
-/** An error in transit: a RallyError would arrive as an Error without its reason code. */
+/** An error in transit: a RallyError would arrive as an Error without its reason code and status. */
 export interface Failure {
   readonly error: unknown;
   readonly reasonCode: number | undefined;
+  readonly status: number | undefined;
 }
 
 /** The number of messages of one subscription that may be in transit to a tab. */
@@ -87,5 +88,6 @@ export function holdLock(kind: 'tab' | 'worker'): HeldLock {
 }
 
 export function toFailure(error: unknown): Failure {
-  return { error, reasonCode: (error as { reasonCode?: number } | undefined)?.reasonCode };
+  const { reasonCode, status } = Object(error) as { reasonCode?: number; status?: number };
+  return { error, reasonCode, status };
 }

@@ -279,6 +279,8 @@ class SharedRally implements RallyClient {
   }
 }
 
-function toError({ error, reasonCode }: Failure): Error {
-  return reasonCode === undefined ? (error as Error) : new RallyError(reasonCode, (error as Error).message);
+function toError({ error, reasonCode, status }: Failure): Error {
+  if (reasonCode === undefined) return error as Error;
+  const { message, cause } = error as Error;
+  return Object.assign(new RallyError(reasonCode, message), { cause, ...(status && { status }) });
 }

@@ -9,13 +9,31 @@ import { minify } from 'terser';
 
 const root = resolve(import.meta.dirname, '..');
 const outdir = 'dist/client';
-const addOns = ['respond', 'state', 'outbox', 'mqtt-3', 'scram', 'share', 'shared-worker', 'renew'];
+const addOns = [
+  'respond',
+  'state',
+  'outbox',
+  'mqtt-3',
+  'scram',
+  'share',
+  'shared-worker',
+  'renew',
+  'explain',
+];
 
 // The client is not in the add-ons: those that use it, or its error, import it from beside them.
 const clientBeside = {
   name: 'client-beside',
   setup(build) {
     build.onResolve({ filter: /^\.\/rally(-error)?\.ts$/ }, () => ({ path: './rally.js', external: true }));
+  },
+};
+
+// Loaded when it is needed.
+const explainBeside = {
+  name: 'explain-beside',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/explain\.ts$/ }, () => ({ path: './explain.js', external: true }));
   },
 };
 
@@ -28,15 +46,29 @@ const pageProfile = {
   },
 };
 
-// Properties that only the client's own files know; none is a name of the language or of the page.
-const internalNames = `
-  accepted answer awaits binary body closed connected deliver disconnect end ended engine fail fault finish frame
-  granted hasRoom header ids isDone isFinal link listeners lost newSubscriptionId offset open options packet packetId
-  payload ping protocolVersion reasonCodes received refusal remaining requestCount restore resume server string stringPair
-  subscription subscriptions succeed take toFrame topicFilter topicFilters uint8 uint16 uint32 variableByteInteger why withdraw`;
+// Properties that only the client's own files know, by the objects that have them: names of one object get different
+// letters. Those of classes, which are named as in the sources, share them with the private members of the class. None is a
+// name of the language or of the page.
+const internalNames = Object.entries({
+  Reader:
+    'fault fail finish take remaining uint8 uint16 uint32 variableByteInteger string stringPair binary packetId',
+  FrameReader: '',
+  Connection: 'server hasRoom open ping disconnect end',
+  ClientEngine: 'requestCount newSubscriptionId withdraw connected lost end resume received',
+  Session: 'refusal engine closed restore deliver',
+  Rally: '',
+  write: 'uint8 uint16 uint32 variableByteInteger string stringPair binary',
+  // isProtocolError() looks for `why` in all of these.
+  frameOrPacket:
+    'why header body payload packetId subscriptions topicFilter topicFilters reasonCodes protocolVersion isNew',
+  connectionOwner: 'accepted ended',
+  request: 'awaits toFrame packetId succeed fail',
+  filter: 'topicFilter listeners options ids',
+  receiver: 'subscription granted deliver end',
+}).map(([object, names]) => ({ object, names: names.split(' ').filter(Boolean) }));
 
-// Terser gives the names of other properties from the small letters on.
-const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+// In the order in which Terser gives them to variables: what is spelled alike compresses better.
+const letters = [...'tiesrnohalucpfdwybmvgkqxzj'];
 
 const shared = {
   absWorkingDir: root,
@@ -54,7 +86,7 @@ async function buildClient(name, options) {
     ...options,
     entryPoints: [{ in: 'client/rally.ts', out: name }],
     minifySyntax: true,
-    plugins: [pageProfile],
+    plugins: [pageProfile, explainBeside],
     write: false,
   });
   const [map, script] = outputFiles;
@@ -74,12 +106,13 @@ async function buildClient(name, options) {
       unsafe_comps: true,
       hoist_props: false,
       lhs_constants: false,
+      booleans_as_integers: true,
       arrows: false,
       sequences: false,
     },
     mangle: {
       properties: {
-        regex: new RegExp(`^(?:${internalNames.trim().split(/\s+/).join('|')}|_\\w+)$`),
+        regex: new RegExp(`^(?:${internalNames.flatMap(({ names }) => names).join('|')}|_\\w+)$`),
         keep_quoted: true,
         builtins: true,
       },
@@ -106,15 +139,19 @@ function withoutPrivateNames(text) {
     );
 }
 
-/** Names of one letter for them. Those of different classes share letters, which makes the code more alike. */
+/** Names of one letter, the most frequent property first. Properties of different objects share letters. */
 function shortNames(text) {
-  const classes = text.split(/\bclass (?:extends \w+ )?\{$/m).slice(1);
-  const memberSets = classes.map((code) => new Set(code.match(/\b_[a-z]\w+/g)));
+  const [, ...classes] = text.split(/\b(\w+) = class (?:extends \w+ )?\{$/m);
+  const memberSets = internalNames.map(({ object, names }) => {
+    const code = classes[classes.indexOf(object) + 1];
+    return new Set(classes.includes(object) ? [...names, ...(code.match(/\b_[a-z]\w+/g) ?? [])] : names);
+  });
   const counts = new Map();
-  for (const [name] of text.matchAll(/\b_[a-z]\w+/g)) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const [name] of text.matchAll(/\b_?[a-z]\w+/g)) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const members = [...new Set(memberSets.flatMap((set) => [...set]))].filter((name) => counts.has(name));
   const names = {};
-  for (const name of [...counts.keys()].sort((one, other) => counts.get(other) - counts.get(one))) {
-    const besides = memberSets.filter((members) => members.has(name)).flatMap((members) => [...members]);
+  for (const name of members.sort((one, other) => counts.get(other) - counts.get(one))) {
+    const besides = memberSets.filter((set) => set.has(name)).flatMap((set) => [...set]);
     const taken = besides.map((other) => names[`$${other}`]);
     names[`$${name}`] = letters.find((letter) => !taken.includes(letter));
   }

@@ -57,7 +57,7 @@ export function readOpening(fields: string): OpeningRequest {
 }
 
 export function decideOpening(request: OpeningRequest, rules: OpeningRules): OpeningVerdict {
-  const { origin, host, version, key, forwardedBy, subprotocols } = request;
+  const { version, key, subprotocols } = request;
   if (version !== webSocketVersion) {
     const hint = `This server supports version ${webSocketVersion} of WebSocket.\n`;
     const headers = [`sec-websocket-version: ${webSocketVersion}`, 'upgrade: websocket'];
@@ -67,15 +67,10 @@ export function decideOpening(request: OpeningRequest, rules: OpeningRules): Ope
     const hint = 'The Sec-WebSocket-Key must be 16 bytes in Base64.\n';
     return refused('400 Bad Request', ReasonCode.protocolError, hint);
   }
-  if (rules.isLocalOnly && forwardedBy !== '') {
-    return refused('403 Forbidden', ReasonCode.notAuthorized, `${forwardedSentence(forwardedBy)}\n`);
-  }
-  // Behind a proxy the page is not from this machine, and its own host is the one that the visitor requested.
-  const isLocal = rules.isLocal && forwardedBy === '';
-  if (!isAllowedOrigin(origin, host, { ...rules, isLocal })) {
-    const refusedOrigin = origin.slice(0, originShownMax);
-    const hint = `Pages of the origin ${refusedOrigin} may not connect: see allowedOrigins.\n`;
-    return { ...refused('403 Forbidden', ReasonCode.notAuthorized, hint), refusedOrigin };
+  const forbidden = whyForbidden(request, rules);
+  if (forbidden !== undefined) {
+    const { hint, ...page } = forbidden;
+    return { ...refused('403 Forbidden', ReasonCode.notAuthorized, hint), ...page };
   }
   const subprotocol = chooseSubprotocol(subprotocols);
   if (subprotocol === undefined) {
@@ -83,6 +78,22 @@ export function decideOpening(request: OpeningRequest, rules: OpeningRules): Ope
     return refused('400 Bad Request', ReasonCode.protocolError, hint); // [MQTT-6.0.0-3]
   }
   return { isAccepted: true, answer: subprotocol };
+}
+
+/** Why the client may not open a WebSocket, however it asks: undefined, or a sentence and the refused origin of a page. */
+export function whyForbidden(
+  { origin, host, forwardedBy }: Pick<OpeningRequest, 'origin' | 'host' | 'forwardedBy'>,
+  rules: OpeningRules,
+): { readonly hint: string; readonly refusedOrigin?: string } | undefined {
+  if (rules.isLocalOnly && forwardedBy !== '') return { hint: `${forwardedSentence(forwardedBy)}\n` };
+  // Behind a proxy the page is not from this machine, and its own host is the one that the visitor requested.
+  const isLocal = rules.isLocal && forwardedBy === '';
+  if (isAllowedOrigin(origin, host, { ...rules, isLocal })) return undefined;
+  const refusedOrigin = origin.slice(0, originShownMax);
+  return {
+    hint: `Pages of the origin ${refusedOrigin} may not connect: see allowedOrigins.\n`,
+    refusedOrigin,
+  };
 }
 
 const webSocketVersion = '13';

@@ -7,6 +7,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { NodeAnswer, NodeQuestion } from '../cluster/node-messages.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { openingRulesOf, whyForbidden } from '../front-end/opening.ts';
 import type { HostMessage } from '../host/host-message.ts';
 import { isApiScope } from '../security/api-keys.ts';
 import { type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
@@ -59,7 +60,7 @@ export class Site {
 
   answer(question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
     const { method, path } = question;
-    if (path === this.#config.path) return upgradeRequired();
+    if (path === this.#config.path) return noWebSocket(question, this.#config);
     if (method === 'options' && path === eventsPath) return eventsPreflight(question, this.#config);
     const found = this.#routes.find(method, path);
     if (found !== undefined) {
@@ -263,11 +264,16 @@ function parsed(body: Uint8Array): unknown {
   throw new RequestFault(400, 'The body must be JSON, in UTF-8.');
 }
 
-/** The door adds what is of the connection alone. */
-function upgradeRequired(): HttpAnswer {
+/** At MQTT's path. A page that cannot open a WebSocket asks why: browsers do not tell. The door adds what is of the connection alone. */
+function noWebSocket({ origin, host, forwardedBy = '' }: HttpQuestion, config: BrokerConfig): HttpAnswer {
+  const forbidden = whyForbidden({ origin, host, forwardedBy }, openingRulesOf(config));
+  if (forbidden !== undefined) return textAnswer('403 Forbidden', forbidden.hint, forAllPages);
   const hint = 'This is an MQTT endpoint: connect by WebSocket, with the sub-protocol "mqtt".\n';
-  return textAnswer('426 Upgrade Required', hint, ['sec-websocket-version', '13']);
+  return textAnswer('426 Upgrade Required', hint, ['sec-websocket-version', '13'], forAllPages);
 }
+
+/** These sentences hold no secrets, and the client library shows them to the developer of a page. */
+const forAllPages = ['access-control-allow-origin', '*'] as const;
 
 function methodNotAllowed(path: string, methods: readonly string[]): HttpAnswer {
   const allowed = methods.map((method) => method.toUpperCase()).join(', ');
@@ -286,7 +292,7 @@ function isOfApi(path: string): boolean {
 }
 
 function notFound(): HttpAnswer {
-  return textAnswer('404 Not Found', 'There is nothing here.\n');
+  return textAnswer('404 Not Found', 'There is nothing here.\n', forAllPages);
 }
 
 function busy(): HttpAnswer {

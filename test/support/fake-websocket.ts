@@ -70,6 +70,9 @@ export class FakeWebSocket implements WebSocketLike {
   }
 }
 
+// Nothing leaves the test: the client asks why a WebSocket could not be opened, and there is no answer.
+globalThis.fetch = () => Promise.reject(new TypeError('no network'));
+
 let isOver = false;
 after(() => {
   isOver = true;

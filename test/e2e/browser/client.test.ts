@@ -1,5 +1,6 @@
 /** The client library in real Chromium: what happens to pages. */
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
@@ -9,6 +10,7 @@ import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import { inPage, servePage, startChromium } from '../../support/chromium.ts';
 import { unusedPort } from '../../support/command.ts';
+import { listen } from '../../support/listen.ts';
 import { WebSocket } from '../../support/node-websocket.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { withTimeEnough } from '../../support/time-enough.ts';
@@ -62,6 +64,47 @@ test('as a module, as a classic script and in a web worker', async (context) => 
   );
   await untilInPage(page, 'texts.length === 2');
   assert.deepEqual(await inPage(page, 'return texts'), ['from a script', 'from a worker']);
+});
+
+test('a page learns why it cannot connect', async (context) => {
+  const local = await startBroker(context);
+  const { port } = await startBroker(context, { host: '0.0.0.0', allowAnonymous: true });
+  const other = await listen(
+    context,
+    createServer((_request, response) => response.writeHead(404).end()),
+  );
+  const page = await openPage(context);
+  const failure = (url: string): Promise<unknown> =>
+    inPage(
+      page,
+      `const { Rally } = await import('/rally.js');
+       const error = await new Rally(argument, { reconnect: false }).ready.catch((reason) => reason);
+       return [error.message, error.reasonCode, error.status, error.cause?.name];`,
+      url,
+    );
+  const origin = new URL(page.url()).origin;
+  for (const [url, sentence, status, cause] of [
+    [`${local.wsUrl}x`, 'HTTP 404, There is nothing here.', 404, undefined],
+    [
+      `ws://127.0.0.1:${port}/mqtt`,
+      `HTTP 403, Pages of the origin ${origin} may not connect: see allowedOrigins.`,
+      403,
+      undefined,
+    ],
+    [
+      other.replace('http', 'ws'),
+      'a server answers there, but refuses, and does not let this page read why',
+      undefined,
+      undefined,
+    ],
+    [
+      `ws://127.0.0.1:${await unusedPort()}/`,
+      'nothing answers there, or this page may not ask (certificate, Content-Security-Policy)',
+      undefined,
+      'TypeError',
+    ],
+  ] as const)
+    assert.deepEqual(await failure(url), [`no connection to ${url}: ${sentence}`, 0, status, cause]);
 });
 
 test('the network is cut: messages of the meantime come, in order, and nothing twice', async (context) => {

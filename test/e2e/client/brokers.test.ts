@@ -1,9 +1,12 @@
 /** The client library against brokers: this one and mosquitto. */
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { mqtt3 } from '../../../client/mqtt-3.ts';
-import { connect, type Rally, RallyError, type RallyOptions } from '../../../client/rally.ts';
+import { connect, Rally, RallyError, type RallyOptions } from '../../../client/rally.ts';
 import { startBroker } from '../../support/broker.ts';
+import { unusedPort } from '../../support/command.ts';
+import { listen } from '../../support/listen.ts';
 import { startMosquitto } from '../../support/mosquitto-broker.ts';
 import { CuttableNetwork, TcpWebSocket, WebSocket } from '../../support/node-websocket.ts';
 import { Random, seeds } from '../../support/random.ts';
@@ -152,6 +155,40 @@ async function playOverCuts(
   await within('the broker has them', Promise.all(published), 30_000);
   await until('the last', () => once.includes(count - 1) && exactly.includes(count - 1), 30_000);
   return { once, exactly, count };
+}
+
+test('a connection that cannot be opened says what the server answers', async (context) => {
+  const { wsUrl, port } = await startBroker(context);
+  const redirecting = await listen(
+    context,
+    createServer((_request, response) => response.writeHead(302, { location: '/' }).end()),
+  );
+  const dead = await unusedPort();
+  for (const [url, sentence, status] of [
+    [`ws://127.0.0.1:${dead}/mqtt`, `connect ECONNREFUSED 127.0.0.1:${dead}`, undefined],
+    [`${wsUrl}x`, 'HTTP 404, There is nothing here.', 404],
+    [`ws://127.0.0.1:${port}/`, 'HTTP 200, a web page, not an MQTT broker', 200],
+    [redirecting.replace('http', 'ws'), 'HTTP 302, a redirect, which a WebSocket does not follow', 302],
+  ] as const) {
+    const error = await firstFailure(url, { WebSocket });
+    assert.equal(error.message, `no connection to ${url}: ${sentence}`);
+    assert.equal(error.status, status);
+    assert.equal(error.reasonCode, 0);
+    if (status === undefined) assert.equal((error.cause as { code?: string }).code, 'ECONNREFUSED');
+  }
+});
+
+async function firstFailure(url: string, options: RallyOptions): Promise<RallyError> {
+  const rally = new Rally(url, { ...options, reconnect: false });
+  const error = await within(
+    url,
+    rally.ready.then(
+      () => undefined,
+      (reason) => reason,
+    ),
+  );
+  assert.ok(error instanceof RallyError, `${error}`);
+  return error;
 }
 
 test('a refusal of this broker is final and has its reason code', async (context) => {

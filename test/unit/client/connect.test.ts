@@ -199,6 +199,7 @@ test('the backoff is a random part of a bound that doubles up to its cap', async
     await Promise.resolve();
     assert.equal(network.sockets.length, attempt + 1, 'no sooner');
     network.sockets[attempt]?.cut();
+    await until('the failure is explained', () => delays.length > attempt);
     if (attempt === 4) part = 0;
     context.mock.timers.tick(delays.at(-1) ?? 0);
   }
@@ -244,9 +245,63 @@ test('a signal that aborts says why the last attempt had failed', async () => {
   abort.abort();
   await assert.rejects(connecting, (error: Error) => {
     assert.equal(error.name, 'AbortError');
-    assert.equal((error.cause as Error).message, 'no connection to ws://broker.example/');
+    const { message, cause } = error.cause as Error;
+    assert.match(message, /^no connection to ws:\/\/broker\.example\/: nothing answers there, or /);
+    assert.equal((cause as Error).message, 'no network');
+    assert.ok((error.cause as Error).stack?.includes(message), 'what is printed has it too');
     return true;
   });
+});
+
+test('a reason that has a cause keeps it, and one that takes none is given as it is', async () => {
+  for (const [reason, expected] of [
+    [new Error('enough', { cause: 'mine' }), 'mine'],
+    [Object.freeze(new Error('enough')), undefined],
+    ['enough', undefined],
+  ] as const) {
+    const network = new FakeNetwork();
+    const abort = new AbortController();
+    const connecting = connect('ws://broker.example/', {
+      WebSocket: network.WebSocket,
+      signal: abort.signal,
+    });
+    (await network.opened()).cut();
+    await network.opened(1);
+    abort.abort(reason);
+    await assert.rejects(connecting, (error) => {
+      assert.equal(error, reason);
+      assert.equal((error as Error).cause, expected);
+      return true;
+    });
+  }
+});
+
+test('only a client that has never been connected asks why, and at most once a minute', async (context) => {
+  const asked = context.mock.method(
+    globalThis,
+    'fetch',
+    async () => new Response('Not here.\n', { status: 404, headers: { 'content-type': 'text/plain' } }),
+  );
+  const network = new FakeNetwork();
+  const { WebSocket } = network;
+  const errors: unknown[] = [];
+  const rally = new Rally('ws://user:secret@other.example/x', { WebSocket, reconnect: quick });
+  rally.on('reconnecting', ({ error }) => errors.push([error?.message, (error as RallyError).status]));
+  for (const attempt of [0, 1]) (await network.opened(attempt)).cut();
+  (await network.accepted(2)).cut();
+  (await network.opened(3)).cut();
+  const notHere = ['no connection to ws://user:secret@other.example/x: HTTP 404, Not here.', 404];
+  assert.deepEqual(errors, [
+    notHere,
+    notHere,
+    ['connection lost', undefined],
+    ['no connection to ws://user:secret@other.example/x', undefined],
+  ]);
+  assert.deepEqual(
+    asked.mock.calls.map(({ arguments: [url] }) => `${url}`),
+    ['http://other.example/x'],
+  );
+  rally.close();
 });
 
 test('what is no MQTT ends the connection with a reason code, and is tried again', async () => {

@@ -59,6 +59,23 @@ test('what is asked for is answered', async () => {
   assert.equal(await statusOf(site, '/mqtt'), 426);
 });
 
+test("at MQTT's path, and where there is nothing, any page may read why it cannot connect", async () => {
+  const site = siteWith();
+  for (const [path, more, expected, sentence] of [
+    ['/mqtt', {}, 426, /sub-protocol "mqtt"/],
+    ['/mqtt', { origin: 'http://localhost:3000' }, 426, /sub-protocol "mqtt"/],
+    ['/mqtt', { origin: 'https://evil.example' }, 403, /origin https:\/\/evil\.example may not connect/],
+    ['/mqtt', { forwardedBy: 'Via' }, 403, /through a proxy \(Via\)/],
+    ['/mqttx', { origin: 'https://evil.example' }, 404, /nothing here/],
+  ] as const) {
+    const { status, headers, body } = await site.answer({ ...plainQuestion, path, ...more });
+    assert.equal(Number.parseInt(status, 10), expected);
+    assert.match(Buffer.from(body).toString(), sentence);
+    const allowed = headers.filter(([name]) => name.startsWith('access-control-'));
+    assert.deepEqual(allowed, [['access-control-allow-origin', '*']]);
+  }
+});
+
 test('where clients must authenticate, what they could find out is not told', async () => {
   const site = siteWith({ authenticate: () => true });
   for (const { path, right } of openRoutes) {
