@@ -41,6 +41,36 @@ const further = {
   "an operator's accidents": ['test/e2e/command/accidents', 'test/fault/descriptors'],
 };
 
+/**
+ * The oldest TypeScript that client/README.md and docs/embedding.md name; it is installed here because with 38 MB it is too large for
+ * everyone's `npm ci`. Both are strict, and check the declarations of the packages too.
+ */
+const pageOptions = { exactOptionalPropertyTypes: true, types: [], lib: ['es2022', 'dom'] };
+const oldestTypescript = [
+  {
+    name: 'rallymq-client',
+    version: '5.0.4',
+    options: { ...pageOptions, module: 'nodenext', moduleResolution: 'nodenext' },
+  },
+  {
+    name: 'rallymq-client',
+    version: '5.0.4',
+    options: { ...pageOptions, module: 'esnext', moduleResolution: 'bundler' },
+  },
+  {
+    name: 'rallymq',
+    version: '5.7.3',
+    options: { types: ['node'], lib: ['es2023'], module: 'nodenext', moduleResolution: 'nodenext' },
+  },
+];
+const embeddingTypes = `import { createBroker, type BrokerOptions } from 'rallymq';
+  const options: BrokerOptions = { port: 0, authenticate: ({ username }) => username === 'umpire' };
+  const broker = createBroker(options);
+  await broker.start();
+  broker.subscribe('scores/#', ({ topic, payload }) => console.log(topic, payload.length));
+  const port: number = broker.address().port;
+  await broker.stop();`;
+
 const network = await ownNetwork();
 // The data of whoever works here stay as they are.
 const env = isHere ? { ...process.env, RALLYMQ_DATA: join(scratch, 'data') } : process.env;
@@ -59,6 +89,11 @@ try {
   if (!isHere) {
     const project = join(scratch, 'project');
     await step('both packages in an empty project', () => install(project));
+    for (const typed of oldestTypescript)
+      await step(
+        `TypeScript ${typed.version}, ${typed.options.moduleResolution}: the types of ${typed.name}`,
+        () => checkTypes(project, typed),
+      );
     for (const { version, node } of [thisNode(), ...otherNodes()]) await playPrograms(project, version, node);
     for (const [name, tests] of Object.entries(further))
       await step(name, () => run(`node scripts/run-tests.mjs ${tests.join(' ')}`, folder));
@@ -205,6 +240,20 @@ function install(project) {
     run(`npm pack --silent ${workspace} --pack-destination ${scratch}`, folder, { isOutside: true });
   const packages = `${scratch}/rallymq-0.1.0.tgz ${scratch}/rallymq-client-0.1.0.tgz`;
   run(`npm install --silent --no-audit --no-fund ws ${packages}`, project, { isOutside: true });
+}
+
+function checkTypes(project, { name, version, options }) {
+  const shared = { strict: true, skipLibCheck: false, noEmit: true, target: 'es2022' };
+  const settings = { compilerOptions: { ...shared, ...options }, files: ['typed.ts'] };
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(settings));
+  const page = readFileSync(join(folder, 'test/e2e/packages/page.ts.txt'), 'utf8');
+  writeFileSync(join(project, 'typed.ts'), name === 'rallymq' ? embeddingTypes : page);
+  const { devDependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const needed = `typescript@${version} @types/node@${devDependencies['@types/node']}`;
+  run(`npm install --silent --no-save --no-audit --no-fund ${needed}`, project, { isOutside: true });
+  const printed = run('node_modules/.bin/tsc --version', project);
+  if (printed !== `Version ${version}\n`) throw new Error(`It is ${printed}`);
+  run('node_modules/.bin/tsc --project .', project);
 }
 
 function thisNode() {
