@@ -4,7 +4,7 @@
 # it may not.
 set -euo pipefail
 
-packages=(mosquitto mosquitto-clients nats-server nginx-light haproxy python3-paho-mqtt chromium libnss3-tools curl iproute2 libssl-dev openssl clang clang-format clang-tidy libclang-rt-14-dev)
+packages=(mosquitto mosquitto-clients nats-server nginx-light haproxy caddy python3-paho-mqtt chromium libnss3-tools curl iproute2 libssl-dev openssl clang clang-format clang-tidy libclang-rt-14-dev)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -6,7 +6,7 @@
 //
 // `--here` plays the commands and the pages in this folder, without cloning and installing: the quick part, which `npm test` plays.
 //
-// It needs mosquitto-clients, curl and Chromium, and for all but `--here` the registry of npm, nginx and haproxy. Brokers and clients run
+// It needs mosquitto-clients, curl and Chromium, and for all but `--here` the registry of npm, nginx, haproxy and caddy. Brokers and clients run
 // in a network of their own, or where there is none on the ports 8080, 1883 and 8443. A block of `sh` is run line by line; what
 // goes on (a broker, a demo, a subscriber) goes on until another broker is started, or to the end.
 
@@ -36,7 +36,7 @@ const shown = '40-30';
 /** Tests of what a new user meets next, by what they are about. */
 const further = {
   'the code blocks of the documents': ['test/unit/docs/snippets', 'test/e2e/browser/docs'],
-  'nginx and HAProxy in front, as docs/proxies.md has them': ['test/e2e/clients/proxies'],
+  'nginx, HAProxy and Caddy in front, as docs/proxies.md has them': ['test/e2e/clients/proxies'],
   'wrong flags, variables and files': ['test/e2e/command/wrong-use'],
   "an operator's accidents": ['test/e2e/command/accidents', 'test/fault/descriptors'],
 };
