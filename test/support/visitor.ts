@@ -38,10 +38,12 @@ export async function visit(test: TestContext, url: string, options: VisitorOpti
   page.on('pageerror', (error) => faults.push(`${test.name}: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
     // The browser reports these as errors too: a broker that is down or goes down, a topic without a retained message, a
-    // client that has ended, a node of a cluster that leaves, and requests that are not allowed.
+    // client that has ended, a node of a cluster that leaves, and requests that are not allowed. A page that has never been
+    // connected asks why, of a proxy too.
     const isExpected =
       /ERR_(CONNECTION|EMPTY_RESPONSE)|WebSocket connection to|status of 40[13]/.test(message.text()) ||
       (isBrokerBusy && message.text().includes('status of 503')) ||
+      (message.text().includes('status of 502') && message.location().url.endsWith('/mqtt')) ||
       /\/api\/(retained\/|v1\/clients\/|v1\/clients\?.*node=)/.test(message.location().url);
     if (message.type() === 'error' && !isExpected) faults.push(`${test.name}: ${message.text()}`);
   });

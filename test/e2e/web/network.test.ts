@@ -32,6 +32,10 @@ function scoreAfter(points: string): string {
 async function startProxy(test: TestContext, brokerPort: number): Promise<string> {
   const server: Server = createServer(async ({ url = '/' }, response) => {
     const path = url.endsWith('/') ? `${url}index.html` : url;
+    if (path === '/mqtt') {
+      response.writeHead(502).end();
+      return;
+    }
     response.setHeader('content-type', contentTypes[extname(path)] ?? 'application/octet-stream');
     response.end(await readFile(new URL(`.${path}`, publicFolder)));
   });

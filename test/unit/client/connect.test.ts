@@ -302,6 +302,14 @@ test('only a client that has never been connected asks why, and at most once a m
     ['http://other.example/x'],
   );
   rally.close();
+  // A broker that refuses has given its reason.
+  const refusing = new FakeNetwork();
+  const refused = new Rally('ws://third.example/', { WebSocket: refusing.WebSocket });
+  const socket = await refusing.opened();
+  socket.receive('20 03 00 87 00');
+  socket.cut();
+  await assert.rejects(refused.ready, { reasonCode: 0x87 });
+  assert.equal(asked.mock.callCount(), 1);
 });
 
 test('what is no MQTT ends the connection with a reason code, and is tried again', async () => {
