@@ -1,4 +1,4 @@
-/** What HTTP asks and answers here, as plain data: a server reads the one and writes the other. */
+/** HTTP requests and answers as plain data, independent of the server that reads and writes them. */
 
 import type { ForwardedClient } from './forwarded-client.ts';
 
@@ -7,9 +7,9 @@ export interface HttpQuestion extends ForwardedClient {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
-  /** Behind the '?'; empty where there is none. */
+  /** The part after the '?'; empty if there is none. */
   readonly query: string;
-  /** The headers of these names; empty where there is none. */
+  /** The headers of these names; empty if missing. */
   readonly host: string;
   readonly acceptEncoding: string;
   readonly ifNoneMatch: string;
@@ -18,11 +18,11 @@ export interface HttpQuestion extends ForwardedClient {
   readonly idempotencyKey: string;
   readonly origin: string;
   readonly lastEventId: string;
-  /** That the body will have, as far as the client says; 0 of one that comes in chunks. */
+  /** As the client announces it; 0 for a chunked body. */
   readonly contentLength: number;
   /**
-   * Reads the body, which the door keeps to httpBodyBytesMax. To be called at once, before anything is waited for, or not
-   * at all. Rejects if the client goes away.
+   * Reads the body, which the door limits to httpBodyBytesMax. Call it immediately, before anything is awaited, or not
+   * at all. Rejects if the client disconnects.
    */
   readBody(): Promise<Uint8Array>;
 }
@@ -30,32 +30,32 @@ export interface HttpQuestion extends ForwardedClient {
 export type Header = readonly [name: string, value: string];
 
 export interface HttpAnswer {
-  /** '200 OK' and so on. */
+  /** For example '200 OK'. */
   readonly status: string;
   readonly headers: readonly Header[];
   readonly body: Uint8Array;
-  /** Called once: the client has taken it all, or has gone. */
+  /** Called once, when the client has received everything or has disconnected. */
   readonly onOver?: () => void;
-  /** Goes on behind the headers, in place of `body`. */
+  /** Continues after the headers, instead of `body`. */
   readonly stream?: StreamedBody;
 }
 
-/** How a body that goes on is written. */
+/** Writes a streamed body. */
 export interface AnswerStream {
   /**
-   * All of it goes to the client. False: it takes no more for now, and writable() follows. The bytes must not change until
-   * then.
+   * Everything is sent. Returns false if the client accepts no more for now; writable() follows. The bytes must not change
+   * until then.
    */
   write(bytes: Uint8Array): boolean;
-  /** The answer is over. closed() follows. */
+  /** Ends the answer. closed() follows. */
   end(): void;
 }
 
-/** A body that goes on. */
+/** A body without a known end. */
 export interface StreamedBody {
   opened(stream: AnswerStream): void;
   writable(): void;
-  /** Called once, also where it was never opened: the client has gone, or the answer was ended. */
+  /** Called once, even if the stream was never opened: the client has disconnected, or the answer has ended. */
   closed(): void;
 }
 
@@ -67,7 +67,7 @@ export function jsonAnswer(value: unknown, ...headers: readonly Header[]): HttpA
   return answer('200 OK', 'application/json', `${JSON.stringify(value)}\n`, headers);
 }
 
-/** An answer of this moment: nothing keeps it. */
+/** An answer that nothing may cache. */
 function answer(status: string, contentType: string, text: string, headers: readonly Header[]): HttpAnswer {
   return {
     status,

@@ -1,8 +1,8 @@
 /**
- * Who may ask for what: whether a request has the right of its route, by its API key, as a user of the broker, or since
- * everybody has it. An address that tries credentials which are wrong is slowed down.
+ * Authorises requests: whether a caller has the right that a route needs, by an API key, as a user of the broker, or because
+ * everyone has it. An address that sends wrong credentials is slowed down.
  *
- *     Authorization: Bearer rmq_...  a key, of the file of API keys
+ *     Authorization: Bearer rmq_...  a key from the file of API keys
  *                    Bearer ...      the token (JWT) of a user
  *                    Basic ...       the name and password of a user
  */
@@ -17,13 +17,13 @@ import type { Header, HttpAnswer, HttpQuestion } from './answer.ts';
 import { problem } from './problem.ts';
 import type { Right, SiteSource } from './route.ts';
 
-/** Whoever could read the topics of $SYS as a client may read as much over HTTP. */
+/** A caller that could read the $SYS topics as a client may read as much over HTTP. */
 export const sysTopic = '$SYS/broker/uptime';
 
 const failuresMax = 20;
 const failuresMs = 60_000;
 const addressesMax = 10_000;
-/** Characters of a host that are shown. */
+/** How many characters of a host are shown. */
 const hostShownMax = 100;
 
 interface Failures {
@@ -50,7 +50,7 @@ export class ApiGate {
     this.#nowMs = nowMs;
   }
 
-  /** At once, except of users. Does not reject. */
+  /** Answers at once, except for users. Does not reject. */
   admit(right: Right, question: HttpQuestion): Admission | Promise<Admission> {
     if (right === 'everyone') return { caller: undefined };
     if (right === 'subscribe') return this.#subscriber(question);
@@ -65,8 +65,8 @@ export class ApiGate {
   }
 
   /**
-   * A page can give its EventSource no header: its key or token is in the query. Where clients of a listener see the topics
-   * of their tenant only, nobody sees all without credentials.
+   * A page cannot give its EventSource a header, so its key or token is in the query. On a listener whose clients see only the
+   * topics of their tenant, nobody sees everything without credentials.
    */
   #subscriber(question: HttpQuestion): Admission | Promise<Admission> {
     const token = new URLSearchParams(question.query).get('access_token');
@@ -79,12 +79,12 @@ export class ApiGate {
     return this.#byCredentials('subscribe', { ...question, authorization });
   }
 
-  /** Why somebody who could not connect is not told what clients could find out; undefined: everybody may connect. */
+  /** Why a caller that could not connect gets no information meant for clients; undefined: everyone may connect. */
   #whyClosed({ forwardedBy, host, remoteAddress }: HttpQuestion): string | undefined {
     if (this.#config.authenticates) return 'Only a broker that lets everyone connect answers this over HTTP.';
     if (!isLocalOnly(this.#config)) return undefined;
     if (forwardedBy !== undefined) return forwardedSentence(forwardedBy);
-    if (!isPublicName(host) || isIP(remoteAddress) === 0) return undefined; // no browser asks by a Unix socket
+    if (!isPublicName(host) || isIP(remoteAddress) === 0) return undefined; // browsers do not use Unix sockets
     return `This broker is for its own machine: ask for localhost, not for ${host.slice(0, hostShownMax)}.`;
   }
 
@@ -156,7 +156,7 @@ export class ApiGate {
   }
 }
 
-/** Undefined: there are none that can be read. */
+/** Undefined: there are none, or they cannot be read. */
 function credentialsOf(authorization: string): Credentials | undefined {
   const [, scheme = '', given = ''] = /^(bearer|basic) +(\S+)$/i.exec(authorization) ?? [];
   if (given === '') return undefined;
@@ -193,7 +193,7 @@ function refusalOf(refusal: SignInRefusal): HttpAnswer {
   }
 }
 
-/** Never Basic: browsers would ask for a password themselves, remember it, and send it whatever page asks. */
+/** Never Basic: browsers would ask for a password themselves, remember it, and send it with the requests of any page. */
 function challenge(error?: string): Header {
   return ['www-authenticate', `Bearer realm="rallymq"${error === undefined ? '' : `, error="${error}"`}`];
 }

@@ -1,4 +1,4 @@
-/** A stream of somebody whose rights end at a time: it ends then, and whoever has new ones comes back. */
+/** A stream for a caller whose rights expire: it ends then, and a client with new credentials reconnects. */
 import { systemClock, type Timer } from '../sessions/timers.ts';
 import type { AnswerStream, StreamedBody } from './answer.ts';
 

@@ -1,12 +1,12 @@
-/** What the door says about a request beside what its client has sent (native/net/http-forward.h). */
+/** What the door adds to a request (native/net/http-forward.h). */
 
 export const forwardedClientHeader = 'rallymq-client';
 
 export interface ForwardedClient {
-  /** Bytes of the request line and the headers as the client sent them. */
+  /** Bytes of the request line and headers as the client sent them. */
   readonly headBytes: number;
   readonly remoteAddress: string;
-  /** The header by which a proxy has handed it on; absent if none has. */
+  /** The header that shows that a proxy has forwarded the request; absent if none has. */
   readonly forwardedBy?: string;
 }
 

@@ -1,10 +1,10 @@
 /**
- * Gives the memory of large bytes back at once, which nobody must look at any more: on a thread that does nothing else
- * the collector may not come by for hours. Bytes that are moved to a port whose other end is closed are nobody's.
+ * Frees the memory of large bytes immediately; nothing may use them any more. On a thread that is otherwise idle, the
+ * garbage collector may not run for hours. Bytes transferred to a port whose other end is closed are freed.
  */
 import { MessageChannel } from 'node:worker_threads';
 
-/** Less is not worth it, and may lie in a pool of Node's. */
+/** Smaller ones are not worth it, and may be part of Node's pool. */
 const bytesMin = 65_536;
 
 const { port1: nowhere, port2: otherEnd } = new MessageChannel();

@@ -1,7 +1,7 @@
 /**
- * HTTP of the broker, on the main thread: the site, the server that speaks for it, and the socket that the doors of
- * the workers find it by. The socket is in a folder that nobody else may enter: what the door says about its
- * clients has to be from the door.
+ * HTTP of the broker, on the main thread: the site, its server, and the socket through which the doors of the workers
+ * reach it. The socket is in a folder that no other user may enter, because what the door says about a client must come
+ * from the door.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,10 +13,10 @@ import { createHttpServer, type HttpServer } from './http-server.ts';
 import type { ListeningPorts, SiteSource } from './route.ts';
 import { Site } from './site.ts';
 
-/** Longer ones do not fit into the address of a socket. */
+/** Longer ones do not fit into a socket address. */
 const socketPathBytesMax = 107;
 
-/** Those that run, to be ended with the process however it ends. */
+/** The running ones, which must end before the process does. */
 const running = new Set<HttpFrontEnd>();
 let isWatching = false;
 
@@ -53,18 +53,18 @@ export class HttpFrontEnd {
     }
   }
 
-  /** Which package serves, and if it is not uWebSockets, why. */
+  /** The package that serves, and the reason if it is not uWebSockets. */
   get description(): { readonly http: string; readonly reason?: string } {
     const http = this.#server?.name ?? 'none';
     return this.#reason === undefined ? { http } : { http, reason: this.#reason };
   }
 
-  /** As Site.answerNode(). */
+  /** See Site.answerNode(). */
   answerNode(question: NodeQuestion): Promise<NodeAnswer> {
     return this.#site.answerNode(question);
   }
 
-  /** The ports that clients can use, for the page that says so. */
+  /** The ports that clients can use, for the page that shows them. */
   set ports(ports: ListeningPorts) {
     this.#site.ports = ports;
   }
@@ -78,14 +78,14 @@ export class HttpFrontEnd {
   }
 }
 
-/** Of mode 0700. */
+/** Has mode 0700. */
 function privateFolder(): string {
   const prefix = join(tmpdir(), 'rallymq-');
   const isShort = Buffer.byteLength(join(`${prefix}XXXXXX`, 'http')) <= socketPathBytesMax;
   return mkdtempSync(isShort ? prefix : '/tmp/rallymq-');
 }
 
-/** A server that still has connections must not meet the end of the process, and neither must its folder. */
+/** When the process ends, the server must have no connections, and its folder must be gone. */
 function watchExit(): void {
   if (isWatching) return;
   isWatching = true;

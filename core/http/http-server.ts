@@ -1,7 +1,7 @@
 /**
- * The HTTP server behind the door: it is on the main thread, listens on a socket in the file system that the doors of
- * all workers know, and answers one request after the other of each connection. uWebSockets where its binary
- * loads, else Node's own.
+ * The HTTP server behind the door. It runs on the main thread, listens on a Unix socket that the doors of all workers know,
+ * and answers the requests of a connection one at a time. It is uWebSockets if its binary loads, otherwise Node's own
+ * server.
  */
 import type { HttpAnswer, HttpQuestion } from './answer.ts';
 import { NodeHttpServer } from './node-http-server.ts';
@@ -10,11 +10,11 @@ import { loadUwebsockets, UwebsocketsServer } from './uwebsockets-server.ts';
 export type Answerer = (question: HttpQuestion) => HttpAnswer | Promise<HttpAnswer>;
 
 export interface HttpServer {
-  /** The package that it is of. */
+  /** The package that it comes from. */
   readonly name: string;
   /** `path`: of the socket. */
   listen(path: string): Promise<void>;
-  /** Ends all connections; what is still asked is not answered. */
+  /** Ends all connections; requests in progress get no answer. */
   close(): void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Answers a request that comes again as the first time (Idempotency-Key), so that whoever has lost an answer can ask once
- * more without doing the thing twice. Kept for ten minutes, as far as there is room.
+ * Answers a repeated request with its first answer (Idempotency-Key), so that a client that has lost an answer can repeat the
+ * request without a second effect. Answers are kept for ten minutes, as far as there is room.
  */
 import { createHash } from 'node:crypto';
 import type { HttpAnswer } from './answer.ts';
@@ -9,11 +9,11 @@ import { problem } from './problem.ts';
 interface First {
   readonly digest: string;
   readonly atMs: number;
-  /** Undefined while it is worked on. */
+  /** Undefined while the request is handled. */
   answer: HttpAnswer | undefined;
 }
 
-/** What is asked, and by whom. */
+/** The request and its caller. */
 export interface IdempotentRequest {
   readonly caller: string;
   readonly path: string;
@@ -28,7 +28,7 @@ const keyCharactersMax = 255;
 
 export class Idempotency {
   readonly #nowMs: () => number;
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #firsts = new Map<string, First>();
   #bytes = 0;
 
@@ -36,7 +36,7 @@ export class Idempotency {
     this.#nowMs = nowMs;
   }
 
-  /** Without a key it is only done. One that fails is forgotten: it may be tried again. */
+  /** Without a key the request is handled normally. A failed one is forgotten, so it can be repeated. */
   async once(
     { caller, path, key, body }: IdempotentRequest,
     work: () => Promise<HttpAnswer>,
@@ -67,7 +67,7 @@ export class Idempotency {
     for (const [name, { atMs, answer }] of this.#firsts) {
       const hasRoom = this.#firsts.size < keptMax && this.#bytes <= keptBytesMax;
       if (nowMs - atMs < keptMs && hasRoom) return;
-      if (answer === undefined) continue; // it would be done twice; there are no more than httpPendingMax
+      if (answer === undefined) continue; // otherwise it would be done twice; there are no more than httpPendingMax
       this.#firsts.delete(name);
       this.#bytes -= answer.body.length;
     }
@@ -82,7 +82,7 @@ function again({ digest, answer }: First, asked: string): HttpAnswer {
   return copyOf(answer);
 }
 
-/** The bytes of an answer are given back once it is sent. */
+/** The bytes of an answer are freed once it is sent. */
 function copyOf(answer: HttpAnswer): HttpAnswer {
   return { ...answer, body: Buffer.from(answer.body) };
 }

@@ -1,4 +1,4 @@
-/** What lists are asked for: `limit`, `cursor` and filters, as text in the query of a URL. */
+/** The query parameters of lists: `limit`, `cursor` and filters. */
 import { type Parameter, text } from './operation.ts';
 import { RequestFault } from './problem.ts';
 

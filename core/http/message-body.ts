@@ -1,4 +1,4 @@
-/** Messages as the API takes and gives them, in EMQX's words: payloads as text or base64, properties in snake case. */
+/** Messages as the API accepts and returns them, in EMQX's format: payloads as text or base64, properties in snake case. */
 import type { HostMessage, PublishOptions } from '../host/host-message.ts';
 import type { Properties } from '../wire/properties.ts';
 import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
@@ -21,7 +21,7 @@ const propertiesSchema: Schema = {
   },
 };
 
-/** Of what is retained on a topic: the path names it. */
+/** Of a retained message: the path has its topic. */
 const contentSchemas = {
   payload: { type: 'string', description: 'as payload_encoding says; default: empty' },
   payload_encoding: { enum: ['plain', 'base64'], default: 'plain' },
@@ -51,7 +51,7 @@ export interface ApiMessage {
 
 const messageNames = new Set(['topic', 'payload', 'payload_encoding', 'qos', 'retain', 'properties']);
 
-/** `where`: begins the sentence of a fault. Errors: RequestFault. */
+/** `where`: the start of an error sentence. Errors: RequestFault. */
 export function messageOf(body: unknown, where = 'The body'): ApiMessage {
   const given = objectOf(body, where);
   const unknown = Object.keys(given).find((name) => !messageNames.has(name));
@@ -90,7 +90,7 @@ function payloadOf(payload: unknown, encoding: unknown, where: string): Uint8Arr
   return bytesOf(payload, `${where} has a payload`);
 }
 
-/** Node takes whatever it can for base64, and leaves out the rest. */
+/** Node ignores invalid characters in base64. */
 function bytesOf(base64: string, what: string): Buffer {
   if (base64.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(base64)) return Buffer.from(base64, 'base64');
   throw new RequestFault(400, `${what} that is not base64.`);
@@ -158,7 +158,7 @@ export function objectOf(value: unknown, where: string): Readonly<Record<string,
   throw new RequestFault(400, `${where} must be a JSON object.`);
 }
 
-/** As GET answers it: in plain where the payload is UTF-8. */
+/** As GET returns it: as plain text if the payload is UTF-8. */
 export function shownMessage({
   topic,
   payload,
@@ -181,7 +181,7 @@ function textOf(payload: Uint8Array): string | undefined {
   try {
     return strictUtf8.decode(payload);
   } catch {
-    return undefined; // it is no text
+    return undefined; // not text
   }
 }
 

@@ -1,10 +1,10 @@
-/** HTTP by Node.js itself, for where no binary of uWebSockets loads. */
+/** HTTP by Node.js itself, used if no binary of uWebSockets loads. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
 import { forwardedClientHeader, forwardedClientOf } from './forwarded-client.ts';
 import type { Answerer, HttpServer } from './http-server.ts';
 
-/** Beyond httpHeadBytesMax, which the door keeps to. */
+/** Above httpHeadBytesMax, which the door enforces. */
 const maxHeaderSize = 65_536;
 
 export class NodeHttpServer implements HttpServer {
@@ -14,7 +14,7 @@ export class NodeHttpServer implements HttpServer {
 
   constructor(answerer: Answerer) {
     this.#answerer = answerer;
-    // The door has its own limits of time.
+    // The door has time limits of its own.
     const options = { maxHeaderSize, keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 };
     this.#server = createServer(options, (request, response) => void this.#onRequest(request, response));
   }
@@ -37,7 +37,7 @@ export class NodeHttpServer implements HttpServer {
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const question = questionOf(request);
     const asked = this.#answerer(question);
-    if (request.listenerCount('data') === 0) request.resume(); // nobody reads the body
+    if (request.listenerCount('data') === 0) request.resume(); // the body is not read
     const answer = await asked;
     const onOver = (): void => {
       answer.onOver?.();

@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 description of the API, made of the table of routes: what is not in the one is not in the other. */
+/** The OpenAPI 3.1 description of the API. It is made from the table of routes, so the two always agree. */
 import { apiScopes } from '../security/api-keys.ts';
 import type { Operation, Parameter } from './operation.ts';
 import type { Status } from './problem.ts';
@@ -112,7 +112,7 @@ function responseOf([status, answer]: readonly [string, Operation['answers'][Sta
   return [status, { description: answer, ...(Number(status) >= 400 ? { content: problemContent } : {}) }];
 }
 
-/** Such as getClientsClientidEvents. */
+/** For example getClientsClientidEvents. */
 function operationIdOf(method: string, shown: string): string {
   const words = shown.replace('/api/v1/', '').split(/[^a-zA-Z]+/);
   return method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');

@@ -1,4 +1,4 @@
-/** What OpenAPI says of a route. It stands beside the handler, so that whoever changes the one sees the other. */
+/** What OpenAPI says about a route. It is next to the handler so that both are changed together. */
 import type { Status } from './problem.ts';
 
 /** A JSON Schema. */
@@ -7,11 +7,11 @@ export type Schema = Readonly<Record<string, unknown>>;
 export interface Operation {
   readonly summary: string;
   readonly description?: string;
-  /** Of the query, by name. */
+  /** Query parameters, by name. */
   readonly query?: Readonly<Record<string, Parameter>>;
   readonly headers?: Readonly<Record<string, Parameter>>;
   readonly body?: Schema;
-  /** What it answers beside 401, 403 and 503. A text alone: there is no body, or a problem. */
+  /** Answers besides 401, 403 and 503. If only a text: without a body, or with a problem. */
   readonly answers: Readonly<Partial<Record<Status, string | Answer>>>;
 }
 
@@ -38,12 +38,12 @@ export function oneOf(...values: readonly (string | number)[]): Schema {
 export function list(items: Schema): Schema {
   return { type: 'array', items };
 }
-/** Those in `optional` may be absent. */
+/** Those in `optional` may be missing. */
 export function record(properties: Readonly<Record<string, Schema>>, ...optional: readonly string[]): Schema {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
   return { type: 'object', properties, required };
 }
-/** A page of a list. */
+/** One page of a list. */
 export function page(items: Schema): Schema {
   return record({
     data: list(items),

@@ -1,6 +1,6 @@
 /**
- * Routes of a node in a cluster that other nodes answer, too: about something that is on one node alone, such as a client,
- * or about the node that is asked for. A node asks the others with the name and scopes of the caller, and they do not ask further.
+ * Routes that other nodes of a cluster answer too: about something that exists on one node only, such as a client,
+ * or about the node named in the request. A node asks the others with the name and scopes of the caller, and they ask no further.
  */
 import type { NodeAnswer, NodeQuestion } from '../cluster/node-messages.ts';
 import type { HttpAnswer, HttpQuestion } from './answer.ts';
@@ -11,11 +11,11 @@ import type { Route, RouteContext, RouteRequest, SiteSource } from './route.ts';
 /** The other nodes of the cluster. */
 export interface OtherNodes {
   readonly here: string;
-  /** By name: what each answers; undefined: nothing in time. `node`: of this one alone. */
+  /** The answers by node name; undefined: no answer in time. `node`: only this one. */
   ask(question: NodeQuestion, node?: string): Promise<ReadonlyMap<string, NodeAnswer | undefined>>;
 }
 
-/** It has not what was asked about: another node may. */
+/** It does not have what was requested; another node may. */
 export const notHere: NodeAnswer = { status: 0, text: '' };
 
 export function questionOf({ question, caller, body }: RouteRequest, query = question.query): NodeQuestion {
@@ -24,7 +24,7 @@ export function questionOf({ question, caller, body }: RouteRequest, query = que
   return { method, path, query, by, ...(body === undefined ? {} : { body }) };
 }
 
-/** A question of another node, as if it had come by HTTP. */
+/** A request from another node, in the form of an HTTP request. */
 export function httpQuestionOf({ method, path, query }: NodeQuestion): HttpQuestion {
   return {
     method,
@@ -45,7 +45,7 @@ export function httpQuestionOf({ method, path, query }: NodeQuestion): HttpQuest
   };
 }
 
-/** About something that is on one node: where it is not here, the others are asked. `isHere`: default, no answer is 404. */
+/** For something that exists on one node: if it is not here, the others are asked. `isHere`: by default, unless the answer is 404. */
 export function whereverItIs(
   route: Route,
   isHere?: (request: RouteRequest, source: SiteSource) => boolean,
@@ -78,7 +78,7 @@ async function hereOrElsewhere(
   return answer.status === statusLine(404) ? await elsewhere(route, others, request, context) : answer;
 }
 
-/** Where nobody has it, it is as here: not found. */
+/** If no node has it, the answer is that of this node: not found. */
 async function elsewhere(
   route: Route,
   others: OtherNodes,
@@ -97,7 +97,7 @@ const nodeParameter = {
   schema: text,
 };
 
-/** About what is on the node that is asked, or on another one that is named. */
+/** For something on this node, or on another one that the request names. */
 export function ofNode(route: Route): Route {
   const { operation } = route;
   return {

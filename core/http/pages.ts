@@ -1,6 +1,6 @@
 /**
- * The pages: the files of dist/web/public, read into memory at start, with the Brotli and gzip variants that the
- * build has put beside them. Each has an ETag. A page is `index.html` of the folder that its path names.
+ * The pages: the files of dist/web/public, read into memory at startup, with the Brotli and gzip variants that the
+ * build has added. Each has an ETag. A page is the `index.html` of the folder that its path names.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { type Header, type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
 
 interface Variant {
-  /** Of Content-Encoding; empty: as it is. */
+  /** Of Content-Encoding; empty: uncompressed. */
   readonly coding: Coding | '';
   readonly etag: string;
   readonly body: Uint8Array;
@@ -18,7 +18,7 @@ interface Variant {
 
 interface Page {
   readonly contentType: string;
-  /** The smallest first; the last is the file as it is. */
+  /** Smallest first; the last one is uncompressed. */
   readonly variants: readonly Variant[];
 }
 
@@ -46,7 +46,7 @@ const builtPath = '/mqtt';
 // From dist/core/http/pages.js.
 const publicFolder = fileURLToPath(new URL('../../web/public/', import.meta.url));
 
-/** `mqttPath`: where the pages find the broker. Without a build of the pages there are none. */
+/** `mqttPath`: where the pages connect to the broker. There are no pages if they are not built. */
 export function loadPages(mqttPath: string): Pages {
   const pages = new Map<string, Page>();
   if (!existsSync(publicFolder)) return pages;
@@ -70,7 +70,7 @@ function variantsOf(file: string): Variant[] {
   ];
 }
 
-/** A page that finds the broker on another path than the build has written into it. */
+/** A page for an MQTT path other than the one in the build. */
 function variantsFor(file: string, mqttPath: string): Variant[] {
   const html = readFileSync(file, 'utf8').replace(`data-mqtt="${builtPath}"`, `data-mqtt="${mqttPath}"`);
   const body = Buffer.from(html);
@@ -105,17 +105,17 @@ export function pageAnswer(pages: Pages, question: HttpQuestion): HttpAnswer | u
   return { status: '200 OK', headers, body };
 }
 
-/** Of the page for addresses that lead nowhere. */
+/** The page for unknown paths. */
 const notFoundPath = '/not-found/';
-/** Deeper paths are not of visitors. */
+/** Visitors do not ask for deeper paths. */
 const notFoundDepthMax = 16;
 
-/** For a visitor who has followed a wrong link; undefined: there are no pages, or a program asks. */
+/** For a visitor who has followed a wrong link; undefined: there are no pages, or the client is a program. */
 export function notFoundAnswer(pages: Pages, { path, host, accept }: HttpQuestion): HttpAnswer | undefined {
   const body = pages.get(notFoundPath)?.variants.at(-1)?.body;
   const depth = path.split('/').length - 2;
   if (body === undefined || !accept.includes('text/html') || depth > notFoundDepthMax) return undefined;
-  // The page was built for a folder of the site, and is read in another one.
+  // The page was built for one folder of the site, and is shown in another.
   const html = Buffer.from(body)
     .toString()
     .replaceAll('../', '../'.repeat(depth) || './');
@@ -128,15 +128,15 @@ export function notFoundAnswer(pages: Pages, { path, host, accept }: HttpQuestio
 }
 
 function moved(path: string): HttpAnswer {
-  // Relative, so that it is right behind a proxy that has put something in front of the path.
+  // A relative path, so that it is also right behind a proxy that adds a prefix.
   const last = path.slice(path.lastIndexOf('/') + 1);
   return textAnswer('308 Permanent Redirect', 'This page is a folder.\n', ['location', `${last}/`]);
 }
 
 /**
- * Nothing from elsewhere, nothing inline. `ws:` and `wss:` to the own host are named, since not every browser
- * takes 'self' for them; the host is the one that the visitor has asked for, also behind a proxy. The landing page
- * has the console, which connects to whatever broker its user names: by WebSocket only.
+ * Only content of this host, and nothing inline. `ws:` and `wss:` of the own host are listed because 'self' does not cover them
+ * in every browser. The host is the one that the visitor has requested, also behind a proxy. The landing page contains
+ * the console, which connects by WebSocket to any broker that its user names.
  */
 function security(path: string, host: string): Header[] {
   const isHost = /^[\w.-]+(:\d{1,5})?$|^\[[\da-f:.]+\](:\d{1,5})?$/i.test(host);
@@ -165,7 +165,7 @@ function isLibrary(path: string): boolean {
   return /^\/[\w.-]+\.js(\.map)?$/.test(path);
 }
 
-/** RFC 9110, 12.5.3, as far as it is about one coding. `*` is for those that are not named. */
+/** RFC 9110, 12.5.3, for a single coding. `*` applies to codings that are not listed. */
 function accepts(header: string, coding: Coding): boolean {
   const named = header.split(',').map((one) => /^\s*([\w*-]+)\s*(?:;\s*q=([\d.]+))?\s*$/i.exec(one));
   const found =

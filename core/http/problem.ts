@@ -1,7 +1,7 @@
-/** What the API answers when it cannot do what it is asked: RFC 9457, with a sentence that says what to do. */
+/** Error answers of the API: RFC 9457, with a sentence that says what to do. */
 import type { Header, HttpAnswer } from './answer.ts';
 
-/** The statuses that the API answers with. */
+/** The statuses of the API. */
 export const statusTexts = {
   200: 'OK',
   202: 'Accepted',
@@ -26,7 +26,7 @@ const securityHeaders: readonly Header[] = [
   ['cache-control', 'no-store'],
 ];
 
-/** JSON of this moment. */
+/** JSON that nothing may cache. */
 export function apiAnswer(status: Status, value: unknown, ...headers: readonly Header[]): HttpAnswer {
   return bodyAnswer(status, 'application/json', `${JSON.stringify(value)}\n`, headers);
 }
@@ -35,7 +35,7 @@ export function noContent(): HttpAnswer {
   return { status: '204 No Content', headers: securityHeaders, body: new Uint8Array() };
 }
 
-/** `detail`: a sentence that says what is wrong and what to do. */
+/** `detail`: a sentence that says what is wrong and how to correct it. */
 export function problem(status: Status, detail: string, ...headers: readonly Header[]): HttpAnswer {
   const body = { type: 'about:blank', title: statusTexts[status], status, detail };
   return bodyAnswer(status, 'application/problem+json', `${JSON.stringify(body)}\n`, headers);
@@ -54,14 +54,14 @@ export function bodyAnswer(
   };
 }
 
-/** Of what a request names, so much as a sentence can quote. */
+/** The part of a name in a request that fits into a sentence. */
 export function quoted(text: string): string {
   return `'${text.length > quotedMax ? `${text.slice(0, quotedMax)}…` : text}'`;
 }
 
 const quotedMax = 100;
 
-/** What a request has wrong. A handler throws it; it is answered as a problem. */
+/** An error in a request. A handler throws it; the answer is a problem. */
 export class RequestFault extends Error {
   readonly status: Status;
 

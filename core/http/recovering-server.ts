@@ -1,11 +1,11 @@
 /**
- * What the port of HTTP answers while the broker reads its store: `/healthz` and `/readyz` say so with its progress, `/livez` that
- * it is alive, all else is told to come later. It is gone before the workers listen.
+ * Serves the HTTP port while the broker reads its store: `/healthz` and `/readyz` give the progress, `/livez` succeeds,
+ * all other requests get 503. It is closed before the workers listen.
  */
 import { createServer, type Server } from 'node:http';
 import type { RecoveryProgress } from '../storage/store.ts';
 
-/** Resolves to the server, or to undefined where the port cannot be known (0). */
+/** Resolves to the server, or to undefined if the port is not known in advance (0). */
 export function serveRecovering(
   host: string,
   port: number,

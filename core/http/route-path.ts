@@ -4,10 +4,10 @@
  */
 
 export interface RoutePath {
-  /** As OpenAPI writes it. */
+  /** In the syntax of OpenAPI. */
   readonly shown: string;
   readonly parameters: readonly string[];
-  /** What stands in the places, still encoded; undefined: it is another path. */
+  /** The values of the parameters, still encoded; undefined: the path does not match. */
   match(path: string): readonly string[] | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What a route is: a row of the table in routes.ts. Each resource has a file of its own in routes/. */
+/** A route: a row of the table in routes.ts. Each resource has its own file in routes/. */
 import type { NodeAnswer } from '../cluster/node-messages.ts';
 import type { BrokerConfig, LogLevel } from '../config/options.ts';
 import type { ClusterFigures } from '../control/cluster-control.ts';
@@ -33,52 +33,52 @@ export interface ListeningPorts {
   readonly mqttsPort: number | false;
 }
 
-/** Undefined stands for the host program. */
+/** Undefined: the host program. */
 export interface ClientMatch extends MatchRow {
   readonly clientId: string | undefined;
 }
 
 export type SlowOrder = 'delay' | 'drops';
 
-/** What waits for a client is known of those for which most waits. */
+/** The delay and queue are known for the slowest clients only. */
 export interface SlowClient extends Partial<SlowRow> {
   readonly clientId: string;
-  /** Undefined: it got all messages, as far as its events reach. */
+  /** Undefined: it received all messages, as far as its events go back. */
   readonly drops: DropsOfClient | undefined;
 }
 
-/** What routes ask the broker for. All throw or reject while it does not run, which is answered with 503. */
+/** What routes need from the broker. All functions throw or reject while it does not run, which is answered with 503. */
 export interface SiteSource {
-  /** Why it cannot do all that it should, though it runs; undefined: it can. */
+  /** Why it works only in part; undefined: it works. */
   trouble(): string | undefined;
-  /** Why no client should be sent here; undefined: they are welcome. */
+  /** Why it should get no new clients; undefined: it accepts them. */
   unreadiness(): string | undefined;
   statistics(): Readonly<Record<string, number>>;
   /** All that Prometheus is told, in its text format. */
   metrics(format: 'prometheus' | 'openMetrics'): string;
   /** Undefined if no message is retained on the topic. */
   retained(topic: string): Promise<HostMessage | undefined>;
-  /** Whether the rules let everybody have the messages of a topic; true where there are none. */
+  /** Whether the rules let everyone receive messages of the topic; true without rules. */
   mayAnyoneReceive(topic: string): boolean;
-  /** Undefined: there is no file of keys, and nobody has one. */
+  /** Undefined: there is no file of keys. */
   apiKeys(): ApiKeys | undefined;
   /** A user of the broker asks, with its password or token. Does not reject. */
   signIn(credentials: HttpCredentials): Promise<ApiCaller | SignInRefusal>;
   mayPublish(caller: ApiCaller, topic: string): boolean;
   mayReceive(caller: ApiCaller, topic: string): boolean;
-  /** Gives the reason code when the broker has the message, with QoS 0 mostly at once. Errors: as Broker.publish(). */
+  /** Returns the reason code when the broker has the message, for QoS 0 usually at once. Errors: see Broker.publish(). */
   publish(topic: string, payload: Uint8Array, options: PublishOptions): number | Promise<number>;
   clients(query: ClientQuery): ClientPage<ClientState>;
   client(clientId: string): ClientState | undefined;
-  /** Undefined: the session is not on the worker, as while it moves. */
+  /** Undefined: the session is not on the worker, for example while it moves. */
   figures(client: ClientState): Promise<SessionFigures | undefined>;
   subscriptions(client: ClientState, from: number, max: number): Promise<readonly SubscriptionRow[]>;
   events(clientId: string): readonly ClientEvent[] | undefined;
-  /** False: there is no such client, or no connection of one whose session is kept. */
+  /** False: there is no such client, or it has a session but no connection. */
   disconnect(clientId: string, keepsSession: boolean, by: ApiCaller): boolean;
   /**
-   * Subscribes a client that is connected or away, and resolves to the reason code; undefined: its session is not on the
-   * worker, as while it moves.
+   * Subscribes a client, connected or not, and resolves to the reason code; undefined: its session is not on the worker, for example
+   * while it moves.
    */
   subscribe(
     client: ClientState,
@@ -89,19 +89,19 @@ export interface SiteSource {
   unsubscribe(client: ClientState, topicFilter: string, by: ApiCaller): Promise<boolean>;
   /** Undefined: the broker is not in a cluster. */
   cluster(): ClusterFigures | undefined;
-  /** Undefined: it is not in a cluster, or another node asks. */
+  /** Undefined: it is not in a cluster, or the request comes from another node. */
   nodes(): OtherNodes | undefined;
   bans(): readonly Ban[];
   isBanned(remoteAddress: string): boolean;
-  /** Errors: as Bans.add(). */
+  /** Errors: see Bans.add(). */
   ban(request: BanRequest, by: ApiCaller): Ban;
-  /** False: there was no such ban. Errors: as Bans.remove(). */
+  /** False: there was no such ban. Errors: see Bans.remove(). */
   liftBan(kind: BanKind, value: string, by: ApiCaller): boolean;
-  /** Undefined: it got all messages, as far as its events reach. */
+  /** Undefined: it received all messages, as far as its events go back. */
   dropsOf(clientId: string): DropsOfClient | undefined;
   /**
-   * Clients for which most waits, those first whose connection takes nothing for longest; or those that did not get most
-   * messages.
+   * The clients with the longest queues, first those whose connection has accepted nothing for longest; or those with the most
+   * dropped messages.
    */
   slow(max: number, order: SlowOrder): Promise<readonly SlowClient[]>;
   matches(
@@ -118,7 +118,7 @@ export interface SiteSource {
     after: string | undefined,
     max: number,
   ): Promise<readonly TopicLevelRow[]>;
-  /** Gives a stream of messages; undefined: there is no room for one. Errors: HOST_SUBSCRIBE_INVALID. */
+  /** Returns a stream of messages; undefined: there are too many. Errors: HOST_SUBSCRIBE_INVALID. */
   openStream(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody | undefined>;
   traces(): readonly Trace[];
   trace(id: string): Trace | undefined;
@@ -128,23 +128,23 @@ export interface SiteSource {
   stopTrace(id: string, by: ApiCaller): boolean;
   deleteTrace(id: string, by: ApiCaller): boolean;
   /**
-   * Its lines, from this one on, with the payloads of the topics that `mayRead` allows; undefined: there is no room for
-   * another stream.
+   * The lines of the trace from this one on, with the payloads of topics that `mayRead` allows; undefined: there are too many
+   * streams.
    */
   streamTrace(trace: Trace, next: number, mayRead: (topic: string) => boolean): StreamedBody | undefined;
-  /** On all nodes, until the configuration is read again. */
+  /** On all nodes, until the next reload of the configuration. */
   setLogLevel(level: LogLevel, by: ApiCaller): void;
-  /** Gives how many clients are there to be told to go. */
+  /** Returns the number of clients to disconnect. */
   drain(by: ApiCaller): number;
-  /** Reads the configuration, and the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */
+  /** Reloads the configuration and the files of users, rules, keys and certificates. Errors: see Broker.reload(). */
   reload(
     by: ApiCaller,
   ): Promise<Reloaded & { readonly certificates: 'reloaded' | 'unchanged' | 'refused' | 'none' }>;
-  /** Options for which the last reload has found another value, which counts after a restart. */
+  /** Options that the last reload has found changed, and that take effect after a restart. */
   needsRestart(): readonly string[];
 }
 
-/** What a handler has to work with. */
+/** The environment of a handler. */
 export interface RouteContext {
   readonly config: BrokerConfig;
   readonly version: string;
@@ -154,37 +154,36 @@ export interface RouteContext {
   readonly idempotency: Idempotency;
 }
 
-/** A request that has come to its route. */
+/** A request, as its route gets it. */
 export interface RouteRequest {
   readonly question: HttpQuestion;
   /** Of the path, percent-decoded. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** Who asks; undefined where everyone may. */
+  /** The caller; undefined for routes that everyone may use. */
   readonly caller: ApiCaller | undefined;
-  /** Of a route that takes one: what JSON.parse() has made of it. */
+  /** The parsed JSON of routes that take a body. */
   readonly body: unknown;
 }
 
 /**
- * Who may ask: `everyone` who reaches the port; `client`: only where everyone may connect, since the answer tells what a
- * client could find out by connecting; `observer`: callers with the scope `read`, and everyone who could read as much from
- * $SYS as a client. A scope: callers who have it, by an API key or as a user; `subscribe`: and everyone where everyone may
- * connect.
+ * Who may call a route. `everyone` who reaches the port; `client`: everyone if everyone may connect, since clients could find out
+ * as much; `observer`: callers with the scope `read`, and everyone who could read as much from $SYS as a client. A scope: callers
+ * that have it, by an API key or as a user; `subscribe`: also everyone, if everyone may connect.
  */
 export type Right = 'everyone' | 'client' | 'observer' | ApiScope;
 
 export interface Route {
-  /** In lower case. What answers `get` answers `head` too. */
+  /** In lower case. `get` includes `head`. */
   readonly method: 'get' | 'post' | 'put' | 'delete';
-  /** As routePathOf() reads it. */
+  /** For routePathOf(). */
   readonly path: string;
   readonly right: Right;
-  /** The request has a body of JSON. */
+  /** The request has a JSON body. */
   readonly takesBody?: boolean;
-  /** What the API says of it. */
+  /** Its description for the API. */
   readonly operation?: Operation;
   handle(request: RouteRequest, context: RouteContext): HttpAnswer | Promise<HttpAnswer>;
-  /** Other nodes may ask for it, too (other-nodes.ts). */
+  /** Other nodes may call it too (other-nodes.ts). */
   answersNodes?(request: RouteRequest, context: RouteContext): Promise<NodeAnswer>;
 }

@@ -58,10 +58,10 @@ export const apiRoutes: readonly Route[] = [
   openApi(() => apiRoutes),
 ];
 
-/** What is there without the pages, too. */
+/** Available without the pages too. */
 export const operatingRoutes: readonly Route[] = [health, liveness, readiness, metrics, ...apiRoutes];
 
-/** What the pages ask for. */
+/** For the pages. */
 export const pageRoutes: readonly Route[] = [broker, statistics, retained];
 
 export interface Found {
@@ -73,7 +73,7 @@ export interface Found {
 
 export class RouteTable {
   readonly #rows: readonly Found[];
-  /** Those without parameters, which are most of what is asked for. */
+  /** Routes without parameters, which get most requests. */
   readonly #byPath = new Map<string, readonly Found[]>();
 
   constructor(routes: readonly Route[]) {
@@ -85,7 +85,7 @@ export class RouteTable {
     this.#rows = rows.filter(({ path }) => path.parameters.length > 0);
   }
 
-  /** The route of a request; of a path that has others, the methods that it has; undefined: there is no such path. */
+  /** The route of a request; for a path with other methods, these; undefined: there is no such path. */
   find(method: string, path: string): Found | { readonly methods: readonly string[] } | undefined {
     const here = this.#byPath.get(path) ?? this.#matching(path);
     if (here.length === 0) return undefined;

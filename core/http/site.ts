@@ -1,8 +1,8 @@
 /**
- * All that HTTP has here: the routes of routes.ts, and the pages. A request goes to its route if the caller has the right
- * to it and there is room, else to the page of its path.
+ * Everything that is served over HTTP: the routes of routes.ts, and the pages. A request goes to its route if the caller has the
+ * right and there is room, otherwise to the page of its path.
  *
- *     question -> route -> right -> room -> body, if the route takes one -> handler -> answer, counted until it is taken
+ *     question -> route -> right -> room -> body, if the route takes one -> handler -> answer, counted until it is received
  */
 import { isUtf8 } from 'node:buffer';
 import type { NodeAnswer, NodeQuestion } from '../cluster/node-messages.ts';
@@ -24,10 +24,10 @@ import { eventsPath, eventsPreflight } from './routes/events.ts';
 import { type Found, operatingRoutes, pageRoutes, RouteTable } from './routes.ts';
 import { Turns } from './turns.ts';
 
-/** Each may take as much as a packet, and when others have got it there may be no room for it. */
+/** Each result may be as large as a packet, and there may be no room for it once it arrives. */
 const lookUpsAtOnce = 16;
 
-/** What a body of chunks may come to is not known before. */
+/** Assumed for a chunked body, whose length is not known in advance. */
 const unknownBodyBytes = 65_536;
 
 export class Site {
@@ -42,7 +42,7 @@ export class Site {
   readonly #idempotency = new Idempotency();
   readonly #context: RouteContext;
   #pending = 0;
-  /** Of answers of this moment that clients have not taken, and of bodies that are worked on. */
+  /** Of uncached answers that clients have not received yet, and of bodies in progress. */
   #heldBytes = 0;
 
   constructor(config: BrokerConfig, version: string, source: SiteSource) {
@@ -78,7 +78,7 @@ export class Site {
       : this.#admitted(found, question, admission);
   }
 
-  /** The body has to be asked for at once, and counts as what is held while it is decided whether the user may ask. */
+  /** The body has to be read at once, and is counted while the user is authenticated. */
   async #whenAdmitted(
     found: Found,
     question: HttpQuestion,
@@ -88,7 +88,7 @@ export class Site {
     const bytes = takesBody ? question.contentLength || unknownBodyBytes : 0;
     if (this.#isFull || !this.#hasRoomFor(bytes)) return busy();
     const body = takesBody ? question.readBody() : undefined;
-    body?.catch(() => {}); // whoever waits for it hears of it
+    body?.catch(() => {}); // it rejects where it is awaited
     this.#pending += 1;
     this.#heldBytes += bytes;
     const admitted = await admission.finally(() => {
@@ -134,12 +134,12 @@ export class Site {
     return this.#pending >= httpPendingMax || this.#heldBytes >= httpAnswersBytesMax;
   }
 
-  /** What is larger than all may be goes alone. */
+  /** An answer larger than the limit is sent if it is the only one. */
   #hasRoomFor(bytes: number): boolean {
     return this.#heldBytes === 0 || this.#heldBytes + bytes <= this.#config.limits.httpAnswersBytesMax;
   }
 
-  /** Another node asks for an operator, whose right it has seen; what this broker cannot answer is not here. */
+  /** A request from another node, which has checked the operator's right. Without an answer here, it is `notHere`. */
   async answerNode(asked: NodeQuestion): Promise<NodeAnswer> {
     const found = this.#routes.find(asked.method, asked.path);
     if (found === undefined || !('route' in found)) return notHere;
@@ -164,7 +164,7 @@ export class Site {
     }
   }
 
-  /** The body counts as what is held for as long as it is worked on. */
+  /** The body is counted while it is processed. */
   async #withBody(route: Route, request: RouteRequest, expiresAtMs: number | undefined): Promise<HttpAnswer> {
     const { question } = request;
     let bytes = question.contentLength || unknownBodyBytes;
@@ -205,12 +205,12 @@ export class Site {
     }
   }
 
-  /** Counts the answer for as long as it is there for one client. */
+  /** Counts the answer while it exists for a single client. */
   #hold(answer: HttpAnswer, expiresAtMs: number | undefined): HttpAnswer {
     const { body, stream } = answer;
     const { length } = body;
     if (stream !== undefined) {
-      // It keeps to bounds of its own, and ends with the rights of the caller.
+      // It has limits of its own, and ends when the caller's rights do.
       return expiresAtMs === undefined
         ? answer
         : { ...answer, stream: new ExpiringStream(stream, expiresAtMs - Date.now()) };
@@ -228,7 +228,7 @@ export class Site {
   }
 }
 
-/** The same for all requests; `ports` are those of the moment. */
+/** One for all requests; `ports` are the current ones. */
 function contextOf(
   site: Site,
   config: BrokerConfig,
@@ -247,24 +247,24 @@ function contextOf(
   };
 }
 
-/** What a request has wrong is said; else the broker stops, or cannot say now. */
+/** A fault of the request gets its own status; any other error means that the broker is stopping or overloaded. */
 function faultOf(error: unknown): HttpAnswer {
   return error instanceof RequestFault ? problem(error.status, error.message) : busy();
 }
 
-/** Of requests that have none: nobody changes what was asked. */
+/** Shared by all requests without a query, and never changed. */
 const noQuery = new URLSearchParams();
 
 function parsed(body: Uint8Array): unknown {
   try {
     if (isUtf8(body)) return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString());
   } catch {
-    // It is no JSON.
+    // not JSON
   }
   throw new RequestFault(400, 'The body must be JSON, in UTF-8.');
 }
 
-/** At MQTT's path. A page that cannot open a WebSocket asks why: browsers do not tell. The door adds what is of the connection alone. */
+/** The MQTT path without a WebSocket. Browsers hide why a WebSocket failed, so the client library asks here. The door adds the fields of the connection. */
 function noWebSocket({ origin, host, forwardedBy = '' }: HttpQuestion, config: BrokerConfig): HttpAnswer {
   const forbidden = whyForbidden({ origin, host, forwardedBy }, openingRulesOf(config));
   if (forbidden !== undefined) return textAnswer('403 Forbidden', forbidden.hint, forAllPages);
@@ -272,7 +272,7 @@ function noWebSocket({ origin, host, forwardedBy = '' }: HttpQuestion, config: B
   return textAnswer('426 Upgrade Required', hint, ['sec-websocket-version', '13'], forAllPages);
 }
 
-/** These sentences hold no secrets, and the client library shows them to the developer of a page. */
+/** These sentences contain no secrets, and the client library shows them to page developers. */
 const forAllPages = ['access-control-allow-origin', '*'] as const;
 
 function methodNotAllowed(path: string, methods: readonly string[]): HttpAnswer {

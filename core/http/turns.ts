@@ -1,4 +1,4 @@
-/** Lets some do a thing at once, and the others wait for their turn, in order. */
+/** Runs at most so many tasks at once; the others wait, in order. */
 export class Turns {
   #free: number;
   readonly #waiting: (() => void)[] = [];

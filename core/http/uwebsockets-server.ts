@@ -8,13 +8,13 @@ import type { Answerer, HttpServer } from './http-server.ts';
 
 type Uwebsockets = typeof uWebSockets;
 
-/** Its binaries are for some versions of Node.js and of glibc only. A text: why there is none for this one. */
+/** Its binaries support only some versions of Node.js and glibc. A text: why none loads here. */
 export async function loadUwebsockets(): Promise<Uwebsockets | string> {
   try {
     return (await import('uWebSockets.js')).default;
   } catch (cause) {
     const message = messageOf(cause);
-    return message.split('\n\n').at(-1)?.split('\n')[0] ?? message; // behind what it supports, what failed
+    return message.split('\n\n').at(-1)?.split('\n')[0] ?? message; // the error that follows its own sentence
   }
 }
 
@@ -51,11 +51,11 @@ export class UwebsocketsServer implements HttpServer {
   }
 }
 
-/** A response, and whether its client has gone. A response that has ended must have no handler for that. */
+/** A response, and whether its client has disconnected. A response that has ended must not have an abort handler. */
 class Exchange {
   readonly response: HttpResponse;
   isAborted = false;
-  /** Of the answer, once it is there. */
+  /** Of the answer, once there is one. */
   onOver: (() => void) | undefined;
   #isListening = false;
   #rejectBody: ((error: Error) => void) | undefined;
@@ -64,7 +64,7 @@ class Exchange {
     this.response = response;
   }
 
-  /** From now on the response hears that the client has gone. */
+  /** From now on the response is told when the client disconnects. */
   listen(): void {
     if (this.#isListening) return;
     this.#isListening = true;
@@ -75,7 +75,7 @@ class Exchange {
     });
   }
 
-  /** To be called in the turn of the request. The bytes of a chunk are the server's again when its handler returns. */
+  /** Must be called in the same turn as the request. The server reuses the bytes of a chunk when its handler returns. */
   readBody(): Promise<Uint8Array> {
     const chunks: Buffer[] = [];
     this.listen();
@@ -108,7 +108,7 @@ function questionOf(request: HttpRequest, exchange: Exchange): HttpQuestion {
   };
 }
 
-/** An answer that takes a moment: until it is there, the client may have gone. */
+/** For an answer that takes time: the client may disconnect in between. */
 async function sendLater(
   exchange: Exchange,
   question: HttpQuestion,
@@ -143,11 +143,11 @@ function send(
     if (method === 'head' || status.startsWith('304') || status.startsWith('204')) {
       if (method === 'head') response.writeHeader('content-length', `${body.length}`);
       stream?.closed();
-      response.endWithoutBody(); // with a length, uWebSockets for Node.js 20 takes it for no answer, and aborts
+      response.endWithoutBody(); // given a length, uWebSockets for Node.js 20 considers it unanswered, and aborts
       onOver?.();
       return;
     }
-    // Not `end`, which would buffer what the socket does not take at once.
+    // Not `end`, which would buffer what the socket does not accept at once.
     const [, hasEnded] = response.tryEnd(body, body.length);
     if (hasEnded) {
       onOver?.();
@@ -163,10 +163,10 @@ function send(
   });
 }
 
-/** Several writes of one cork, or large ones, to a slow reader have come out damaged: each is small, and alone. */
+/** Several writes in one cork, or large ones, reach slow readers damaged: so each write is small, and alone. */
 const chunkBytesMax = 14_336;
 
-/** A body that goes on. What uWebSockets does not take at once it buffers itself, and so it gets no more until that is gone. */
+/** A streamed body. uWebSockets buffers what the socket does not accept, so it gets nothing more until that is sent. */
 class OpenStream implements AnswerStream {
   readonly #exchange: Exchange;
   readonly #body: StreamedBody;
@@ -199,7 +199,7 @@ class OpenStream implements AnswerStream {
     const isIdle = !this.#isBlocked;
     this.#close();
     if (isIdle) response.cork(() => response.end());
-    else response.close(); // an end in order would wait for a client that does not read
+    else response.close(); // a graceful end would wait for a client that does not read
   }
 
   #flush(): boolean {

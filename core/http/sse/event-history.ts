@@ -1,5 +1,5 @@
 /**
- * The last events of all streams, one after the other by their numbers, within a bound of bytes:
+ * The latest events of all streams, numbered in order, up to a number of bytes:
  *
  *     first                                   next
  *     | 41 | 42 | 43 | 44 | 45 | 46 | 47 |
@@ -9,7 +9,7 @@ import type { MessageEvent } from './message-event.ts';
 
 export class EventHistory {
   readonly #bytesMax: number;
-  /** From #start on; there is nothing before it. */
+  /** From #start on; earlier elements are gone. */
   #events: (MessageEvent | undefined)[] = [];
   #start = 0;
   #bytes = 0;
@@ -24,12 +24,12 @@ export class EventHistory {
     return this.#next;
   }
 
-  /** The number of the oldest event that is here; `next`: there is none. */
+  /** The number of the oldest event; equal to `next` if there is none. */
   get first(): number {
     return this.#next - (this.#events.length - this.#start);
   }
 
-  /** Its number is `next`. One that is larger than all may be is not kept. */
+  /** Its number is `next`. An event larger than the limit is not kept. */
   add(event: MessageEvent): void {
     this.#next += 1;
     this.#events.push(event);
@@ -42,11 +42,11 @@ export class EventHistory {
 
   #dropOldest(): void {
     this.#bytes -= this.#events[this.#start]?.bytes ?? 0;
-    this.#events[this.#start] = undefined; // or its bytes would stay until the list is cut
+    this.#events[this.#start] = undefined; // otherwise its bytes would stay until the array is cut
     this.#start += 1;
   }
 
-  /** The events behind the one with this number, the oldest first. */
+  /** The events after the one with this number, oldest first. */
   *after(number: number): Generator<MessageEvent> {
     for (let each = Math.max(number + 1, this.first); each < this.#next; each++) {
       const event = this.#events[this.#start + each - this.first];

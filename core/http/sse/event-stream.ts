@@ -1,11 +1,11 @@
 /**
- * The stream of one client. What comes in a turn of the event loop goes out together. While the client takes no more
- * nothing is kept for it: what it has not got is in the history, and if it has gone from there, the client is told so.
+ * The stream of one client. Events of one turn of the event loop are written together. While the client accepts no more,
+ * nothing is kept for it: the events that it lacks are in the history, and if they are gone from there, the client is told.
  *
  *     history   | ....|......|......|......|          waiting   3, 0, 7, 1: events for the stream, block by block
  *                 #last
  *
- * So each event is looked at twice at most for a stream, however often it stops, and nobody searches for what has gone.
+ * So a stream looks at each event at most twice, however often it stops, and never searches for events that are gone.
  */
 import type { AnswerStream, StreamedBody } from '../answer.ts';
 import type { EventHistory } from './event-history.ts';
@@ -14,28 +14,28 @@ import { heartbeatFrame, type MessageEvent, missedFrame, openingFrame } from './
 export interface EventStreamTerms {
   readonly filters: readonly string[];
   readonly isNamed: boolean;
-  /** The last event that the client has got; undefined: it is new here. */
+  /** The last event that the client received; undefined: the client is new. */
   readonly after: number | undefined;
-  /** Something was missed since then, and nobody knows how much. */
+  /** It missed an unknown number of events since then. */
   readonly hasGap: boolean;
   readonly retryMs: number;
-  /** Whether the rules let the client have messages of the topic now. */
+  /** Whether the rules currently let the client receive messages of the topic. */
   mayReceive(topic: string): boolean;
 }
 
-/** What a stream needs of those that keep it. */
+/** The owner of the streams, as a stream needs it. */
 export interface EventStreamOwner {
   readonly history: EventHistory;
   opened(stream: EventStream): void;
   closed(stream: EventStream): void;
-  /** Its flush() is to be called behind what comes in this turn. */
+  /** Requests a call of its flush() at the end of this turn. */
   hasEvents(stream: EventStream): void;
   missed(messages: number): void;
 }
 
-/** That are collected in a turn before they are written. */
+/** Bytes collected in a turn before they are written. */
 const collectedBytesMax = 65_536;
-/** The events of a block: those from one multiple of it to the next. */
+/** The size of a block of events, which begins at a multiple of it. */
 const blockEvents = 256;
 
 export class EventStream implements StreamedBody {
@@ -44,14 +44,14 @@ export class EventStream implements StreamedBody {
   #client: AnswerStream | undefined;
   #collected: Buffer[] = [];
   #collectedBytes = 0;
-  /** The client takes no more: what it has got is up to #last. */
+  /** The client accepts no more: it has received the events up to #last. */
   #isBlocked = false;
   #last = 0;
-  /** Events behind #last that are for it, while it is blocked: by block, the oldest first ... */
+  /** The number of events for it after #last while it is blocked: by block, oldest first ... */
   readonly #waiting = new Map<number, number>();
-  /** ... and those whose blocks have gone from the history. */
+  /** ... and of those whose blocks are gone from the history. */
   #gone = 0;
-  /** Of the last event that was offered: it is offered for each of its filters. */
+  /** Of the last event that was offered; an event is offered once for each matching filter. */
   #offered = 0;
 
   constructor(terms: EventStreamTerms, owner: EventStreamOwner) {
@@ -73,7 +73,7 @@ export class EventStream implements StreamedBody {
     for (const event of this.#owner.history.after(this.#last)) if (this.#isFor(event)) this.#wait(event);
   }
 
-  /** An event for the filters of this stream. */
+  /** An event that matches a filter of this stream. */
   offer(event: MessageEvent): void {
     if (this.#client === undefined || event.number <= this.#offered || !this.#mayHave(event)) return;
     this.#offered = event.number;
@@ -100,7 +100,7 @@ export class EventStream implements StreamedBody {
     }
   }
 
-  /** It is told that there is nothing to tell. */
+  /** Tells the client that there are no news. */
   beat(): void {
     if (this.#client !== undefined && !this.#isBlocked) this.#collect(heartbeatFrame);
   }
@@ -124,7 +124,7 @@ export class EventStream implements StreamedBody {
     this.#catchUp();
   }
 
-  /** How many have gone from the history since it was last asked. */
+  /** How many events are gone from the history since the last call. */
   #missed(): number {
     const { history } = this.#owner;
     if (history.first <= this.#last + 1) return 0;
@@ -155,7 +155,7 @@ export class EventStream implements StreamedBody {
     this.#owner.closed(this);
   }
 
-  /** Goes on with what is in the history, as far as the client takes it. */
+  /** Continues with the history, as far as the client accepts it. */
   #catchUp(): void {
     for (const event of this.#owner.history.after(this.#last)) {
       if (this.#client === undefined || this.#isBlocked) return;
@@ -165,7 +165,7 @@ export class EventStream implements StreamedBody {
       this.#collect(event.frame(this.terms.isNamed));
       if (this.#collectedBytes >= collectedBytesMax) this.flush();
     }
-    this.#waiting.clear(); // what the rules have taken out meanwhile
+    this.#waiting.clear(); // removed by the rules meanwhile
     this.flush();
   }
 

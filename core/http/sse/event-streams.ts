@@ -1,10 +1,10 @@
 /**
- * Streams of messages over HTTP (main thread): all those that are open, and which topic filters they have. The broker
+ * Streams of messages over HTTP (main thread): the open streams and their topic filters. The broker
  * sends a message once for all of them, and it is encoded once:
  *
  *     host client --one subscription for each filter--> event --> history, bounded --> each stream at its own place
  *
- * A filter that nobody has any more stays subscribed for a moment, so that whoever comes back misses nothing.
+ * A filter without streams stays subscribed for a while, so that a client that reconnects misses nothing.
  */
 import { randomBytes } from 'node:crypto';
 import type { Limits } from '../../config/limits.ts';
@@ -16,7 +16,7 @@ import { EventHistory } from './event-history.ts';
 import { EventStream, type EventStreamTerms } from './event-stream.ts';
 import { MessageEvent } from './message-event.ts';
 
-/** Who subscribes for the streams: see HostClient. */
+/** Subscribes for the streams: see HostClient. */
 export interface EventSource {
   subscribe(
     filter: string,
@@ -39,11 +39,11 @@ export interface EventStreamsOptions {
 }
 
 export type StreamRequest = Pick<EventStreamTerms, 'isNamed' | 'mayReceive'> & {
-  /** Each once. */
+  /** Without duplicates. */
   readonly filters: readonly string[];
-  /** Of the last event that the client has got; empty: it has none. */
+  /** Of the last event that the client received; empty: none. */
   readonly lastEventId: string;
-  /** Streams of the same name may receive the same. */
+  /** Streams of the same name have the same rights. */
   readonly rights: string;
 };
 
@@ -55,26 +55,26 @@ interface Filter {
   /** Ends the subscription; undefined: the broker has not answered yet. */
   unsubscribe: (() => Promise<void>) | undefined;
   readonly ready: Promise<void>;
-  /** Streams, and requests that wait for `ready`. */
+  /** Streams, and requests waiting for `ready`. */
   holders: number;
-  /** Until it goes, since nobody has it. */
+  /** Runs while no stream has the filter. */
   lingering: Timer | undefined;
-  /** That have not asked for what is retained yet. */
+  /** Streams that have not requested retained messages yet. */
   newcomers: Set<EventStream>;
   isAsking: boolean;
 }
 
-/** For how long a filter stays that nobody has: browsers come back within seconds. */
+/** How long an unused filter stays: browsers reconnect within seconds. */
 const lingerMs = 20_000;
-/** Of filters that nobody has. */
+/** The number of unused filters. */
 const lingeringMax = 1_000;
-/** Whoever is cut comes back after so long, and as much again at most, so that not all come at once. */
+/** A stream that is cut reconnects after this time plus a random part of up to as much, so that not all come at once. */
 const retryMs = 2_000;
 
 export class EventStreams {
   readonly history: EventHistory;
   readonly #options: EventStreamsOptions;
-  /** Begins the identifiers of events, so that none is taken for one of another run. */
+  /** The prefix of event identifiers, different in each run. */
   readonly #epoch = randomBytes(6).toString('base64url');
   readonly #filters = new Map<string, Filter>();
   readonly #lingering = new Set<Filter>();
@@ -84,11 +84,11 @@ export class EventStreams {
   #missed = 0;
   /** Requests that are not streams yet. */
   #opening = 0;
-  /** How often all streams were ended. */
+  /** How often all streams have been ended. */
   #ends = 0;
-  /** What the rules say about the topic of the moment, which thousands of streams ask. */
+  /** The decisions of the rules about the current topic, which thousands of streams need. */
   #verdicts = { topic: '', byRights: new Map<string, boolean>() };
-  /** The last message that came, and its event: it comes once for each filter. */
+  /** The last message and its event: a message arrives once for each filter. */
   #last: { readonly message: HostMessage; readonly event: MessageEvent } | undefined;
 
   constructor(options: EventStreamsOptions) {
@@ -101,8 +101,8 @@ export class EventStreams {
   }
 
   /**
-   * Gives the stream when its messages will come, at once where the broker has all its filters; undefined: there is no
-   * room for it, or whoever asks has to be judged again. Errors: as HostClient.subscribe().
+   * Returns the stream once it gets messages, at once if the broker has all its filters; undefined: there are too many streams,
+   * or the caller has to be authorised again. Errors: see HostClient.subscribe().
    */
   open(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody | undefined> {
     const { filters: names } = request;
@@ -115,7 +115,7 @@ export class EventStreams {
       : this.#whenReady(request, filters);
   }
 
-  /** Filters that nobody has give way, the oldest first. */
+  /** Removes unused filters, the oldest first. */
   #hasRoomFor(names: readonly string[]): boolean {
     const added = names.filter((name) => !this.#filters.has(name)).length;
     const excess = this.#filters.size + added - this.#options.filtersMax;
@@ -126,7 +126,7 @@ export class EventStreams {
     return true;
   }
 
-  /** Undefined: all streams were ended meanwhile, since rights have changed. */
+  /** Undefined: all streams have been ended meanwhile because rights have changed. */
   async #whenReady(request: StreamRequest, filters: readonly Filter[]): Promise<StreamedBody | undefined> {
     const ends = this.#ends;
     this.#opening += 1;
@@ -169,14 +169,14 @@ export class EventStreams {
     return stream;
   }
 
-  /** Ends all streams: clients come back, and are judged anew. */
+  /** Ends all streams: clients reconnect and are authorised again. */
   endAll(): void {
     this.#ends += 1;
     this.#verdicts = { topic: '', byRights: new Map() };
     for (const stream of [...this.#streams]) stream.end();
   }
 
-  /** Nothing comes any more. */
+  /** There are no events any more. */
   close(): void {
     this.endAll();
     this.#heartbeat?.cancel();
@@ -225,9 +225,9 @@ export class EventStreams {
     this.#lingering.delete(filter);
   }
 
-  /** One that the broker has not answered yet would be subscribed, and nobody would know of it. */
+  /** If the broker has not answered yet, it would stay subscribed without anyone knowing. */
   async #releaseWhenReady(filter: Filter): Promise<void> {
-    await filter.ready.catch(() => {}); // it was refused, as whoever has asked hears
+    await filter.ready.catch(() => {}); // it was refused; the caller has the error
     this.#release(filter);
   }
 
@@ -248,7 +248,7 @@ export class EventStreams {
     filter.lingering?.cancel();
     this.#lingering.delete(filter);
     this.#filters.delete(filter.filter);
-    filter.unsubscribe?.().catch(() => {}); // the broker stops, and all subscriptions end with it
+    filter.unsubscribe?.().catch(() => {}); // the broker is stopping, which ends all subscriptions
   }
 
   #numberOf(lastEventId: string): number | undefined {
@@ -258,7 +258,7 @@ export class EventStreams {
 
   #isAllHere(after: number, filters: readonly Filter[]): boolean {
     if (after >= this.history.next || after + 1 < this.history.first) return false;
-    return filters.every(({ since }) => since <= after); // its last event came when all were subscribed
+    return filters.every(({ since }) => since <= after); // its last event arrived when all filters were subscribed
   }
 
   #onOpened(stream: EventStream, filters: readonly Filter[]): void {
@@ -280,7 +280,7 @@ export class EventStreams {
     }
   }
 
-  /** Once for all who have come while the question before was on its way. */
+  /** Once for all streams that have joined during the previous request. */
   #askForRetained(filter: Filter): void {
     if (filter.isAsking || filter.newcomers.size === 0) return;
     const audience = filter.newcomers;
@@ -290,7 +290,7 @@ export class EventStreams {
     this.#options.source
       .sendRetained(filter.filter, listener)
       .catch(() => {
-        for (const stream of audience) stream.end(); // they come back, and ask again
+        for (const stream of audience) stream.end(); // they reconnect and request them again
       })
       .finally(() => {
         filter.isAsking = false;

@@ -1,22 +1,22 @@
-/** A message as an event of a stream: its number, whom it is for, and its bytes, which all streams share. */
+/** A message as an event of a stream: its number, its receivers, and its bytes, which all streams share. */
 import type { HostMessage } from '../../host/host-message.ts';
 import { shownMessage } from '../message-body.ts';
 
-/** Objects and numbers beside the bytes. */
+/** The memory of objects and numbers besides the bytes. */
 const eventBytes = 300;
 
-/** Names an event by its topic, which must not end the line. */
+/** The name of an event is its topic, which must not end the line. */
 const lineEnds = /[\r\n]/;
 
 export class MessageEvent {
-  /** Of all events since the broker has started, from 1. */
+  /** Counted since the broker has started, from 1. */
   readonly number: number;
   readonly topic: string;
-  /** Topic filters that match. */
+  /** The topic filters that match. */
   readonly filters: Set<string>;
-  /** Streams that have asked for what is retained; undefined: it came live, for all. */
+  /** The streams that have requested retained messages; undefined: it is a live message, for all streams. */
   readonly audience: ReadonlySet<object> | undefined;
-  /** That it takes in the memory. */
+  /** That it occupies in memory. */
   readonly bytes: number;
   readonly #plain: Buffer;
   #named: Buffer | undefined;
@@ -32,13 +32,13 @@ export class MessageEvent {
     this.topic = message.topic;
     this.filters = new Set([filter]);
     this.audience = audience;
-    // JSON escapes the ends of lines.
+    // JSON escapes line ends.
     const data = JSON.stringify({ ...shownMessage(message), retain: message.retain });
     this.#plain = Buffer.from(`id: ${id}\ndata: ${data}\n\n`);
-    this.bytes = 2 * this.#plain.length + eventBytes; // as if it were named, too
+    this.bytes = 2 * this.#plain.length + eventBytes; // as if the event had a name, too
   }
 
-  /** `isNamed`: the event has the topic for its name. */
+  /** `isNamed`: the name of the event is the topic. */
   frame(isNamed: boolean): Buffer {
     if (!isNamed || lineEnds.test(this.topic)) return this.#plain;
     this.#named ??= Buffer.concat([Buffer.from(`event: ${this.topic}\n`), this.#plain]);
@@ -46,17 +46,17 @@ export class MessageEvent {
   }
 }
 
-/** Tells a stream that it has not got so many messages; undefined: nobody knows how many. */
+/** Tells a stream how many messages it has missed; undefined: an unknown number. */
 export function missedFrame(messages: number | undefined): Buffer {
   return Buffer.from(
     `event: missed\ndata: ${JSON.stringify(messages === undefined ? {} : { messages })}\n\n`,
   );
 }
 
-/** How long a browser waits until it comes back. */
+/** The delay before a browser reconnects. */
 export function openingFrame(retryMs: number): Buffer {
   return Buffer.from(`retry: ${retryMs}\n\n`);
 }
 
-/** Says nothing, so that no proxy takes the stream for dead. */
+/** An empty comment, so that no proxy considers the stream dead. */
 export const heartbeatFrame: Buffer = Buffer.from(':\n\n');

@@ -1,6 +1,6 @@
 /**
- * The lines of a trace as a stream of events: what was written already, then what comes. The trace keeps them all, so a
- * stream only remembers how far it has come.
+ * The lines of a trace as a stream of events: first the existing ones, then new ones. The trace keeps all of them, so a
+ * stream only stores its position.
  */
 import type { Clock, Timer } from '../../sessions/timers.ts';
 import { shownLine, type Trace } from '../../tracing/traces.ts';
@@ -10,14 +10,14 @@ import { heartbeatFrame } from './message-event.ts';
 export interface TraceStreamOptions {
   readonly clock: Clock;
   readonly heartbeatMs: number;
-  /** Whether whoever reads the stream may see payloads of the topic. */
+  /** Whether the reader of the stream may see payloads of the topic. */
   mayRead(topic: string): boolean;
-  /** As Traces.listen(). */
+  /** See Traces.listen(). */
   listen(told: () => void): (() => void) | undefined;
   closed(): void;
 }
 
-/** Lines that are written at once. */
+/** Lines written in one piece. */
 const linesAtOnce = 100;
 
 export class TraceStream implements StreamedBody {
@@ -31,7 +31,7 @@ export class TraceStream implements StreamedBody {
   #unlisten: (() => void) | undefined;
   #heartbeat: Timer | undefined;
 
-  /** `next`: the first line that the client has not got. */
+  /** `next`: the first line that the client does not have. */
   constructor(trace: Trace, next: number, options: TraceStreamOptions) {
     this.#trace = trace;
     this.#next = Math.min(next, trace.lines.length);
@@ -50,7 +50,7 @@ export class TraceStream implements StreamedBody {
     this.#write();
   }
 
-  /** Whoever may still have it comes back, and goes on behind its last line. */
+  /** A client that is still allowed to read it reconnects and continues after its last line. */
   end(): void {
     this.#client?.end();
   }
@@ -62,7 +62,7 @@ export class TraceStream implements StreamedBody {
     this.#options.closed();
   }
 
-  /** What comes in a turn of the event loop goes out together. */
+  /** Lines of one turn of the event loop are written together. */
   #onLines(): void {
     if (this.#isDue) return;
     this.#isDue = true;
