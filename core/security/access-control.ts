@@ -1,8 +1,8 @@
 /**
- * Who may come in and what they may do, as configured (main thread): the files of users and rules, those who say who a
- * client is, and the rules that the data plane keeps to.
+ * Authentication and authorisation, as configured (main thread): the files of users and rules, the providers that authenticate
+ * clients, and the rules that the data plane enforces.
  *
- *   reload(): files read whole -> rules set -> workers told -> all have adopted them -> users that changed are ended
+ *   reload(): files read completely -> rules set -> workers told -> all have adopted them -> changed users are disconnected
  */
 import type { Authenticate, AuthenticationMethod } from '../config/authentication.ts';
 import type { BrokerConfig } from '../config/options.ts';
@@ -36,11 +36,11 @@ export interface AccessControlOptions {
   readonly config: BrokerConfig;
   readonly authenticate: Authenticate | readonly Authenticate[] | undefined;
   readonly clock: Clock;
-  /** Tells the workers that run to adopt the rules, and gives which these are; adopted() follows for each. */
+  /** Tells the running workers to adopt the rules, and returns which these are; adopted() follows for each. */
   tellWorkers(revision: number): readonly number[];
   /** Ends the connections of these clients with 0x87. */
   endClients(isOver: (client: Identity) => boolean): void;
-  /** The back end that knows users cannot be asked, or its answer cannot be understood. */
+  /** The back end of users cannot be reached, or its answer cannot be understood. */
   onBackendFailed(error: unknown): void;
 }
 
@@ -62,9 +62,9 @@ export class AccessControl {
   readonly #options: AccessControlOptions;
   readonly #pool: PasswordPool;
   readonly providers: readonly Provider[];
-  /** Of enhanced authentication. */
+  /** For enhanced authentication. */
   readonly methods: readonly AuthenticationMethod[];
-  /** Of `authorizeUrl`. */
+  /** For `authorizeUrl`. */
   readonly authorizeBackend: Backend | undefined;
   readonly #authBackend: Backend | undefined;
   #files: AccessFiles = {
@@ -148,8 +148,8 @@ export class AccessControl {
   }
 
   /**
-   * The rules to begin with, of encodeRuleBook(); undefined: there are none. What a store has is given to nobody without
-   * them. Errors: as open().
+   * The rules at startup, from encodeRuleBook(); undefined: there are none. Without them, stored sessions get nothing.
+   * Errors: see open().
    */
   firstRules(): Uint8Array | undefined {
     const { rules } = readAccessFiles(this.#options.config);
@@ -162,7 +162,7 @@ export class AccessControl {
     this.#take(readAccessFiles(this.#options.config));
   }
 
-  /** How many of each kind the files have; none of a kind without a file. */
+  /** How many of each kind the files contain; no entry for a kind without a file. */
   get counts(): Readonly<Record<string, number>> {
     const { users, rules, apiKeys } = this.#files;
     return {
@@ -178,8 +178,8 @@ export class AccessControl {
   }
 
   /**
-   * Resolves when what the files say is in force on all workers. Errors as open(): then nothing has changed. `alsoLoad`
-   * reads what belongs to it, once all else has been found in order.
+   * Resolves when all workers have adopted the files. Errors: see open(); then nothing has changed. `alsoLoad` reads further files,
+   * once all others have been found valid.
    */
   async reload(alsoLoad: () => void): Promise<void> {
     const before = this.#files.users;
@@ -231,7 +231,7 @@ export class AccessControl {
     return this.#files.apiKeys;
   }
 
-  /** Whether the rules let somebody without a connection publish to a topic, or have its messages. */
+  /** Whether the rules let a caller without a connection publish to a topic, or receive its messages. */
   mayPublish(who: Access, topic: string): boolean {
     const access = this.describe(who, who.clientId ?? '');
     return access === undefined || this.#rules === undefined || this.#rules.mayPublish(access, topic);

@@ -22,11 +22,11 @@ export function accessFileFault(path: string, line: number, column: number, sent
 
 export interface FileLine {
   readonly number: number;
-  /** Without white space at its end. */
+  /** Without trailing white space. */
   readonly text: string;
 }
 
-/** The lines that say something: neither empty nor comments. */
+/** The lines that are neither empty nor comments. */
 export function linesOf(text: string): FileLine[] {
   return text
     .replace(/^\uFEFF/, '')

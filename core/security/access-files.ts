@@ -1,4 +1,4 @@
-/** The files of users and rules that the configuration names, read whole: one that is wrong changes nothing. */
+/** The files of users and rules that the configuration names. They are read completely: an invalid one changes nothing. */
 import type { BrokerConfig } from '../config/options.ts';
 import { accessFileFault, readAccessFile } from './access-file.ts';
 import { parseAclFile } from './acl-file.ts';
@@ -11,7 +11,7 @@ import { Secret } from './secret.ts';
 import { publicKeys, secretKeys, type TokenKeys } from './token-keys.ts';
 
 export interface AccessFiles {
-  /** Undefined where no file is configured, here and below. */
+  /** Undefined if no file is configured, here and below. */
   readonly users: PasswordFile | undefined;
   readonly rules: RuleBook | undefined;
   readonly keys: TokenKeys | undefined;

@@ -11,9 +11,9 @@ export interface Identity {
   readonly tokenId?: string | undefined;
   /** In seconds since 1970. */
   readonly issuedAt?: number | undefined;
-  /** Goes before all its topics, and the client does not see it. */
+  /** The prefix of all its topics, invisible to the client. */
   readonly topicPrefix?: string | undefined;
-  /** For the hooks that decide about topics. */
+  /** For the hooks that authorise topics. */
   readonly attributes?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -23,24 +23,24 @@ export interface ServerSubscription {
 }
 
 export interface Access extends Identity {
-  /** By name, beside those that the rules give the user. One that the rules do not have gives nothing. */
+  /** By name, in addition to those of the rules. A role that the rules do not define grants nothing. */
   readonly roles?: readonly string[] | undefined;
   /** Values of `%{name}`. */
   readonly claims?: Readonly<Record<string, string>> | undefined;
-  /** That the client brings itself. */
+  /** Those that the client sends itself. */
   readonly rules?: readonly Rule[] | undefined;
-  /** When it is over, of the wall clock; undefined: never. */
+  /** When it expires, in wall-clock time; undefined: never. */
   readonly expiresAtMs?: number | undefined;
   readonly quotas?: Quotas | undefined;
-  /** The one that it has to have. */
+  /** The client identifier that it must use. */
   readonly clientId?: string | undefined;
-  /** That the broker makes for the client. */
+  /** Subscriptions that the broker makes for the client. */
   readonly subscriptions?: readonly ServerSubscription[] | undefined;
 }
 
 const flags = { hasUserName: 1, hasOwnRules: 2, hasPrefix: 4 } as const;
 
-/** For the data plane: native/security/access.h draws and reads it. */
+/** For the data plane: native/security/access.h has a drawing, and reads it. */
 export function encodeAccess(
   { username, roles = [], claims = {}, rules, topicPrefix = '' }: Access,
   clientId: string,

@@ -1,10 +1,10 @@
 /**
- * mosquitto's acl_file, unchanged.
+ * mosquitto's acl_file, in its own format.
  *
- *     topic read scores/#              of clients without a user name
+ *     topic read scores/#              for clients without a user name
  *     user umpire
- *     topic readwrite scores/court/+   of this user: read, write, readwrite (the default) or deny
- *     pattern write state/%c/#         of everyone, where no line of the user's own matches
+ *     topic readwrite scores/court/+   for this user: read, write, readwrite (the default) or deny
+ *     pattern write state/%c/#         for everyone, if no line of the user matches
  */
 import { accessFileFault, type FileLine, linesOf } from './access-file.ts';
 import { compileFilter, filterFault, placeholderFault, type Rule, type RuleBook } from './rules.ts';
@@ -53,7 +53,7 @@ export function parseAclFile(text: string, path: string): RuleBook {
 interface Split {
   readonly keyword: string;
   readonly rest: string;
-  /** Of `rest`. */
+  /** In `rest`. */
   readonly column: number;
 }
 

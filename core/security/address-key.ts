@@ -1,6 +1,6 @@
 /**
- * Under which name an address is counted: an IPv4 address by itself, an IPv6 address by its network of 64 bits, which is
- * what one household or one machine gets and can choose all addresses of.
+ * The key under which an address is counted: an IPv4 address itself, or the /64 network of an IPv6 address, since a household
+ * or a machine gets such a network and can use any address in it.
  */
 import { isIP, SocketAddress } from 'node:net';
 
@@ -15,8 +15,8 @@ export function addressKey(address: string): string {
 }
 
 /**
- * An address or a network in the one form in which two that are the same are equal; the one of addressKey() where that
- * is the same. Undefined for what is neither.
+ * An address or a network in canonical form, so that equal ones have equal texts; the same text as addressKey() where that has
+ * one. Undefined for anything else.
  */
 export function canonicalNetwork(text: string): string | undefined {
   const [address = '', prefixText, ...more] = text.split('/');
@@ -33,13 +33,13 @@ export function canonicalNetwork(text: string): string | undefined {
   return `${masked.map(inHex).join(':')}/${prefix}`;
 }
 
-/** An address in the form in which those of clients are shown; anything else as it is. */
+/** An address in the form in which clients' addresses are shown; anything else unchanged. */
 export function shownAddress(text: string): string {
   if (isIP(text) !== 6 || text.includes('%')) return text;
   return new SocketAddress({ address: text, family: 'ipv6' }).address.replace(/^::ffff:(?=[\d.]+$)/, '');
 }
 
-/** Whether the broker's own machine has it: whoever speaks for others from there, such as a proxy, has it too. */
+/** Whether it is an address of this machine, which a proxy here that speaks for others has too. */
 export function isOwnMachine(address: string): boolean {
   const key = addressKey(address);
   return (
@@ -64,7 +64,7 @@ function groupsOf(address: string): number[] {
   return [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
 }
 
-/** Of which the last may be an IPv4 address. */
+/** The last one may be an IPv4 address. */
 function partsOf(text: string): number[] {
   if (text === '') return [];
   return text.split(':').flatMap((part) => {

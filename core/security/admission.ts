@@ -1,9 +1,9 @@
 /**
- * Who is let in beside what it can prove (main thread): bans, how many connections an address and a user may have, how
- * fast they may come, and whether the broker has room for more just now.
+ * Admits clients, apart from their credentials (main thread): bans, the number of connections of an address and a user, the rate
+ * of CONNECTs, and whether the broker has room.
  *
- *   CONNECT -> refusalOf() -> who is it? -> failed(): later, or banned
- *                                        -> refusalOfUser() -> connected() ... disconnected()
+ *   CONNECT -> refusalOf() -> authentication -> failed(): delayed, or banned
+ *                                            -> refusalOfUser() -> connected() ... disconnected()
  */
 import type { Limits } from '../config/limits.ts';
 import type { ClientInfo } from '../sessions/session-record.ts';
@@ -22,9 +22,9 @@ export interface AdmissionOptions {
     find(candidate: BanCandidate): unknown;
     addOwn(kind: BanKind, value: string, origin: Exclude<BanOrigin, 'hand'>): void;
   };
-  /** The broker is overloaded, so new clients have to wait. */
+  /** The broker is overloaded, so it accepts no new clients. */
   isOverloaded(): boolean;
-  /** Who is connected with a client identifier, whom a new connection takes the place of. */
+  /** The client that is connected with an identifier, which a new connection replaces. */
   connected(clientId: string): ClientInfo | undefined;
 }
 
@@ -35,7 +35,7 @@ export class Admission {
   readonly #rates: ConnectRates;
   readonly #failures: FailedLogins;
   readonly #arrivals: RecentCounts;
-  /** Connections by address, and by user name: as long as there is a limit. */
+  /** Connections by address, and by user name; empty without a limit. */
   readonly #byAddress = new Map<string, number>();
   readonly #byUsername = new Map<string, number>();
 
@@ -69,7 +69,7 @@ export class Admission {
     return others >= connectionsPerAddressMax ? ReasonCode.quotaExceeded : undefined;
   }
 
-  /** The same of one that has been authenticated, with the user name that was verified: it may have been banned meanwhile. */
+  /** The same for an authenticated client, with its verified user name: it may have been banned meanwhile. */
   refusalOfUser(client: LoginAttempt): number | undefined {
     const { bans, limits } = this.#options;
     const { username, clientId } = client;
@@ -82,7 +82,7 @@ export class Admission {
     return isFull ? ReasonCode.quotaExceeded : undefined;
   }
 
-  /** Of somebody who only asks, over HTTP, and takes no connection. */
+  /** The same for a caller over HTTP, which has no connection that counts. */
   isBanned(client: LoginAttempt): boolean {
     return this.#options.bans.find(client) !== undefined;
   }
@@ -106,7 +106,7 @@ export class Admission {
     this.#count(client, -1);
   }
 
-  /** The limits of connections have changed: without one nobody was counted. */
+  /** The limits of connections have changed. Without a limit, connections were not counted. */
   recount(connected: Iterable<ClientInfo>): void {
     this.#byAddress.clear();
     this.#byUsername.clear();
@@ -126,7 +126,7 @@ function add(counts: Map<string, number>, name: string, step: 1 | -1): void {
   else counts.delete(name);
 }
 
-/** Without the one that is about to give up its place. */
+/** Without the connection that is about to be replaced. */
 function countOf(counts: ReadonlyMap<string, number>, name: string, leaving: string | undefined): number {
   return (counts.get(name) ?? 0) - (leaving === name ? 1 : 0);
 }

@@ -3,14 +3,14 @@ import { type Access, encodeAccess } from './access.ts';
 import type { ApiScope } from './api-keys.ts';
 
 export interface ApiCaller {
-  /** Of the key or the user, for the audit lines. */
+  /** Of the key or the user, for audit lines. */
   readonly name: string;
   readonly scopes: ReadonlySet<ApiScope>;
-  /** Of a user: the identity that its password or token has proven. Absent: the caller is a key. */
+  /** The identity of a user, verified by its password or token. Absent if the caller is a key. */
   readonly user?: Access;
 }
 
-/** The identity that the rules judge: a key has the rights of the user of its name. */
+/** The identity for the rules: a key has the rights of the user of its name. */
 export function accessOfCaller({ name, user }: ApiCaller): Access {
   return user ?? { username: name };
 }

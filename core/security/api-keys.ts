@@ -1,13 +1,13 @@
 /**
- * The keys of the HTTP API, as the file of `apiKeysFile` has them: `name:scopes:hash` in each line. A key is 32 random
- * bytes, so its SHA-256 tells nobody what it is, and there is nothing to guess that a slow hash would protect. A line
- * `name:scopes:user` gives the scopes to the user of the broker with this name.
+ * The keys of the HTTP API, from the file of `apiKeysFile`: `name:scopes:hash` in each line. A key is 32 random bytes, so its
+ * SHA-256 reveals nothing, and a slow hash would not protect it any better. A line `name:scopes:user` gives the scopes to the
+ * user of the broker with this name.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { accessFileFault, linesOf } from './access-file.ts';
 import type { ApiCaller } from './api-caller.ts';
 
-/** What a key may do: look; publish and set retained messages; get messages; end clients; reload the configuration. */
+/** What a key allows: reading; publishing and setting retained messages; receiving messages; ending clients; reloading. */
 export const apiScopes = ['read', 'publish', 'subscribe', 'clients', 'config'] as const;
 export type ApiScope = (typeof apiScopes)[number];
 
@@ -15,7 +15,7 @@ export type ApiScope = (typeof apiScopes)[number];
 export type ApiKey = Pick<ApiCaller, 'name' | 'scopes'>;
 
 const keyPrefix = 'rmq_';
-/** In place of a hash. */
+/** Instead of a hash. */
 const userMark = 'user';
 const keyBytes = 32;
 const hashPattern = /^[\w-]{43}$/;
@@ -37,7 +37,7 @@ export function hashOfApiKey(key: string): string {
   return createHash('sha256').update(key).digest('base64url');
 }
 
-/** Whether it looks like a key: no token does. */
+/** Whether it has the form of a key, which no token has. */
 export function isApiKey(text: string): boolean {
   return text.startsWith(keyPrefix);
 }
@@ -50,16 +50,16 @@ export function apiKeyLine({ name, scopes }: ApiKey, hash: string): string {
   return `${name}:${[...scopes].join(',')}:${hash}`;
 }
 
-/** That are known without their hash: whoever asks often does so with the same one. */
+/** Keys whose hash is known already: a caller usually repeats the same one. */
 const recentMax = 64;
 
 export class ApiKeys {
   readonly #byHash: ReadonlyMap<string, ApiKey>;
   readonly #users: ReadonlyMap<string, ApiKey>;
-  /** By themselves, those that were found lately. */
+  /** The keys themselves, of those found lately. */
   readonly #recent = new Map<string, ApiKey>();
 
-  /** `users`: by their names. */
+  /** `users`: by name. */
   constructor(byHash: ReadonlyMap<string, ApiKey>, users: ReadonlyMap<string, ApiKey> = new Map()) {
     this.#byHash = byHash;
     this.#users = users;
@@ -123,7 +123,7 @@ function faultOf(
   if (names.has(name)) return `the name '${name}' occurs a second time.`;
   const unknown = scopesOf(scopes).find((scope) => !isApiScope(scope));
   if (unknown === undefined) return undefined;
-  const isWord = /^[a-z]{0,20}$/i.test(unknown); // or it may be a piece of a hash
+  const isWord = /^[a-z]{0,20}$/i.test(unknown); // or it may be part of a hash
   const what = isWord ? `'${unknown}' is not a scope` : 'what follows the name is not a list of scopes';
   return `${what}: give some of ${apiScopes.join(', ')}, with ',' between.`;
 }

@@ -18,7 +18,7 @@ import { accessOf } from './grants.ts';
 import type { Provider } from './provider.ts';
 
 export interface AuthenticatorOptions {
-  /** Asked in this order. */
+  /** In this order. */
   readonly providers: readonly Provider[];
   readonly methods: readonly AuthenticationMethod[];
   /** Accepts clients that name neither a method nor a user, unless a provider decides. */
@@ -58,10 +58,10 @@ interface Pending {
   abandon(): void;
 }
 
-/** In the place of a worker, of whoever has no connection. */
+/** The number of a worker for callers without a connection. */
 const overHttp = -1;
 
-/** The reasons of a failed login, as an attacker who guesses passwords gets them. */
+/** The reasons of failed logins, which an attacker who guesses passwords would get. */
 export const failedLoginReasons: readonly number[] = [
   ReasonCode.badUserNameOrPassword,
   ReasonCode.notAuthorized,
@@ -105,7 +105,7 @@ export class Authenticator {
     });
   }
 
-  /** The same of somebody who asks over HTTP: without a method of enhanced authentication. */
+  /** The same for a caller over HTTP, without methods of enhanced authentication. */
   async decideAlone(client: ConnectingClient): Promise<Verdict> {
     const verdict = await this.#decidePlain(overHttp, this.#nextAlone++, client, false);
     return verdict ?? unavailable;
@@ -116,12 +116,12 @@ export class Authenticator {
     this.#pending.get(keyOf(worker, connection))?.answer?.(data);
   }
 
-  /** The client has left. */
+  /** The client has disconnected. */
   abandoned(worker: number, connection: number): void {
     this.#pending.get(keyOf(worker, connection))?.abandon();
   }
 
-  /** All clients of the worker have left. */
+  /** All clients of the worker have disconnected. */
   workerLost(worker: number): void {
     for (const [key, pending] of this.#pending) if (key.startsWith(`${worker}/`)) pending.abandon();
   }

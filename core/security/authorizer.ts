@@ -1,6 +1,6 @@
 /**
  * Asks programs what clients may do, in addition to the rules (main thread): the hooks of the host program, then the back
- * end of `authorizeUrl`. All of them have to allow it; one that fails, or takes too long, denies.
+ * end of `authorizeUrl`. All of them must allow it; one that fails or takes too long denies it.
  */
 import type {
   Authorization,
@@ -68,7 +68,7 @@ export class Authorizer {
     return isAllowed;
   }
 
-  /** The answer counts for as long as each of them does. */
+  /** The answer is valid as long as each of them is. */
   async #all(questions: readonly (() => Authorization | Promise<Authorization>)[]): Promise<Decided> {
     const { memoryMs, timeoutMs, clock, onFailed } = this.#options;
     let keptMs = keptMsMax;
@@ -105,7 +105,7 @@ export class Authorizer {
   }
 }
 
-/** Of a program in JavaScript, which may answer with anything. */
+/** From a JavaScript program, which may return anything. */
 function decidedOf(answer: unknown, memoryMs: number): Decided {
   if (answer === true || answer === false) return { isAllowed: answer, keptMs: memoryMs };
   if (!isRecord(answer)) return denied;

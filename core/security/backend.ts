@@ -1,7 +1,7 @@
 /**
- * Asks a back end over HTTP: POST with JSON, JSON back (main thread). So many questions at once, each for so long, and
- * answers are remembered for as long as they say. Of the question only a keyed hash is kept, since it may have a password
- * in it.
+ * Asks a back end over HTTP: POST with JSON, answered with JSON (main thread). The number of requests at once and their time are
+ * limited, and answers are remembered as long as they say. Of a request only a keyed hash is kept, since it may contain a
+ * password.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { isRecord } from '../config/option-rules.ts';
@@ -11,7 +11,7 @@ import type { Secret } from './secret.ts';
 
 export interface BackendOptions {
   readonly url: string;
-  /** Goes along as `Authorization: Bearer`; undefined: none does. */
+  /** Sent as `Authorization: Bearer`; undefined: none. */
   secret(): Secret | undefined;
   readonly timeoutMs: number;
   readonly pendingMax: number;
@@ -21,24 +21,24 @@ export interface BackendOptions {
 
 export interface BackendAnswer {
   readonly result: 'allow' | 'deny' | 'unknown';
-  /** All that it says. */
+  /** The parsed body. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** For which it counts. */
+  /** How long the answer is valid. */
   readonly keptMs: number;
 }
 
-/** More than may wait do. */
+/** Too many requests are waiting. */
 export class BackendBusy extends Error {
   override readonly name = 'BackendBusy';
 }
 
-/** It cannot be asked, or its answer cannot be understood. */
+/** It cannot be reached, or its answer cannot be understood. */
 export class BackendUnavailable extends Error {
   override readonly name = 'BackendUnavailable';
 }
 
 const answerBytesMax = 65_536;
-/** However long an answer says that it counts: rights that were taken away end some time. */
+/** The longest validity of an answer, so that withdrawn rights end eventually. */
 const keptSecondsMax = 3_600;
 
 interface Remembered {
@@ -78,7 +78,7 @@ export class Backend {
     return settled;
   }
 
-  /** From now on it is asked again about everything: what it was asked before counts once. */
+  /** From now on it is asked about everything again; answers to earlier requests are used once. */
   forget(): void {
     this.#forgets++;
     this.#answers.clear();
@@ -141,7 +141,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new BackendUnavailable('its answer is not JSON'); // which may have secrets in it
+    throw new BackendUnavailable('its answer is not JSON'); // the answer may contain secrets
   }
 }
 
@@ -153,7 +153,7 @@ function keptMsOf(cacheControl: string | null): number {
   return seconds === undefined ? 0 : Math.min(Number(seconds), keptSecondsMax) * 1_000;
 }
 
-/** Without the question, which an error of fetch() never has. */
+/** Without the request, which an error of fetch() never contains. */
 function reasonOf(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   return error.cause instanceof Error ? error.cause.message : error.message;

@@ -1,10 +1,10 @@
 /**
- * The file of `banFile` (--ban-file): who is banned by hand. `rallymq ban` writes it, and so does the broker where a
- * program bans somebody. A value with white space is in quotes, as in JSON.
+ * The file of `banFile` (--ban-file): the bans by hand. `rallymq ban` writes it, and so does the broker when a program sets a
+ * ban. Values with white space are quoted, as in JSON.
  *
  *     address 203.0.113.0/24
  *     username lee 2026-11-28T09:00:00.000Z      until then
- *     clientId "sensor 7" - "sends nonsense"     for good, and why
+ *     clientId "sensor 7" - "sends nonsense"     permanently, with a reason
  */
 import { BrokerError } from '../broker-error.ts';
 import { accessFileFault, type FileLine, linesOf } from './access-file.ts';
@@ -25,7 +25,7 @@ export function parseBanFile(text: string, path: string): BanRequest[] {
   });
 }
 
-/** The bans by hand as such a file. */
+/** The bans by hand, in the format of the file. */
 export function banFileText(bans: readonly Ban[]): string {
   const lines = bans
     .filter(({ origin }) => origin === 'hand')
@@ -64,7 +64,7 @@ function isKind(text: string | undefined): text is BanKind {
   return banKinds.some((kind) => kind === text);
 }
 
-/** Texts in quotes that are no JSON stay as they are: they are then no value that anybody has. */
+/** Quoted texts that are not JSON stay unchanged, and match no client. */
 function wordsOf(text: string): string[] {
   return [...text.matchAll(/"(?:[^"\\]|\\.)*"(?=\s|$)|\S+/g)].map(([found]) => {
     if (!found.startsWith('"')) return found;

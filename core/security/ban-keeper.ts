@@ -1,6 +1,6 @@
 /**
- * The bans of a broker (main thread): `broker.bans`, the file that they are kept in, and who hears of a new one. The file
- * is read again when it changes, so that `rallymq ban` needs no signal.
+ * The bans of a broker (main thread): `broker.bans`, their file, and the listeners for new ones. The file is read again when it
+ * changes, so `rallymq ban` needs no signal.
  */
 import { existsSync, statSync } from 'node:fs';
 import type { Limits } from '../config/limits.ts';
@@ -19,23 +19,23 @@ import { replaceFile } from './replace-file.ts';
 
 /** `broker.bans`: the banned addresses, users and clients. */
 export interface Bans {
-  /** Those that are in force, also the broker's own. */
+  /** The bans in force, including the broker's own. */
   list(): readonly Ban[];
   /**
-   * Keeps somebody out, and ends who is connected, with 0x98. It is written to the `banFile`, if there is one. Errors:
-   * BAN_INVALID, ACCESS_FILE_UNREADABLE; then nothing has changed.
+   * Bans an address, a user or a client, and ends its connections with 0x98. The ban is written to the `banFile`, if there is one.
+   * Errors: BAN_INVALID, ACCESS_FILE_UNREADABLE; then nothing has changed.
    */
   add(request: BanRequest): Ban;
-  /** False if there was no such ban. Errors: ACCESS_FILE_UNREADABLE; then it stays. */
+  /** False if there was no such ban. Errors: ACCESS_FILE_UNREADABLE; then it remains. */
   remove(kind: BanKind, value: string): boolean;
 }
 
 export interface BanKeeperOptions {
-  /** Undefined: those by hand are kept in memory. */
+  /** Undefined: bans by hand are kept in memory. */
   readonly path: string | undefined;
   readonly limits: Pick<Limits, 'bansMax' | 'banMs'>;
   readonly clock: Clock;
-  /** Of the wall clock. */
+  /** Wall-clock time. */
   nowMs(): number;
   onBanned(ban: Ban): void;
   onLifted(kind: BanKind, value: string): void;
@@ -80,7 +80,7 @@ export class BanKeeper implements Bans {
   /** A temporary ban by the broker itself. Connected clients stay connected. */
   addOwn(kind: BanKind, value: string, origin: Exclude<BanOrigin, 'hand'>): void {
     const { limits, nowMs, onBanned } = this.#options;
-    const { banMs } = limits; // of those that the broker makes itself
+    const { banMs } = limits; // for the broker's own bans
     if (banMs === 0) return;
     onBanned(this.#bans.add({ kind, value, expiresAt: new Date(nowMs() + banMs) }, origin));
   }
@@ -89,7 +89,7 @@ export class BanKeeper implements Bans {
     return this.#bans.find(candidate);
   }
 
-  /** Reads the file, which need not be there. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, BAN_INVALID. */
+  /** Reads the file, which may be missing. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, BAN_INVALID. */
   load(): void {
     const { path } = this.#options;
     if (path === undefined) return;
@@ -99,7 +99,7 @@ export class BanKeeper implements Bans {
     for (const ban of this.#bans.list()) if (!before.has(nameOf(ban))) this.#options.onBanned(ban);
   }
 
-  /** From now on the file is looked at each second. */
+  /** From now on the file is checked every second. */
   watch(): void {
     if (this.#options.path === undefined) return;
     this.#timer = this.#options.clock.after(lookMs, () => {
@@ -121,7 +121,7 @@ export class BanKeeper implements Bans {
     }
   }
 
-  /** Where that fails, those from before are in force again. */
+  /** If that fails, the previous bans are restored. */
   #write(before: readonly Ban[]): void {
     const { path } = this.#options;
     if (path === undefined) return;
@@ -139,7 +139,7 @@ function nameOf({ kind, value, expiresAt }: Ban): string {
   return `${kind} ${value} ${expiresAt?.getTime() ?? ''}`;
 }
 
-/** Changes whenever the file does. */
+/** Changes with the file. */
 function stampOf(path: string): string {
   const found = statSync(path, { throwIfNoEntry: false });
   return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeMs}`;

@@ -1,7 +1,7 @@
 /**
- * Who may not connect for the time being, or for good (main thread): addresses and networks, user names and client
- * identifiers. By hand, from a file or by a program; and by the broker itself, where logins fail again and again or a
- * client comes and goes without end.
+ * Bans, temporary or permanent (main thread), of addresses and networks, user names and client identifiers. They are set by hand,
+ * in a file or by a program; and by the broker itself, after repeated failed logins or when a client reconnects
+ * endlessly.
  */
 import { BlockList, isIP } from 'node:net';
 import { BrokerError } from '../broker-error.ts';
@@ -10,15 +10,15 @@ import { addressKey, canonicalNetwork } from './address-key.ts';
 export const banKinds = ['address', 'username', 'clientId'] as const;
 export type BanKind = (typeof banKinds)[number];
 
-/** By hand, in the file or by a program; or why the broker has done it. */
+/** `hand`: in the file or by a program; otherwise why the broker has set it. */
 export type BanOrigin = 'hand' | 'failedLogins' | 'flapping';
 
 export interface Ban {
   readonly kind: BanKind;
-  /** Of an address: itself, or a network such as '203.0.113.0/24'; one of IPv6 that the broker has banned is its /64. */
+  /** For an address: the address, or a network such as '203.0.113.0/24'; for an IPv6 address banned by the broker, its /64. */
   readonly value: string;
   readonly origin: BanOrigin;
-  /** The reason that was given for the ban; may be empty. */
+  /** The given reason; may be empty. */
   readonly reason: string;
   /** Undefined: the ban does not expire. */
   readonly expiresAt: Date | undefined;
@@ -33,7 +33,7 @@ export interface BanRequest {
   readonly reason?: string;
 }
 
-/** Whom bans are compared with. */
+/** The client that bans are compared with. */
 export interface BanCandidate {
   readonly remoteAddress: string;
   readonly clientId: string;
@@ -41,7 +41,7 @@ export interface BanCandidate {
 }
 
 export interface BanListOptions {
-  /** Of the wall clock. */
+  /** Wall-clock time. */
   nowMs(): number;
   readonly bansMax: number;
 }
@@ -53,22 +53,22 @@ interface NetworkBan {
 
 export class BanList {
   readonly #options: BanListOptions;
-  /** By kind and value, in the order in which they were made. */
+  /** By kind and value, oldest first. */
   readonly #bans = new Map<string, Ban>();
-  /** Of addresses that are not what addressKey() gives, by the same key. */
+  /** Of addresses for which addressKey() gives another text, by that text. */
   readonly #networks = new Map<string, NetworkBan>();
 
   constructor(options: BanListOptions) {
     this.#options = options;
   }
 
-  /** Those that are in force. */
+  /** The bans in force. */
   list(): Ban[] {
     for (const ban of this.#bans.values()) if (this.#isOver(ban)) this.#delete(ban);
     return [...this.#bans.values()];
   }
 
-  /** One for the same replaces another. Errors: BAN_INVALID. */
+  /** Replaces a ban of the same value. Errors: BAN_INVALID. */
   add(request: BanRequest, origin: BanOrigin = 'hand'): Ban {
     const { kind, expiresAt, reason = '' } = request;
     const ban: Ban = { kind, value: canonicalValue(request), origin, reason, expiresAt };
@@ -83,14 +83,14 @@ export class BanList {
     return ban;
   }
 
-  /** In place of all: those that list() has given before. */
+  /** Replaces all bans by the result of an earlier list(). */
   restore(bans: readonly Ban[]): void {
     this.#bans.clear();
     this.#networks.clear();
     for (const ban of bans) this.#set(ban);
   }
 
-  /** False if there was none. */
+  /** False if there was no such ban. */
   remove(kind: BanKind, value: string): boolean {
     const ban = this.#bans.get(keyOf({ kind, value: canonicalOrSame(kind, value) }));
     if (ban === undefined) return false;
@@ -98,7 +98,7 @@ export class BanList {
     return !this.#isOver(ban);
   }
 
-  /** In place of all that were made by hand. Errors: BAN_INVALID; then nothing has changed. */
+  /** Replaces all bans by hand. Errors: BAN_INVALID; then nothing has changed. */
   replaceByHand(requests: readonly BanRequest[]): void {
     const nowMs = this.#options.nowMs();
     const inForce = requests.filter(
@@ -110,7 +110,7 @@ export class BanList {
     for (const request of inForce) this.add(request);
   }
 
-  /** The ban that keeps a client out; undefined if there is none. */
+  /** The ban that applies to a client; undefined if there is none. */
   find({ remoteAddress, clientId, username }: BanCandidate): Ban | undefined {
     if (this.#bans.size === 0) return undefined;
     return (
@@ -146,7 +146,7 @@ export class BanList {
     return undefined;
   }
 
-  /** Where there are too many the broker's own oldest goes: anybody can bring those about. False: all are by hand. */
+  /** If there are too many, the broker's own oldest ban is removed, since anyone can cause those. False: all are by hand. */
   #makesRoom(): boolean {
     if (this.#bans.size < this.#options.bansMax) return true;
     const oldest = this.list().find((ban) => ban.origin !== 'hand');

@@ -1,6 +1,6 @@
 /**
- * The body of an answer over HTTP as text, read only as far as it may be long. Errors: those of the connection, and one that
- * says that it is too long; the connection is ended then.
+ * Reads the body of an HTTP answer as text, up to a maximum length. Errors: those of the connection, and one for a body that is
+ * too long, which ends the connection.
  */
 export async function textWithin(response: Response, bytesMax: number): Promise<string> {
   const parts: Uint8Array[] = [];

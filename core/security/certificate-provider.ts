@@ -1,4 +1,4 @@
-/** Accepts clients with a certificate that is signed by the broker's authorities: its identity is the user. */
+/** Accepts clients with a certificate signed by the broker's authorities; its identity is the user. */
 import type { ConnectingClient } from '../config/authentication.ts';
 import type { Decision, Provider } from './provider.ts';
 

@@ -1,6 +1,5 @@
 /**
- * How many CONNECTs a second are taken, of each address and of all: a bucket for each that fills with time and holds what
- * may come within one second.
+ * Limits CONNECTs per second, for each address and in total: token buckets that refill with time and hold one second's worth.
  */
 import type { Limits } from '../config/limits.ts';
 import type { Clock } from '../sessions/timers.ts';
@@ -8,7 +7,7 @@ import { addressKey } from './address-key.ts';
 
 export interface ConnectRatesOptions {
   readonly clock: Clock;
-  /** 0: any number a second. */
+  /** 0: unlimited. */
   readonly limits: Pick<
     Limits,
     'connectsPerSecondMax' | 'connectsPerSecondPerAddressMax' | 'trackedNamesMax'
@@ -23,7 +22,7 @@ interface Bucket {
 export class ConnectRates {
   readonly #options: ConnectRatesOptions;
   readonly #all: Bucket;
-  /** By addressKey(), in the order in which they were used last. */
+  /** By addressKey(), least recently used first. */
   readonly #byAddress = new Map<string, Bucket>();
 
   constructor(options: ConnectRatesOptions) {
@@ -31,7 +30,7 @@ export class ConnectRates {
     this.#all = { tokens: options.limits.connectsPerSecondMax, atMs: options.clock.nowMs() };
   }
 
-  /** Takes a CONNECT. False: it came too soon. */
+  /** Counts a CONNECT. False: it exceeds the rate. */
   take(remoteAddress: string): boolean {
     const { connectsPerSecondMax: connectsMax, connectsPerSecondPerAddressMax: perAddressMax } =
       this.#options.limits;

@@ -1,8 +1,8 @@
-/** Rules as bytes for the data plane: native/security/rule-book.h and rule-set.h draw and read them. */
+/** Encodes rules for the data plane: native/security/rule-book.h and rule-set.h have drawings, and read them. */
 import { type Bytes, concat, utf8, write } from '../wire/write.ts';
 import type { Rule, RuleBook } from './rules.ts';
 
-/** Every role that is named must be there. */
+/** Every role that is named must exist. */
 export function encodeRuleBook(book: RuleBook): Uint8Array {
   const numbers = new Map([...book.roles.keys()].map((name, index) => [name, index]));
   const list = (names: readonly string[]) => [
@@ -26,7 +26,7 @@ export function encodeRules(rules: readonly Rule[]): Uint8Array {
   ]);
 }
 
-/** Unlike the strings of MQTT it may have U+0000 in it. */
+/** Unlike MQTT strings it may contain U+0000. */
 export function text(value: string): Bytes {
   return write.binary(utf8.encode(value));
 }

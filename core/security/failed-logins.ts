@@ -1,6 +1,6 @@
 /**
- * What those have to expect who fail to log in again and again: each refusal comes later than the one before, and then
- * none comes any more, since the address, the user name or the client identifier is banned.
+ * Slows down repeated failed logins: each refusal is delayed more than the one before, and finally the address, the user name or
+ * the client identifier is banned.
  */
 import type { Limits } from '../config/limits.ts';
 import type { Clock } from '../sessions/timers.ts';
@@ -17,12 +17,12 @@ export interface FailedLoginsOptions {
 /** The client that has failed. */
 export interface LoginAttempt {
   readonly remoteAddress: string;
-  /** Empty over HTTP: there is none. */
+  /** Empty over HTTP, where there is none. */
   readonly clientId: string;
   readonly username?: string | undefined;
 }
 
-/** People mistype: these cost nothing. */
+/** The first failures are free: people mistype. */
 const freeFailures = 3;
 const firstDelayMs = 100;
 
@@ -41,7 +41,7 @@ export class FailedLogins {
     this.#byClientId = new RecentCounts(counts);
   }
 
-  /** For how many milliseconds the refusal is to be held back. */
+  /** The delay of the refusal, in milliseconds. */
   add({ remoteAddress, clientId, username }: LoginAttempt): number {
     const { failedLoginsPerAddressMax, failedLoginsPerNameMax, failedLoginDelayMsMax } = this.#options.limits;
     const address = addressKey(remoteAddress);

@@ -7,7 +7,7 @@ import type { Access } from './access.ts';
 import { compileFilter, filterFault, placeholderFault, type Rule } from './rules.ts';
 import { TokenError } from './token-error.ts';
 
-/** Throws a TokenError for a filter that is none. */
+/** Throws a TokenError for an invalid filter. */
 export function accessOf({ allow, expiresAt, subscriptions, ...grant }: Grant): Access {
   return {
     ...grant,
@@ -34,7 +34,7 @@ function checked(subscription: NonNullable<Grant['subscriptions']>[number]): Req
   return { qos: 0, ...subscription };
 }
 
-/** A function of JavaScript may answer with anything, and a grant that is misread gives rights away. */
+/** A JavaScript function may return anything, and a misread grant would give rights away. */
 export function isGrant(answer: unknown): answer is Grant {
   if (!isRecord(answer)) return false;
   const { username, roles = [], claims = {}, allow = {}, subscriptions = [], ...more } = answer;
@@ -68,7 +68,7 @@ export function isGrant(answer: unknown): answer is Grant {
   );
 }
 
-/** Of a CONNACK: why somebody is refused. */
+/** For CONNACK: the reason of a refusal. */
 const refusals: readonly number[] = [
   ReasonCode.unspecifiedError,
   ReasonCode.clientIdentifierNotValid,
@@ -106,5 +106,5 @@ function isQos(qos: unknown): boolean {
 }
 
 function isShortText(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= 16_384; // bytes for the data plane have two for the length
+  return typeof value === 'string' && value.length <= 16_384; // the data plane gets two bytes for the length
 }

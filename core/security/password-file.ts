@@ -15,7 +15,7 @@ export function parsePasswordFile(text: string, path: string): PasswordFile {
     const colon = line.indexOf(':');
     if (line.slice(0, Math.max(0, colon)).trim() === '')
       throw accessFileFault(path, number, 1, "give a user name, ':' and the hash of the password.");
-    const username = line.slice(0, colon).trim(); // as mosquitto reads it
+    const username = line.slice(0, colon).trim(); // mosquitto reads it in the same way
     const hash = line.slice(colon + 1).trim();
     if (users.has(username)) throw accessFileFault(path, number, 1, 'this user name is already in the file.');
     const fault = hashFault(hash);
@@ -26,7 +26,7 @@ export function parsePasswordFile(text: string, path: string): PasswordFile {
   return users;
 }
 
-/** The users of `before` who were removed or have another password. */
+/** Users of `before` who were removed or whose password has changed. */
 export function changedUsers(before: PasswordFile, after: PasswordFile): Set<string> {
   return new Set([...before.keys()].filter((username) => after.get(username) !== before.get(username)));
 }

@@ -1,14 +1,14 @@
 /**
- * The hashes of mosquitto's password files, each in a thread of its own that may take its time (workers/passwords.ts):
+ * The hashes of mosquitto's password files. They are computed on separate threads (workers/passwords.ts):
  *
  *     $argon2id$v=19$m=47104,t=1,p=1$salt$hash
  *     $7$iterations$salt$hash                     PBKDF2 with HMAC-SHA-512
- *     $6$salt$hash                                SHA-512 of password and salt, once: made by old versions
+ *     $6$salt$hash                                SHA-512 of password and salt, once: from old versions
  */
 import { createHash, pbkdf2Sync, timingSafeEqual } from 'node:crypto';
 import { hashSync, verifySync } from '@node-rs/argon2';
 
-/** As OWASP recommends first, and mosquitto_passwd has it: 46 MiB, one pass. */
+/** OWASP's first recommendation, and mosquitto_passwd's default: 46 MiB, one pass. */
 const argon2Cost = { memoryCost: 47_104, timeCost: 1, parallelism: 1 } as const;
 
 /** The highest cost of verifying a hash: a file must not be able to stall the broker. */
@@ -29,7 +29,7 @@ export function hashFault(hash: string): string | undefined {
   return 'is not a hash of a known kind ($argon2id$, $7$ or $6$): make one with rallymq passwd';
 }
 
-/** `hash` must be without fault. */
+/** `hash` must be valid. */
 export function verifyPassword(hash: string, password: Uint8Array): boolean {
   if (hash.startsWith('$argon2id$')) return verifySync(hash, password);
   const pbkdf2 = pbkdf2Of(hash);
@@ -73,13 +73,13 @@ function sha512Of(hash: string): Digest | undefined {
   return kind === '6' && more.length === 0 ? digestOf(salt, digest) : undefined;
 }
 
-/** Of 64 bytes, as SHA-512 has. */
+/** 64 bytes, for SHA-512. */
 function digestOf(salt: string, digest: string): Digest | undefined {
   const parts = { salt: base64Of(salt), digest: base64Of(digest) };
   return parts.salt.length > 0 && parts.digest.length === 64 ? parts : undefined;
 }
 
-/** Nothing if it is not Base64. */
+/** Empty if it is not Base64. */
 function base64Of(text: string): Buffer {
   return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)
     ? Buffer.from(text, 'base64')

@@ -46,7 +46,7 @@ export class PasswordPool {
       maxThreads: Math.max(1, Math.min(threadsMax, availableParallelism() >> 1)),
       idleTimeout: idleTimeoutMs,
       niceIncrement,
-      // As for the data plane's threads (supervisor.ts): this is a file, whatever the program is.
+      // As for the threads of the data plane (supervisor.ts): this is a file, whatever the program is.
       ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}),
     });
     return this.#pool;

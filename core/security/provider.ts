@@ -2,7 +2,7 @@
 import type { ConnectingClient } from '../config/authentication.ts';
 import type { Access } from './access.ts';
 
-/** The client's identity, a refusal, or that the next provider should decide. */
+/** The client's identity, a refusal, or `unknown`: the next provider decides. */
 export type Decision = Access | { readonly reasonCode: number } | 'unknown';
 
 export interface Provider {

@@ -1,6 +1,6 @@
 /**
- * How often something has happened lately, by name: in windows of time that begin with the first time. Of the names that
- * anybody can make up only so many are kept; then those whose window is oldest are forgotten.
+ * Counts recent events by name, in time windows that begin with the first event. Anyone can make up names, so their number is
+ * limited; beyond it, those with the oldest window are forgotten.
  */
 import type { Clock } from '../sessions/timers.ts';
 
@@ -17,14 +17,14 @@ interface Window {
 
 export class RecentCounts {
   readonly #options: RecentCountsOptions;
-  /** In the order in which they end. */
+  /** In the order in which the windows end. */
   readonly #windows = new Map<string, Window>();
 
   constructor(options: RecentCountsOptions) {
     this.#options = options;
   }
 
-  /** How often it has happened now. */
+  /** Returns the count in the current window. */
   add(name: string): number {
     const { clock, windowMs, namesMax } = this.#options;
     const nowMs = clock.nowMs();

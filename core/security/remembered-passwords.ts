@@ -1,6 +1,6 @@
 /**
- * Passwords that were right a short while ago, so that clients which come back need not be verified again. Only a keyed
- * hash of them is kept, whose key lives in this process; another hash in the password file makes another entry.
+ * Passwords that were recently verified, so that a client that reconnects need not be verified again. Only a keyed hash is
+ * kept, and the key never leaves this process. Another hash in the password file makes another entry.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../sessions/timers.ts';
@@ -15,7 +15,7 @@ export interface RememberedPasswordsOptions {
 export class RememberedPasswords {
   readonly #options: RememberedPasswordsOptions;
   readonly #key = randomBytes(32);
-  /** When each ends, oldest first. */
+  /** When each expires, oldest first. */
   readonly #entries = new Map<string, number>();
 
   constructor(options: RememberedPasswordsOptions) {

@@ -17,8 +17,8 @@ import { BrokerError } from '../broker-error.ts';
 import { systemReason } from '../system-reason.ts';
 
 /**
- * Only its owner may read a new one; one that is there keeps its owner and its rights, so that root can change a file of the
- * broker's user, and a link to it stays. Errors: ACCESS_FILE_UNREADABLE.
+ * A new file is readable by its owner only; an existing one keeps its owner and permissions, so that root can change a file of the
+ * broker's user, and a symbolic link to it remains. Errors: ACCESS_FILE_UNREADABLE.
  */
 export function replaceFile(path: string, text: string): void {
   const target = existsSync(path) ? realpathSync(path) : path;
@@ -27,7 +27,7 @@ export function replaceFile(path: string, text: string): void {
     const descriptor = openSync(temporary, 'wx', 0o600);
     try {
       if (existsSync(target)) keepOwner(descriptor, target);
-      writeFileSync(descriptor, text); // all of it: a disk that is almost full takes a part
+      writeFileSync(descriptor, text); // the whole content: an almost full disk accepts a part
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);

@@ -1,9 +1,9 @@
 /**
- * Tokens that count no more, though they have not expired.
+ * Tokens that are revoked before they expire.
  *
  *     token 4f1c...                  by its `jti`
  *     user lee                       all tokens of a user
- *     user kim 2026-11-28T09:00:00Z  those that were issued before
+ *     user kim 2026-11-28T09:00:00Z  those issued before
  */
 
 import type { Identity } from './access.ts';
@@ -11,7 +11,7 @@ import { accessFileFault, linesOf } from './access-file.ts';
 
 export class RevocationFile {
   readonly #tokens = new Set<string>();
-  /** Until when, in seconds. */
+  /** The time up to which tokens are revoked, in seconds. */
   readonly #users = new Map<string, number>();
 
   /** `path` is for errors. Errors: ACCESS_FILE_INVALID. */

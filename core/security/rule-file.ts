@@ -121,7 +121,7 @@ class RuleFile {
     return member === undefined ? new Map() : this.#members(member.node);
   }
 
-  /** An object. `known`: the names that it may have, if not any. */
+  /** An object. `known`: the allowed names, if they are limited. */
   #members({ value, offset }: JsonNode, known?: readonly string[]): Members {
     if (!(value instanceof Map)) throw this.#fault(offset, "give an object, in '{' and '}'.");
     for (const [name, member] of value as Members) {

@@ -1,23 +1,23 @@
-/** What clients may do, from files and programs; native/security/ enforces it. */
+/** What clients may do, from files and programs. native/security/ enforces it. */
 import { isSharedFilter, isValidTopicFilter } from '../wire/topic.ts';
 
 export interface Rule {
   readonly effect: 'allow' | 'deny';
   readonly action: 'publish' | 'subscribe';
-  /** A compiled filter: of compileFilter(), or one without placeholders. */
+  /** A compiled filter: from compileFilter(), or one without placeholders. */
   readonly filter: string;
-  /** Is asked only if no rule without it matches: a `pattern` line of an acl_file. */
+  /** Applies only if no rule without it matches: a `pattern` line of an acl_file. */
   readonly isLater: boolean;
 }
 
-/** Roles by name, and whom they are for. Of those that are for a client a rule that denies decides, then one that allows. */
+/** Roles by name, and the clients that have them. Of all rules of a client's roles, a denying one decides first, then an allowing one. */
 export interface RuleBook {
   readonly roles: ReadonlyMap<string, readonly Rule[]>;
   readonly everyone: readonly string[];
-  /** Of clients without a user name. */
+  /** Roles of clients without a user name. */
   readonly anonymous: readonly string[];
   readonly users: ReadonlyMap<string, readonly string[]>;
-  /** What goes before the topics of users; core/config/authentication.ts says more (`topicPrefix`). */
+  /** The topic prefixes of users; see `topicPrefix` in core/config/authentication.ts. */
   readonly prefixes: ReadonlyMap<string, string>;
 }
 
@@ -30,7 +30,7 @@ export function filterFault(filter: string): string | undefined {
   return undefined;
 }
 
-/** Which placeholders a filter may have: an acl_file knows no claims. */
+/** The placeholders that a filter may have: an acl_file knows no claims. */
 export type Placeholders = 'names' | 'namesAndClaims';
 
 /** The fault of a placeholder in a rule's filter. */
@@ -42,7 +42,7 @@ export function placeholderFault(filter: string, known: Placeholders): string | 
     : `has '${level}': a placeholder (${shown}) must be alone in its level`;
 }
 
-/** With placeholders as native/security/placeholders.h has them: levels that begin with U+0000. */
+/** With placeholders in the form of native/security/placeholders.h: levels that begin with U+0000. */
 export function compileFilter(filter: string, known: Placeholders): string {
   const { alone } = placeholders[known];
   return filter

@@ -1,7 +1,7 @@
 /**
  * SASLprep (RFC 4013), the form in which user names and passwords are compared. The tables of RFC 3454 are
- * of Unicode 3.2; these are the properties of Unicode that Node.js has and that say the same of today's
- * characters. Bidirectional text (its section 6) is not checked: it protects what is displayed.
+ * based on Unicode 3.2; here they are replaced by the properties of Unicode that Node.js has, which agree for today's
+ * characters. Bidirectional text (its section 6) is not checked: that rule protects displayed text.
  */
 
 // B.1: mapped to nothing.

@@ -1,7 +1,7 @@
 /**
  * SCRAM-SHA-256 (RFC 5802 and 7677) as a method of enhanced authentication: the client proves that it knows
- * a password which never crosses the network, and the broker proves that it knows the user. Of a password
- * only keys derived from it are stored. Without channel binding.
+ * a password which never crosses the network, and the broker proves that it knows the user. Only keys derived from a
+ * password are stored. Without channel binding.
  *
  *   client                                        broker
  *   n,,n=user,r=nonce                      ->
@@ -33,17 +33,17 @@ export interface ScramOptions {
   /** Finds the stored credentials of a user; undefined if there is no such user. */
   credentialsOf(username: string): ScramCredentials | undefined | Promise<ScramCredentials | undefined>;
   /**
-   * What users that do not exist are said to have: give what yours have, so that nobody can tell them apart.
+   * The iterations claimed for unknown users. Use the number of your users, so that nobody can tell them apart.
    * Default {@link scramIterationsDefault}.
    */
   readonly iterations?: number;
-  /** The length in bytes of their salt. Default 16. */
+  /** The salt length of unknown users, in bytes. Default 16. */
   readonly saltBytes?: number;
   /** Gives the broker's part of a nonce, for tests. Default 18 random bytes in base64. */
   nonce?(): string;
 }
 
-/** RFC 7677, section 4, asks for at least 4,096; more makes stolen keys dearer and each login slower. */
+/** RFC 7677, section 4, requires at least 4,096; more makes stolen keys harder to use and each login slower. */
 const scramIterationsDefault = 4_096;
 
 const derive = promisify(pbkdf2);
@@ -77,7 +77,7 @@ export function scramSha256(options: ScramOptions): AuthenticationMethod {
 }
 
 interface Challenge {
-  /** All before the client's last message, for the signature. */
+  /** The messages before the client's last one, for the signature. */
   readonly messages: string;
   readonly nonce: string;
   readonly channelBinding: string;
@@ -121,7 +121,7 @@ class ScramExchange implements AuthenticationExchange {
     return { outcome: 'continue', data: Buffer.from(serverFirst) };
   }
 
-  /** Of a user that does not exist: always the same, as those of a user that does. */
+  /** Of an unknown user: always the same, like those of a known one. */
   #decoy(username: string): ScramCredentials {
     const { iterations = scramIterationsDefault, saltBytes = 16 } = this.#options;
     const salt = hmac(this.#secret, `salt ${username}`).subarray(0, saltBytes);
@@ -150,14 +150,14 @@ function verify(challenge: Challenge, text: string): AuthenticationStep {
 }
 
 interface ClientFirst {
-  /** With its two commas. */
+  /** Including its two commas. */
   readonly header: string;
   readonly bare: string;
   readonly username: string;
   readonly nonce: string;
 }
 
-/** `n,,n=user,r=nonce`. Channel binding (`p=`) and acting for another user (`a=`) are not offered. */
+/** `n,,n=user,r=nonce`. Channel binding (`p=`) and acting as another user (`a=`) are not supported. */
 function parseFirst(text: string): ClientFirst | undefined {
   const match = /^([ny],,)(n=([^,]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/su.exec(text);
   if (match === null) return undefined;
@@ -171,7 +171,7 @@ function decodeText(data: Uint8Array | undefined): string | undefined {
   try {
     return data && new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data);
   } catch {
-    return undefined; // not UTF-8: no message of SCRAM
+    return undefined; // not UTF-8, so not a SCRAM message
   }
 }
 

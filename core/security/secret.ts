@@ -1,6 +1,5 @@
 /**
- * Something that nobody may read in a log, an error, an answer or a dump: it shows itself only to whoever asks for it by
- * name.
+ * A value that must not appear in a log, an error, an answer or a dump: it is shown only if it is requested explicitly.
  */
 import { inspect } from 'node:util';
 

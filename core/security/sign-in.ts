@@ -1,7 +1,7 @@
 /**
- * Users of the broker who ask over HTTP (main thread). A user signs in with the password or token that it connects with,
- * is judged by the same providers, and fails at the same cost: delays, then bans. The file of API keys says which scopes
- * it has; `subscribe` it has in any case, since the rules limit what it gets.
+ * Users of the broker as callers of the HTTP API (main thread). A user signs in with the password or token of its connections,
+ * is authenticated by the same providers, and fails at the same cost: delays, then bans. The file of API keys lists its
+ * scopes; every user has `subscribe`, since the rules limit what it receives.
  */
 import type { ConnectingClient } from '../config/authentication.ts';
 import type { AuditLog } from '../control/audit-log.ts';
@@ -16,15 +16,15 @@ import { failedLoginReasons, type Verdict } from './authenticator.ts';
 
 export interface HttpCredentials {
   readonly remoteAddress: string;
-  /** Without a user name and a password. */
+  /** Neither a user name nor a password was given. */
   readonly token?: string;
   readonly username?: string;
   readonly password?: Uint8Array;
 }
 
 /**
- * `refused`: the credentials are wrong; `banned`; `tenant`: the user has a topic prefix, and the API shows the topics of
- * all; `unavailable`: nobody can say now.
+ * `refused`: the credentials are wrong; `banned`; `tenant`: the user has a topic prefix, but the API shows the topics of
+ * everyone; `unavailable`: it cannot be decided now.
  */
 export type SignInRefusal = 'refused' | 'banned' | 'tenant' | 'unavailable';
 
@@ -36,7 +36,7 @@ export interface SignInOptions {
   prefixOf(username: string): string;
   /** Undefined: there is no file of API keys. */
   scopesOf(username: string): ReadonlySet<ApiScope> | undefined;
-  /** Users get streams of messages: neither a listener nor a program decides what they may have. */
+  /** Users may have streams of messages: no listener and no program restricts their topics. */
   readonly maySubscribe: boolean;
 }
 
@@ -60,7 +60,7 @@ export class SignIn {
     }
     const { username } = access ?? {};
     if (access === undefined || username === undefined)
-      return await this.#failed(attempt, ReasonCode.notAuthorized); // whoever has no name is no user
+      return await this.#failed(attempt, ReasonCode.notAuthorized); // without a name it is not a user
     if (admission.isBanned({ ...attempt, username }))
       return this.#refused({ ...attempt, username }, ReasonCode.banned, 'banned');
     return this.#callerOf(username, access);
@@ -74,7 +74,7 @@ export class SignIn {
     return { name: username, scopes, user: access };
   }
 
-  /** Later, the more have failed: as a CONNACK comes later. */
+  /** Delayed after several failures, like a CONNACK. */
   async #failed(attempt: Attempt, reasonCode: number): Promise<SignInRefusal> {
     const { admission, clock } = this.#options;
     const heldBackMs = admission.failed(attempt);

@@ -3,10 +3,10 @@ import type { Grant } from '../config/authentication.ts';
 import { isTopicPrefix } from '../config/listeners.ts';
 import { TokenError } from './token-error.ts';
 
-/** Beyond any that a token is for; each becomes a node of a table. */
+/** More than any token needs; each becomes a node of a table. */
 const filtersMax = 1_000;
 
-/** Throws a TokenError: a token that is not understood as a whole gives nothing. */
+/** Throws a TokenError: a token that is not understood completely grants nothing. */
 export function readClaims(
   payload: Readonly<Record<string, unknown>>,
   usernameClaim: string,
@@ -30,7 +30,7 @@ export function readClaims(
     ...(tenantClaim === undefined ? {} : { topicPrefix: prefixOf(textClaim(payload, tenantClaim)) }),
     subscriptions: readSubscriptions(subs),
     ...(typeof jti === 'string' ? { tokenId: jti } : {}),
-    issuedAt: typeof iat === 'number' ? iat : 0, // of one that does not say, all that is revoked by time is revoked
+    issuedAt: typeof iat === 'number' ? iat : 0, // a token without an issue time is revoked by any revocation by time
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The keys that tokens are signed with, and which algorithms each may be used for: what a token says of its own
- * algorithm never decides.
+ * The keys that verify tokens, and the algorithms that each may be used for. The algorithm that a token names never
+ * decides.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
@@ -11,7 +11,7 @@ import { textWithin } from './bounded-answer.ts';
 
 export interface TokenKeys {
   readonly algorithms: readonly string[];
-  /** Throws a KeysUnavailable where they are elsewhere and cannot be had. */
+  /** Throws a KeysUnavailable if remote keys cannot be fetched. */
   readonly find: JWTVerifyGetKey;
 }
 
@@ -21,16 +21,16 @@ export class KeysUnavailable extends Error {
 
 const publicAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
-/** HMAC with SHA-256 wants as many bytes as it has. */
+/** The key length of HMAC with SHA-256. */
 const secretBytesMin = 32;
 
-/** A secret that the issuer has too. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+/** A secret shared with the issuer. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
 export function secretKeys(path: string): TokenKeys {
   const secret = secretOf(path);
   return { algorithms: ['HS256', 'HS384', 'HS512'], find: () => secret };
 }
 
-/** What the file has but for white space around it. Errors: as above. */
+/** The file without surrounding white space. Errors: as above. */
 export function secretOf(path: string): Uint8Array {
   const secret = Buffer.from(readAccessFile(path).trim());
   if (secret.length >= secretBytesMin) return secret;
@@ -70,14 +70,14 @@ function algorithmsOf(path: string, { asymmetricKeyType, asymmetricKeyDetails }:
 }
 
 const refreshMs = 300_000;
-/** A key that is not there may be new, and anybody can invent one. */
+/** An unknown key may be new, but anyone can invent one. */
 const missedMs = 30_000;
-/** How long keys are good while they cannot be had again. */
+/** How long keys remain valid while they cannot be fetched again. */
 const staleMs = 3_600_000;
 const fetchTimeoutMs = 5_000;
 const answerBytesMax = 1_048_576;
 
-/** A JWKS at a URL: asked for again every few minutes, and when a token names a key that is not there. */
+/** A JWKS at a URL: it is fetched again every few minutes, and when a token names an unknown key. */
 export class RemoteKeys implements TokenKeys {
   readonly algorithms: readonly string[] = publicAlgorithms;
   readonly #url: string;
@@ -111,7 +111,7 @@ export class RemoteKeys implements TokenKeys {
     return await this.#find(...args);
   }
 
-  /** Concurrent questions share one request. */
+  /** Concurrent fetches are one request. */
   #refresh(): Promise<void> {
     this.#fetching ??= this.#fetch().finally(() => {
       this.#fetching = undefined;

@@ -1,6 +1,6 @@
 /**
- * Lets in who brings a token (JWT): as password, with the opening of the WebSocket, or by enhanced authentication with
- * the method OAUTH2-JWT, by which it is renewed too (main thread).
+ * Authenticates clients by a token (JWT): as password, in the WebSocket request, or by enhanced authentication with
+ * the method OAUTH2-JWT, which also renews it (main thread).
  */
 import { errors, jwtVerify } from 'jose';
 import type {
@@ -23,17 +23,17 @@ export interface TokenProviderOptions {
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
   readonly usernameClaim: string;
-  /** Of the client identifier that the token is for; undefined: it is for any. */
+  /** The claim with the client identifier that the token is for; undefined: it is for any. */
   readonly clientIdClaim: string | undefined;
-  /** Of the level that goes before all topics; undefined: there is none. */
+  /** The claim with the first level of all topics; undefined: there is none. */
   readonly tenantClaim: string | undefined;
-  /** Of the wall clock, which tokens are dated by. */
+  /** Wall-clock time, which tokens use. */
   nowMs(): number;
 }
 
 const tokenMethodName = 'OAUTH2-JWT';
 
-/** Between the clocks of two machines. */
+/** Tolerance between the clocks of two machines. */
 const clockToleranceSeconds = 5;
 
 const notAuthorized = { reasonCode: ReasonCode.notAuthorized };
@@ -77,7 +77,7 @@ export class TokenProvider implements Provider {
         ...(audience === undefined ? {} : { audience }),
       });
       const grant = readClaims(payload, usernameClaim, clientIdClaim, tenantClaim);
-      accessOf(grant); // its filters are in order, or it gives nothing
+      accessOf(grant); // invalid filters make it grant nothing
       return revoked().has(grant) ? notAuthorized : grant;
     } catch (error) {
       if (error instanceof errors.JOSEError || error instanceof TokenError) return notAuthorized;
@@ -99,5 +99,5 @@ export class TokenProvider implements Provider {
   }
 }
 
-/** Three parts in Base64, of which the first begins with `{"`: no password of a person. */
+/** Three parts in Base64, the first of which begins with `{"`: no person has such a password. */
 const looksLikeToken = /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/;
