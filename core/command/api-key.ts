@@ -1,4 +1,4 @@
-/** `rallymq api-key add|list|remove`: looks after the file of `--api-keys`. A key is shown once, when it is made. */
+/** `rallymq api-key add|list|remove`: manages the file of `--api-keys`. A key is shown once, when it is created. */
 import { existsSync } from 'node:fs';
 import { invalid, readArguments } from '../config/arguments.ts';
 import { readAccessFile } from '../security/access-file.ts';
@@ -66,7 +66,7 @@ function addLine(path: string, before: string, line: string): void {
   replaceFile(path, `${before === '' || before.endsWith('\n') ? before : `${before}\n`}${line}\n`);
 }
 
-/** All other lines, comments too, stay as they are. */
+/** All other lines, including comments, stay unchanged. */
 function remove(path: string, before: string, keys: readonly ApiKey[], name: string): string {
   if (!keys.some((key) => key.name === name))
     throw invalid(`${path} has no line for '${name}': nothing was changed.`);

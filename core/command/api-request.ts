@@ -1,5 +1,5 @@
 /**
- * How commands talk to a running broker: over its HTTP API, with a key from a file or the environment, never from the
+ * The connection of commands to a running broker: over its HTTP API, with a key from a file or the environment, never from the
  * command line, which everyone on the machine can see.
  */
 import { BrokerError } from '../broker-error.ts';
@@ -19,7 +19,7 @@ export interface ApiRequest {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Of every command that uses the API. */
+/** The flags of all commands that use the API. */
 export const apiFlags = { url: 'text', 'key-file': 'text' } as const;
 
 /** Errors: FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE. */
@@ -50,7 +50,7 @@ export function apiRequestOf(
   return { url: url.replace(/\/$/, ''), key };
 }
 
-/** `path`: behind /api/v1/. Errors: BROKER_NOT_REACHED, API_REFUSED with what the broker says. */
+/** `path`: the part after /api/v1/. Errors: BROKER_NOT_REACHED, API_REFUSED with the broker's sentence. */
 export async function askApi(
   request: ApiRequest,
   method: string,
@@ -61,7 +61,7 @@ export async function askApi(
   return text === '' ? undefined : JSON.parse(text);
 }
 
-/** An answer that is read as it comes. Errors: as askApi(). */
+/** An answer read as a stream. Errors: see askApi(). */
 export async function openApi(
   { url, key }: ApiRequest,
   method: string,
@@ -104,6 +104,6 @@ function detailOf(text: string): string {
     const { detail } = JSON.parse(text) as { readonly detail?: string };
     return detail ?? 'it gives no reason.';
   } catch {
-    return text.slice(0, 200).trim(); // a proxy speaks, or an older broker
+    return text.slice(0, 200).trim(); // the answer of a proxy, or of an older broker
   }
 }

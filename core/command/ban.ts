@@ -1,6 +1,6 @@
 /**
- * `rallymq ban FILE [KIND VALUE] [--minutes N] [--reason TEXT] [--delete]`: lists a ban file, adds a ban or takes one out.
- * A broker that runs with the file sees the change within a second.
+ * `rallymq ban FILE [KIND VALUE] [--minutes N] [--reason TEXT] [--delete]`: lists a ban file, adds a ban or removes one.
+ * A broker that uses the file sees the change within a second.
  */
 import { existsSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
@@ -28,7 +28,7 @@ export const banUsage = [
   '',
 ].join('\n');
 
-/** A ban by hand has no end beyond this, a century. */
+/** A century; a longer ban has no end. */
 const minutesMax = 52_560_000;
 
 /** Returns the text to print. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, BAN_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */

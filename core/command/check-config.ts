@@ -29,7 +29,7 @@ export const checkConfigUsage = [
   '',
 ].join('\n');
 
-/** Returns the text to print. Errors: as for a start. */
+/** Returns the text to print. Errors: those of a start. */
 export async function checkConfig(
   args: readonly string[],
   environment: Environment,
@@ -58,7 +58,7 @@ function checkBans({ banFile }: BrokerConfig): void {
   if (banFile !== undefined && existsSync(banFile)) parseBanFile(readAccessFile(banFile), banFile);
 }
 
-/** A start makes the directory if it is missing, and what is above it. Errors: STORE_NOT_USABLE. */
+/** A start creates the directory, and its parents, if missing. Errors: STORE_NOT_USABLE. */
 function checkDirectory(config: BrokerConfig): void {
   if (!keepsData(config)) return;
   const directory = resolve(`${config.dataDirectory}`);

@@ -14,7 +14,7 @@ export const drainUsage = [
   '',
 ].join('\n');
 
-/** Returns the text to print. Errors: as readFlags(), apiRequestOf() and askApi(). */
+/** Returns the text to print. Errors: see readFlags(), apiRequestOf() and askApi(). */
 export async function drainCommand(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,

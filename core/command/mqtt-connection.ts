@@ -1,9 +1,9 @@
 /**
- * The MQTT 5 connection of `rallymq pub` and `rallymq sub`, over TCP or TLS: opened once, and not again when it is lost.
+ * The MQTT 5 connection of `rallymq pub` and `rallymq sub`, over TCP or TLS: opened once, without reconnecting.
  *
  *   new -> accepted -> publish(), subscribe() ... -> close() -> ended
  *
- * Whatever goes wrong ends it, and is what `accepted`, `ended` and all open requests reject with.
+ * Any failure ends it: `accepted`, `ended` and all open requests reject with it.
  */
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
 import { type ConnectionOptions, TLSSocket, connect as tlsConnect } from 'node:tls';
@@ -55,12 +55,12 @@ interface Flags {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const keepAliveSeconds = 60;
-/** For CONNACK, and for the answer to a PINGREQ. */
+/** For CONNACK and PINGRESP. */
 const answerMs = 10_000;
-/** Once the socket holds this much, further messages wait. */
+/** When the socket buffers this much, further messages wait. */
 const bufferedBytesMax = 1_000_000;
 
-/** Asks for the password if there is a user and no variable. Errors: FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE. */
+/** Asks for the password if there is a user but no variable. Errors: FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE. */
 export async function mqttTargetOf(flags: Flags, environment: Environment): Promise<MqttTarget> {
   const { url = 'mqtt://127.0.0.1:1883', user: username, ca } = flags;
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
@@ -103,7 +103,7 @@ export function qosOf({ qos }: Flags, byDefault: QoS): QoS {
 export class MqttConnection implements Link {
   /** The broker has accepted the client. Errors: BROKER_NOT_REACHED, CLIENT_REFUSED. */
   readonly accepted: Promise<void>;
-  /** It was closed, or has failed. Errors: BROKER_NOT_REACHED, CLIENT_REFUSED. */
+  /** It is closed, or has failed. Errors: BROKER_NOT_REACHED, CLIENT_REFUSED. */
   readonly ended: Promise<void>;
   /** Of the CONNACK. */
   server: Properties | undefined;
@@ -143,7 +143,7 @@ export class MqttConnection implements Link {
       }),
       this.ended,
     ]);
-    this.ended.catch(() => {}); // whoever waits for something else hears of it there
+    this.ended.catch(() => {}); // the caller gets the error from another promise
     this.accepted.catch(() => {});
     this.#socket = this.#open();
   }
@@ -294,7 +294,7 @@ export class MqttConnection implements Link {
 
 const needsUser: readonly number[] = [ReasonCode.badUserNameOrPassword, ReasonCode.notAuthorized];
 
-/** `what` failed, and why: in the words of the broker if it gives some. */
+/** `what` has failed, and why: in the broker's words if it gives any. */
 function refused(what: string, reasonCode: number, properties: Properties = {}, advice = ''): BrokerError {
   const reason = properties.reasonString ?? reasonSentence(reasonCode) ?? `${reasonCodeName(reasonCode)}.`;
   return new BrokerError('CLIENT_REFUSED', `${what}: ${reason}${advice}`);

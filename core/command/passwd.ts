@@ -57,7 +57,7 @@ export async function passwd({ path, username, deletes, isBatch }: PasswdRequest
   return `${username} ${deletes ? 'was removed' : isKnown ? 'has a new password' : 'was added'}.\n`;
 }
 
-/** All other lines, comments too, stay as they are. */
+/** All other lines, including comments, stay unchanged. */
 function withLine(before: string, username: string, line: string | undefined): string {
   const lines = before === '' ? [] : before.replace(/\n$/, '').split('\n');
   const index = lines.findIndex((each) => each.startsWith(`${username}:`));

@@ -1,4 +1,4 @@
-/** `rallymq pub TOPIC [MESSAGE]`: publishes one message, so that a broker can be tried without another program. */
+/** `rallymq pub TOPIC [MESSAGE]`: publishes a message, to try a broker without another program. */
 import { invalid, readArguments } from '../config/arguments.ts';
 import { isValidTopicName } from '../wire/topic.ts';
 import { MqttConnection, mqttFlags, mqttFlagsUsage, mqttTargetOf, qosOf } from './mqtt-connection.ts';
@@ -16,7 +16,7 @@ export const pubUsage = [
   '',
 ].join('\n');
 
-/** Errors: as readArguments() and mqttTargetOf(), BROKER_NOT_REACHED, CLIENT_REFUSED. */
+/** Errors: see readArguments() and mqttTargetOf(); BROKER_NOT_REACHED, CLIENT_REFUSED. */
 export async function pub(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,

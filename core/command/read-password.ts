@@ -1,4 +1,4 @@
-/** Asks for a password at the terminal without showing it, or takes it from a pipe. */
+/** Reads a password from the terminal without echo, or from a pipe. */
 import { createInterface } from 'node:readline';
 import type { ReadStream } from 'node:tty';
 import { BrokerError } from '../broker-error.ts';
@@ -26,7 +26,7 @@ async function firstLine(): Promise<string> {
   return '';
 }
 
-/** Nothing that is typed is shown: the terminal is raw from before the first question until the last answer. */
+/** Disables the echo: the terminal is in raw mode from before the first question until the last answer. */
 async function askAt(terminal: ReadStream, username: string, isConfirmed: boolean): Promise<string> {
   terminal.setRawMode(true);
   try {

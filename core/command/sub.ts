@@ -1,4 +1,4 @@
-/** `rallymq sub FILTER...`: prints messages as they arrive, so that a broker can be tried without another program. */
+/** `rallymq sub FILTER...`: prints messages as they arrive, to try a broker without another program. */
 import { invalid, readArguments } from '../config/arguments.ts';
 import { printable } from '../control/text-line.ts';
 import type { PublishPacket } from '../wire/packets.ts';
@@ -16,7 +16,7 @@ export const subUsage = [
   '',
 ].join('\n');
 
-/** Prints to `output` until `stop`. Errors: as readArguments() and mqttTargetOf(), BROKER_NOT_REACHED, CLIENT_REFUSED. */
+/** Prints to `output` until `stop`. Errors: see readArguments() and mqttTargetOf(); BROKER_NOT_REACHED, CLIENT_REFUSED. */
 export async function sub(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
@@ -50,7 +50,7 @@ function countOf(text: string | undefined): number {
   throw invalid(`--count is '${text}': give a whole number above 0.`);
 }
 
-/** What a message has must not move the cursor. */
+/** Message contents must not move the cursor. */
 function shownOnTerminal({ topic, payload }: PublishPacket): string {
   return `${printable(topic)} ${printable(Buffer.from(payload).toString())}\n`;
 }

@@ -1,4 +1,4 @@
-/** `rallymq token`: mints a token to try with, signed with the broker's secret. A back end mints its own. */
+/** `rallymq token`: creates a token for trials, signed with the broker's secret. A back end creates its own. */
 import { SignJWT } from 'jose';
 import { invalid, readFlags } from '../config/arguments.ts';
 import { filterFault, placeholderFault } from '../security/rules.ts';

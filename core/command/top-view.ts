@@ -1,6 +1,6 @@
 /** The display of `rallymq top`, from two samples of the figures of a broker. */
 
-/** As GET /api/v1/stats has them. */
+/** The format of GET /api/v1/stats. */
 export type Figures = Readonly<Record<string, number>>;
 
 type Row = readonly [label: string, value: string, label: string, value: string];

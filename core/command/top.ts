@@ -1,4 +1,4 @@
-/** `rallymq top`: shows the activity of a broker in a terminal and keeps it up to date, over its API. */
+/** `rallymq top`: shows the activity of a broker in a terminal, and updates it, over its API. */
 import { setTimeout } from 'node:timers/promises';
 import { BrokerError } from '../broker-error.ts';
 import { readFlags } from '../config/arguments.ts';
@@ -26,7 +26,7 @@ export interface Terminal {
 const intervalSecondsMax = 3_600;
 const clear = '\x1b[H\x1b[2J';
 
-/** Errors: as readFlags(), apiRequestOf() and askApi(). */
+/** Errors: see readFlags(), apiRequestOf() and askApi(). */
 export async function top(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,

@@ -1,4 +1,4 @@
-/** `rallymq trace`: what happens to a client, an address or the messages of a topic filter, as it comes, over the API. */
+/** `rallymq trace`: shows what happens to a client, an address or the messages of a topic filter, as it happens, over the API. */
 import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError } from '../broker-error.ts';
@@ -37,7 +37,7 @@ type Flags = Arguments<typeof kinds>['flags'];
 
 type Line = Readonly<Record<string, unknown>>;
 
-/** `stop` ends it early. Errors: as readFlags(), apiRequestOf() and askApi(). */
+/** `stop` ends it early. Errors: see readFlags(), apiRequestOf() and askApi(). */
 export async function trace(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
@@ -48,7 +48,7 @@ export async function trace(
   const body = bodyOf(flags);
   const { output } = flags;
   const keep = (text: string): void => (output === undefined ? undefined : append(output, text));
-  keep(''); // before anything begins, if it cannot be written
+  keep(''); // first, in case the file cannot be written
   const request = apiRequestOf(flags, environment);
   const { id } = (await askApi(request, 'POST', 'traces', body)) as { readonly id: string };
   try {
@@ -61,7 +61,7 @@ export async function trace(
       write(flags.json ? `${data}\n` : `${shownLine(JSON.parse(data) as Line)}\n`);
     }
   } finally {
-    await askApi(request, 'DELETE', `traces/${id}`).catch(() => {}); // it has gone with its broker
+    await askApi(request, 'DELETE', `traces/${id}`).catch(() => {}); // it is gone with its broker
   }
 }
 
@@ -107,14 +107,14 @@ function append(file: string, text: string): void {
 interface StreamEvent {
   readonly event: string;
   readonly data: string;
-  /** Of the last line; undefined: the event is none. */
+  /** The number of the last line; undefined: the event is not a line. */
   readonly id: string | undefined;
 }
 
-/** Before a stream that the broker has ended is opened again. */
+/** The delay before a stream that the broker has ended is opened again. */
 const reopenMs = 500;
 
-/** The broker ends all streams when rights change: whoever still has them goes on behind the last line. */
+/** The broker ends all streams when rights change; a client that still has them continues after its last line. */
 async function* eventsOf(request: ApiRequest, id: string, stop: AbortSignal): AsyncGenerator<StreamEvent> {
   let lastEventId = '0';
   while (!stop.aborted) {
@@ -153,7 +153,7 @@ async function* streamOf(
   }
 }
 
-/** Such as `19:02:11.043  published  ada  scores/1  QoS 1  12 bytes`. */
+/** For example `19:02:11.043  published  ada  scores/1  QoS 1  12 bytes`. */
 function shownLine(line: Line): string {
   const { at, event, clientid, topic, topics, qos, retain, payload_size: size, from, reason, detail } = line;
   const parts = [

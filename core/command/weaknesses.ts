@@ -1,4 +1,4 @@
-/** What a configuration allows perhaps unintentionally, each as a sentence that says what to do. */
+/** Risks that a configuration may take unintentionally, each as a sentence with a remedy. */
 import { statSync } from 'node:fs';
 import type { BrokerConfig } from '../config/options.ts';
 import { isLoopback } from '../config/resolve.ts';
@@ -40,7 +40,7 @@ function whoComesIn({ config }: WeaknessInput): string[] {
   ];
 }
 
-/** Lines of the file of API keys that are of no use: nobody can sign in by them. */
+/** Unused lines of the file of API keys: nobody can sign in with them. */
 function apiUsers({ config, files: { users, apiKeys } }: WeaknessInput): string[] {
   const { authUrl, tokenSecretFile, tokenKeyFile, tokenJwksUrl } = config;
   const others = [authUrl, tokenSecretFile, tokenKeyFile, tokenJwksUrl].some((one) => one !== undefined);

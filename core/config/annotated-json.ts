@@ -8,14 +8,14 @@ export interface JsonPlace {
   readonly column: number;
 }
 
-/** A value and where it begins. */
+/** A value and its position. */
 export interface JsonNode {
   readonly offset: number;
   readonly value: string | number | boolean | null | readonly JsonNode[] | ReadonlyMap<string, JsonMember>;
 }
 
 export interface JsonMember {
-  /** Where the name begins. */
+  /** The position of the name. */
   readonly offset: number;
   readonly node: JsonNode;
 }
@@ -30,7 +30,7 @@ export class JsonError extends Error {
   }
 }
 
-/** Deeper than anything that is configured; deeper ones would need the stack of a parser that calls itself. */
+/** No configuration is nested deeper, and a recursive parser must not exhaust its stack. */
 const depthMax = 64;
 
 /** Throws a JsonError. */

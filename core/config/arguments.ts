@@ -1,4 +1,4 @@
-// The arguments of a command such as `rallymq top`: its flags and operands, and what is wrong with them. The flags of
+// The arguments of a command such as `rallymq top`: its flags and operands, and their errors. The flags of
 // `rallymq` itself are in command-line.ts.
 
 import { parseArgs } from 'node:util';
@@ -17,11 +17,11 @@ interface ValueOf {
 export interface Arguments<Kinds extends FlagKinds> {
   /** By name, without dashes; only those that were given. The last one counts. */
   readonly flags: { readonly [Name in keyof Kinds]?: ValueOf[Kinds[Name]] };
-  /** All that is no flag, in order. */
+  /** The arguments that are not flags, in order. */
   readonly operands: readonly string[];
 }
 
-/** `command`: as the user calls it, such as `rallymq top`. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID. */
+/** `command`: its name as typed, such as `rallymq top`. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID. */
 export function readArguments<const Kinds extends FlagKinds>(
   command: string,
   args: readonly string[],
@@ -54,7 +54,7 @@ export function readArguments<const Kinds extends FlagKinds>(
   return { flags: flags as Arguments<Kinds>['flags'], operands };
 }
 
-/** Of a command without operands. Errors: as readArguments(). */
+/** For a command without operands. Errors: see readArguments(). */
 export function readFlags<const Kinds extends FlagKinds>(
   command: string,
   args: readonly string[],
@@ -66,7 +66,7 @@ export function readFlags<const Kinds extends FlagKinds>(
   throw new BrokerError('FLAG_UNKNOWN', `'${operand}' is not a flag of ${command}: see ${command} --help.`);
 }
 
-/** Undefined: it has none. "--port --host x" leaves the port without its value; "--port -1" has a wrong one. */
+/** Undefined if there is none. In "--port --host x" the port has no value; in "--port -1" it has an invalid one. */
 export function valueGiven(flag: {
   readonly value: string | undefined;
   readonly inlineValue: boolean | undefined;
@@ -74,7 +74,7 @@ export function valueGiven(flag: {
   return flag.inlineValue === false && /^-(?!\d)/.test(flag.value ?? '') ? undefined : flag.value;
 }
 
-/** Not strict: the tokens have everything, and the errors are ours. */
+/** Not strict: the tokens contain everything, and the errors are ours. */
 function tokensOf(args: readonly string[], kinds: FlagKinds) {
   const options = Object.fromEntries(
     Object.entries(kinds).map(([name, kind]) => [
@@ -91,7 +91,7 @@ function unknownFlag(command: string, rawName: string, name: string, known: read
   return new BrokerError('FLAG_UNKNOWN', `${rawName} is not a flag of ${command}: ${advice}`);
 }
 
-/** The error of a wrong value. `sentence`: what to give instead. */
+/** The error of an invalid value. `sentence`: what to give instead. */
 export function invalid(sentence: string): BrokerError {
   return new BrokerError('FLAG_VALUE_INVALID', sentence);
 }

@@ -13,7 +13,7 @@ import { type BrokerConfig, commandDataDirectory, type LogFormat } from './optio
 import { optionFromText, resolveConfig } from './resolve.ts';
 import { type Setting, settings } from './settings.ts';
 
-/** The log is for people where they watch it. A terminal that has closed changes nothing. */
+/** The log is for people if standard error is a terminal. A closed terminal changes nothing. */
 const commandLogFormat: LogFormat = isatty(2) ? 'text' : 'json';
 
 /** The requested action. */
@@ -23,7 +23,7 @@ export type CommandLine =
   | {
       readonly action: 'start';
       readonly config: BrokerConfig;
-      /** The path as it was given, or undefined where no file was read. */
+      /** The path as given, or undefined if no file was read. */
       readonly configFile: string | undefined;
     };
 
@@ -33,7 +33,7 @@ export type CommandLine =
  */
 export function readCommandLine(args: readonly string[], environment: Environment): CommandLine {
   const flags = tokenize(args);
-  // A request for help is answered, whatever else is wrong.
+  // A request for help is answered even if other arguments are wrong.
   const asked = flags.find(({ name }) => name === 'help' || name === 'version');
   if (asked) return { action: asked.name === 'help' ? 'help' : 'version' };
   const { options, configFile = configFileOf(environment) } = readFlags(flags);
@@ -45,14 +45,14 @@ export function readCommandLine(args: readonly string[], environment: Environmen
 }
 
 interface Flag {
-  /** Without dashes, and the long name where there is a short one. */
+  /** Without dashes; the long name if there is also a short one. */
   readonly name: string;
-  /** As it was typed. */
+  /** As typed. */
   readonly shown: string;
   readonly value: string | undefined;
 }
 
-/** The first argument that is no flag names another command than the broker. */
+/** The first argument that is not a flag names a command other than the broker. */
 export const commandNames = [
   'check-config',
   'passwd',
@@ -80,7 +80,7 @@ const parsedOptions = {
   version: { type: 'boolean', short: 'v' },
 } as const;
 
-/** Not strict: the tokens tell all, and the errors can be ours. */
+/** Not strict: the tokens contain everything, and the errors are ours. */
 function tokenize(args: readonly string[]): Flag[] {
   const { tokens } = parseArgs({ args: [...args], options: parsedOptions, strict: false, tokens: true });
   return tokens.flatMap((token) => {

@@ -1,4 +1,4 @@
-// Reads the variables of the environment. An empty one counts as absent, as container files often leave them.
+// Reads the environment variables. An empty one counts as missing, since container files often set them so.
 
 import { BrokerError } from '../broker-error.ts';
 import { nearestName } from './nearest-name.ts';
@@ -10,7 +10,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const prefix = 'RALLYMQ_';
 
-/** Of the commands that talk to a broker: they may be set where one is started. */
+/** For the commands that talk to a broker; the broker may be started with them set. */
 const commandVariables = ['RALLYMQ_URL', 'RALLYMQ_API_KEY', 'RALLYMQ_PASSWORD'];
 
 const knownVariables: readonly string[] = [
@@ -20,8 +20,8 @@ const knownVariables: readonly string[] = [
 ];
 
 /**
- * The options that the environment gives. Throws CONFIG_INVALID with the name of the variable; so does a variable
- * that is nearly one of ours, such as RALLYMQ_PROT.
+ * The options from the environment. Throws CONFIG_INVALID with the name of the variable, also for a variable
+ * with a mistyped name, such as RALLYMQ_PROT.
  */
 export function readEnvironment(environment: Environment): OptionValues {
   const options: OptionValues = {};
@@ -39,7 +39,7 @@ export function readEnvironment(environment: Environment): OptionValues {
   return options;
 }
 
-/** Variables that begin as ours do and change nothing, since the command has none of that name. */
+/** Variables with our prefix that the command does not know. */
 export function unknownVariables(environment: Environment): string[] {
   return Object.entries(environment)
     .filter(([name, text]) => name.startsWith(prefix) && text !== '' && !knownVariables.includes(name))
@@ -48,7 +48,7 @@ export function unknownVariables(environment: Environment): string[] {
     .sort();
 }
 
-/** The path of the configuration file that the environment gives, if it gives one. */
+/** The path of the configuration file, if the environment names one. */
 export function configFileOf(environment: Environment): string | undefined {
   return environment[configFileVariable] || undefined;
 }
@@ -59,7 +59,7 @@ function nearestVariable(name: string): string | undefined {
   return nearest === undefined ? undefined : prefix + nearest;
 }
 
-/** It describes each service in every pod: those of one whose name begins with rallymq are not ours. */
+/** Kubernetes describes each service in every pod: the variables of a service whose name begins with rallymq are not ours. */
 function isOfKubernetes(name: string, text: string): boolean {
   return /_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)/.test(name) || isServiceUrl(text);
 }
@@ -68,7 +68,7 @@ function isServiceUrl(text: string): boolean {
   return /^(tcp|udp|sctp):\/\//.test(text);
 }
 
-/** Kubernetes sets RALLYMQ_PORT to a URL in every pod beside a service of the name rallymq. */
+/** Kubernetes sets RALLYMQ_PORT to a URL in every pod if there is a service named rallymq. */
 function shownName(variable: string, text: string): string {
   return isServiceUrl(text) ? `${variable} (set by Kubernetes unless enableServiceLinks is false)` : variable;
 }

@@ -1,4 +1,4 @@
-// Reads the configuration file: JSON, an object with the options of BrokerOptions by name.
+// Reads the configuration file: a JSON object with the options of BrokerOptions by name.
 
 import { readFileSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
@@ -9,8 +9,8 @@ import type { BrokerOptions } from './options.ts';
 import { checkOptions } from './resolve.ts';
 
 /**
- * The options of the file, each checked by itself. Throws CONFIG_FILE_UNREADABLE, or CONFIG_INVALID with
- * the line and column where the file is not JSON, or has a name twice.
+ * The options of the file, each checked separately. Throws CONFIG_FILE_UNREADABLE, or CONFIG_INVALID with
+ * line and column if the file is not JSON or contains a name twice.
  */
 export function readConfigFile(path: string): BrokerOptions {
   return checkOptions(parse(read(path), path), path);
@@ -18,7 +18,7 @@ export function readConfigFile(path: string): BrokerOptions {
 
 function read(path: string): string {
   try {
-    // Some editors put a byte order mark in front, which is not JSON.
+    // Some editors write a byte order mark, which is not JSON.
     return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (cause) {
     const reason = systemReason(cause);
@@ -38,7 +38,7 @@ function parse(text: string, path: string): unknown {
   return value;
 }
 
-/** JSON.parse() takes the last of several values with one name, whichever was meant. */
+/** JSON.parse() silently takes the last of several values with one name. */
 function assertOnce(text: string, path: string): void {
   try {
     parseAnnotatedJson(text);
@@ -63,7 +63,7 @@ function whyNotJson(text: string, path: string): string {
   return `${path} is not JSON at ${place}: ${advice}.`;
 }
 
-/** Lines of a name in small letters and a value; comments and empty lines apart. */
+/** Whether all lines, besides comments and empty ones, are a name in lower case and a value. */
 function looksLikeMosquitto(text: string): boolean {
   const lines = text.split('\n').filter((line) => !/^\s*(#.*)?$/.test(line));
   return lines.length > 0 && lines.every((line) => /^\s*[a-z][a-z0-9_]*(\s+[^\s:=].*)?$/.test(line));

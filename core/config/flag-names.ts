@@ -1,12 +1,12 @@
 /**
- * Errors name options as programs and the configuration file do. The command replaces the names by its
+ * Errors name options as programs and the configuration file do. The command replaces these names by its
  * flags.
  */
 import { settings } from './settings.ts';
 
 const flagOf = new Map<string, string>(settings.map(({ option, flag }) => [option, `--${flag}`]));
 
-/** "the option port" becomes "--port", and `tlsCert` becomes `tlsCert (--tls-cert)`, each once. */
+/** Replaces "the option port" by "--port", and the first `tlsCert` by `tlsCert (--tls-cert)`. */
 export function withFlags(message: string): string {
   const seen = new Set<string>();
   return message

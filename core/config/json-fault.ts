@@ -1,13 +1,13 @@
-// Finds where a text stops being JSON, which JSON.parse of Node.js 20 often does not tell.
+// Finds the first syntax error of a JSON text, since JSON.parse of Node.js 20 often does not give its position.
 //
-// A pushdown automaton: a token is looked up in the row of the state; an empty cell is the fault.
+// A pushdown automaton: a token is looked up in the row of the current state; an empty cell is an error.
 
-/** Where the fault is, both counted from 1, and what is expected there. */
+/** Where the error is, both counted from 1, and what is expected there. */
 export interface JsonFault {
   readonly line: number;
   readonly column: number;
   readonly expected: string;
-  /** It is a comment, which JSON does not have. */
+  /** It is a comment, which JSON does not allow. */
   readonly isComment: boolean;
   /** The text before it is complete. */
   readonly isBehindEnd: boolean;
@@ -48,7 +48,7 @@ const tokens: readonly (readonly [Token, RegExp])[] = [
   ['scalar', /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y],
 ];
 
-/** The first fault of the text, or undefined where it is JSON. */
+/** The first error of the text, or undefined if it is valid JSON. */
 export function jsonFault(text: string): JsonFault | undefined {
   const open: Token[] = [];
   let state: State = 'value';
@@ -80,7 +80,7 @@ function tokenAt(text: string, offset: number): readonly [Token | undefined, num
   return [undefined, offset];
 }
 
-/** Where the match ends that begins at the offset; the offset itself where there is none. */
+/** The end of the match at this offset; the offset itself if there is none. */
 function endOf(pattern: RegExp, text: string, offset: number): number {
   pattern.lastIndex = offset;
   return pattern.test(text) ? pattern.lastIndex : offset;

@@ -87,7 +87,7 @@ export function listenerFault(value: unknown): string | undefined {
   return undefined;
 }
 
-/** Longer ones do not fit into the address of a socket. */
+/** Longer ones do not fit into a socket address. */
 const socketPathBytesMax = 107;
 
 const checks: Readonly<
@@ -127,7 +127,7 @@ const checks: Readonly<
 
 const limitNames: readonly string[] = ['connectionsMax', 'messagesPerSecondMax', 'bytesPerSecondMax'];
 
-/** Whole levels, so that no topic of one tenant begins like another's, and none that the broker keeps for itself. */
+/** Whole levels, so that topics of one tenant are never a prefix of another's; and none that the broker reserves. */
 export function isTopicPrefix(value: unknown): value is string {
   if (!isText(value) || !value.endsWith('/')) return false;
   return isValidTopicName(value) && !isReservedTopic(`${value}x`) && !value.startsWith('$');

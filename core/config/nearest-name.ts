@@ -1,11 +1,11 @@
-// Finds the name that a mistyped one was meant to be.
+// Finds the name that was probably meant by a mistyped one.
 
 /**
- * The known name that is nearest to the given one, or undefined where none is near: one with few letters changed
- * (`prot`), or else one with the same words (`maxPacketSize`, `max_connections`).
+ * The known name most similar to the given one, or undefined if none is similar: a few letters differ
+ * (`prot`), or it has the same words (`maxPacketSize`, `max_connections`).
  */
 export function nearestName(given: string, known: readonly string[]): string | undefined {
-  // A name that long was not mistyped, and the comparison is quadratic.
+  // A long name was not mistyped, and the comparison takes quadratic time.
   if (given.length > 64) return undefined;
   return nearestByLetters(given, known) ?? nearestByWords(given, known);
 }
@@ -15,7 +15,7 @@ function nearestByLetters(given: string, known: readonly string[]): string | und
   let editsMin = Math.max(2, Math.floor(given.length / 3)) + 1;
   for (const name of known) {
     const edits = editsBetween(given.toLowerCase(), name.toLowerCase());
-    // Where every letter is replaced, nothing is left that is near.
+    // If every letter has to be replaced, the names are not similar.
     if (edits < editsMin && edits < name.length) {
       nearest = name;
       editsMin = edits;
@@ -24,7 +24,7 @@ function nearestByLetters(given: string, known: readonly string[]): string | und
   return nearest;
 }
 
-/** The shortest name that has all words of the given one, in whatever order; `max` and `maximum` are one. */
+/** The shortest name with all words of the given one, in any order; `max` and `maximum` count as equal. */
 function nearestByWords(given: string, known: readonly string[]): string | undefined {
   const wanted = wordsOf(given);
   if (wanted.length < 2) return undefined;
@@ -35,7 +35,7 @@ function nearestByWords(given: string, known: readonly string[]): string | undef
   return found.sort((one, other) => one.length - other.length)[0];
 }
 
-/** Of `maxPacketSize`, `max_packet_size` and `max-packet-size` alike. */
+/** The words of `maxPacketSize`, `max_packet_size` or `max-packet-size`. */
 function wordsOf(name: string): string[] {
   return name
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
@@ -52,7 +52,7 @@ function areOneWord(one: string, other: string): boolean {
   return short.length >= abbreviationMin && long.startsWith(short);
 }
 
-/** How many letters must be put in, taken out, replaced or swapped with the next to make one into the other. */
+/** The number of letters to insert, delete, replace or swap with the next, to turn one into the other. */
 function editsBetween(from: string, to: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, index) => index);

@@ -1,7 +1,7 @@
-/** Networks as text: an IP address, or one with the length of its prefix (CIDR). */
+/** Networks as text: an IP address, or one with a prefix length (CIDR). */
 import { isIP } from 'node:net';
 
-/** The zone of an IPv6 address is of one machine alone: `isIP` takes it, and the data plane does not. */
+/** The zone of an IPv6 address is local to one machine: `isIP` accepts it, the data plane does not. */
 export function isNetwork(value: unknown): value is string {
   if (typeof value !== 'string' || value.includes('%')) return false;
   const [address = '', prefix, ...more] = value.split('/');

@@ -1,5 +1,5 @@
-// The allowed values of each option: one row per option, for values (a program, a JSON file) and for text (a flag,
-// a variable of the environment) alike.
+// The allowed values of each option: one row per option, for values (from a program or a JSON file) and for text (from a flag
+// or an environment variable).
 
 import { isIP } from 'node:net';
 import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
@@ -21,25 +21,25 @@ import { serialisedOrigin } from './origin-text.ts';
 
 export type OptionName = keyof BrokerOptions;
 
-/** Values by option that are still to be resolved. */
+/** Option values before they are resolved. */
 export type OptionValues = { [Name in OptionName]?: unknown };
 
 interface ValueRule {
   /** Ends the sentence "give ...". */
   readonly allowed: string;
-  /** The same where the value is text, if it reads differently there. */
+  /** The same for a value given as text, if it differs. */
   readonly allowedAsText?: string;
   readonly accepts: (value: unknown) => boolean;
-  /** Converts text to a value; text that is not valid is returned unchanged. */
+  /** Converts text to a value; invalid text is returned unchanged. */
   readonly fromText: (text: string) => unknown;
 }
 
 export interface OptionRule extends ValueRule {
-  /** Of `limits`, each has its own (limits.ts). */
+  /** For `limits`: the rules of each are in limits.ts. */
   readonly reload: Reload;
 }
 
-// A label begins and ends with a letter or digit. The name of a host has at most 253 characters.
+// A label begins and ends with a letter or digit. A host name has at most 253 characters.
 const hostName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
 // Characters that need no percent-encoding, so that a path has one spelling.
 const urlPath = /^\/[\w.~/-]*$/;
@@ -75,7 +75,7 @@ const backendUrlRule: ValueRule = {
   fromText: asText,
 };
 
-/** A subject of NATS has it as one level, and a topic too. */
+/** It becomes one level of a NATS subject, and of a topic. */
 const nameRule: ValueRule = {
   allowed: "a name of at most 64 letters, digits, '-' and '_'",
   accepts: (value) => typeof value === 'string' && /^[\w-]{1,64}$/.test(value),
@@ -295,7 +295,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Keys that came over a network in clear could be anybody's. */
+/** Keys fetched over an unencrypted connection could be anyone's. */
 function isKeyUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !URL.canParse(value)) return false;
   const { protocol, hostname, username } = new URL(value);
@@ -310,7 +310,7 @@ function isBackendUrl(value: unknown): boolean {
   return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '';
 }
 
-/** Credentials are in a file: a command line is no place for a password. */
+/** Credentials belong in a file, not on a command line. */
 function isNatsUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !/^(nats|tls):\/\//.test(value) || !URL.canParse(value)) return false;
   const { hostname, username, password, pathname, search } = new URL(value);
@@ -363,7 +363,7 @@ function wholeNumber(text: string): number | string {
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
-/** `off` was the first name of `none`. */
+/** `off` is the former name of `none`. */
 function portFromText(text: string): number | string | false {
   return text === 'none' || text === 'off' ? false : wholeNumber(text);
 }

@@ -378,25 +378,25 @@ export type BrokerConfig = {
     ? Exclude<BrokerOptions[Name], undefined>
     : BrokerOptions[Name] | undefined;
 } & {
-  /** How many; 'auto' is resolved. */
+  /** The number of workers; 'auto' is resolved. */
   readonly workers: number;
   readonly logLevel: LogLevel;
   readonly broadFilters: BroadFilters;
-  /** True when a password file, an `authenticate` hook or a method was given. */
+  /** True if there is a password file, an `authenticate` hook or a method. */
   readonly authenticates: boolean;
-  /** True when a program decides what clients may publish, and subscribe to. */
+  /** True if a program authorises publishing, and subscribing. */
   readonly asksToPublish: boolean;
   readonly asksToSubscribe: boolean;
-  /** True when rules were given. */
+  /** True if there are rules. */
   readonly hasRules: boolean;
   /** `broadFilters` and `deniedPublish`, for the data plane. */
   readonly grantsBroadFilters: boolean;
   readonly endsDeniedPublishers: boolean;
-  /** The incarnation of a node whose log this one goes on with; 0: of none that is in the cluster. No option. */
+  /** The incarnation of the node whose log this one continues; 0: none. Not an option. */
   readonly standsFor: number | undefined;
   readonly limits: Limits;
   readonly tlsPort: number | false;
-  /** All, the standard one first. */
+  /** All certificates, the default one first. */
   readonly tlsCertificates: readonly CertificateFiles[];
   readonly listeners: readonly ListenerConfig[];
 };

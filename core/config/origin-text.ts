@@ -1,6 +1,6 @@
 /**
- * Origins of web pages as text. Two are the same if scheme, host and port are (RFC 6454, 4 and 5): case does not
- * matter, and neither does a port that is the scheme's own.
+ * Origins of web pages as text. Two are equal if scheme, host and port are (RFC 6454, 4 and 5), regardless of case and of
+ * a default port.
  */
 
 // Scheme, host and port, and nothing else.
@@ -10,5 +10,5 @@ const originForm = /^[a-z][a-z\d+.-]*:\/\/[^/?#@\\\s]+$/i;
 export function serialisedOrigin(text: string): string | undefined {
   if (!originForm.test(text) || !URL.canParse(text)) return undefined;
   const { origin } = new URL(text);
-  return origin === 'null' ? undefined : origin; // a scheme whose pages have none
+  return origin === 'null' ? undefined : origin; // pages of such a scheme have no origin
 }

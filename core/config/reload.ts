@@ -1,7 +1,7 @@
 /**
- * What becomes of a running configuration when it is read again. Of the options and limits that differ, those whose
- * `reload` is 'live' are taken over; the others need a restart. A thread has one configuration, which is changed where it
- * lies: whoever holds it sees the new value the next time it looks.
+ * Reloads a running configuration. Changed options and limits whose `reload` is 'live' are applied; the others need a
+ * restart. Each thread has one configuration object, which is changed in place: its users see the new value when they next
+ * read it.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type LimitName, limitNames, limitRanges, type Reload } from './limits.ts';
@@ -10,17 +10,17 @@ import type { BrokerConfig } from './options.ts';
 import { checkTogether } from './resolve.ts';
 
 export interface ConfigChange {
-  /** Of an option, or `limits.` and that of a limit. */
+  /** The name of an option, or `limits.` and the name of a limit. */
   readonly name: string;
   readonly before: unknown;
   readonly after: unknown;
   readonly reload: Reload;
 }
 
-/** What follows from other options has no name of its own. */
+/** Values derived from other options have no name of their own. */
 type ConfigName = Exclude<keyof BrokerConfig & OptionName, 'limits'>;
 
-/** A file of TLS can be replaced by another one; whether there is one says more than what is in it. */
+/** A TLS file can be replaced by another one: only whether there is one counts. */
 export const tlsFiles: readonly ConfigName[] = ['tlsCertificates', 'clientCa', 'clientCrl', 'pskFile'];
 
 export function changesOf(running: BrokerConfig, read: BrokerConfig): readonly ConfigChange[] {
@@ -38,8 +38,8 @@ export function changesOf(running: BrokerConfig, read: BrokerConfig): readonly C
 }
 
 /**
- * The running configuration with those changes that are live. Errors: CONFIG_INVALID where they do not go together with
- * what needs a restart.
+ * The running configuration with the live changes applied. Errors: CONFIG_INVALID if they contradict options that need a
+ * restart.
  */
 export function withLive(running: BrokerConfig, changes: readonly ConfigChange[]): BrokerConfig {
   const next = { ...running, limits: { ...running.limits } };
@@ -48,7 +48,7 @@ export function withLive(running: BrokerConfig, changes: readonly ConfigChange[]
   return next;
 }
 
-/** Makes one configuration say what another one says. */
+/** Copies the values of one configuration into another. */
 export function takeOver(running: BrokerConfig, next: BrokerConfig): void {
   const { limits, ...options } = next;
   Object.assign(running.limits, limits);

@@ -1,5 +1,5 @@
-// Turns what a program or a file gave into the configuration that the broker works with. All input is
-// unknown until it has passed here; every refusal names the key, what was given and what is allowed.
+// Turns the input of a program or a file into the broker's configuration. Input is unknown until it has been checked
+// here; every error names the key, the given value and the allowed ones.
 
 import { BlockList, isIP } from 'node:net';
 import { availableParallelism, hostname } from 'node:os';
@@ -29,7 +29,7 @@ import { serialisedOrigin } from './origin-text.ts';
 import { settings } from './settings.ts';
 
 /**
- * Resolves the options of `createBroker`, or those that the command put together. Throws a BrokerError:
+ * Resolves the options of `createBroker`, or those collected by the command. Throws a BrokerError:
  * CONFIG_INVALID or OPEN_WITHOUT_AUTHENTICATION.
  */
 export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel = 'silent'): BrokerConfig {
@@ -72,7 +72,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
   return config;
 }
 
-/** What no value by itself shows. Errors: as resolveConfig(). */
+/** Checks combinations of values. Errors: see resolveConfig(). */
 export function checkTogether(config: BrokerConfig): void {
   checkLimitsTogether(config.limits);
   checkTls(config);
@@ -85,7 +85,7 @@ export function checkTogether(config: BrokerConfig): void {
   checkClosedByDefault(config);
 }
 
-/** Options without a default that are part of the configuration nevertheless. */
+/** Options without a default that are nevertheless part of the configuration. */
 const optionalOptions = {
   responseTopicPrefix: undefined,
   serverReference: undefined,
@@ -131,7 +131,7 @@ function rulesOf({ rulesFile, aclFile, ...options }: BrokerOptions): ResolvedRul
   };
 }
 
-/** Checks each value by itself. `place` says where they stand, for the error. Absent and undefined are one. */
+/** Checks each value separately. `place`: where the options come from, for errors. Undefined counts as missing. */
 export function checkOptions(input: unknown, place: string): BrokerOptions {
   const options = presentValues(input, place);
   for (const [name, value] of Object.entries(options)) {
@@ -154,7 +154,7 @@ function checkListeners(listeners: unknown, place: string): void {
   }
 }
 
-/** The value of an option that was given as text, by a flag or a variable of the environment. */
+/** The value of an option given as text, in a flag or an environment variable. */
 export function optionFromText(
   name: OptionName,
   text: string,
@@ -167,19 +167,19 @@ export function optionFromText(
   return value;
 }
 
-/** How many workers 'auto' is. */
+/** The number of workers for 'auto'. */
 export function workersOf(cores: number): number {
   return Math.min(workersMax, Math.max(1, cores - 1));
 }
 
-/** True for an address that only this machine reaches. */
+/** True for an address that only this machine can reach. */
 export function isLoopback(host: string): boolean {
   const version = isIP(host);
   if (version === 0) return host.toLowerCase() === 'localhost';
   return loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }
 
-// It takes an IPv4 address that is written as an IPv6 one for what it is.
+// It recognises an IPv4 address written as an IPv6 one.
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
@@ -288,12 +288,12 @@ function checkPorts({ port, tcpPort, tlsPort, mqttsPort, listeners }: BrokerConf
   throw new BrokerError('CONFIG_INVALID', 'There is no port and no listener: give one of them.');
 }
 
-/** A host's name as far as a node may have it. */
+/** The host name, as far as it is allowed in a node name. */
 export function nodeNameOf(host: string): string {
   return host.replaceAll(/[^\w.-]/g, '-').slice(0, 64) || 'node';
 }
 
-/** The name has a default, and alone it changes nothing. */
+/** The name has a default, and has no effect on its own. */
 function checkCluster({ cluster, ...config }: BrokerConfig): void {
   const keepsData = config.dataDirectory !== false && config.durability !== 'memory';
   if (config.replicas > 1 && (cluster === undefined || !keepsData))
@@ -320,7 +320,7 @@ function checkRuleFiles({ rulesFile, aclFile }: BrokerConfig): void {
   throw new BrokerError('CONFIG_INVALID', 'rulesFile and aclFile exclude each other: give one of them.');
 }
 
-/** Which options say where the keys of tokens are. */
+/** The options that name the keys of tokens. */
 function keySourcesOf(options: BrokerOptions | BrokerConfig): string[] {
   return (['tokenSecretFile', 'tokenKeyFile', 'tokenJwksUrl'] as const).filter(
     (name) => options[name] !== undefined,
@@ -396,7 +396,7 @@ function valueRefused(
   return new BrokerError(code, `${shown} is ${given}: give ${allowed}.`);
 }
 
-/** Flags and options have different names, and both are in the documents: `--data` is `dataDirectory`. */
+/** Flags and options have different names, and users may mix them up: `--data` is `dataDirectory`. */
 function optionOfFlag(name: string): string | undefined {
   return settings.find(({ flag }) => flag === name.replace(/^--/, ''))?.option;
 }

@@ -1,5 +1,5 @@
-// The options that the command takes: one row each with its flag, its variable of the environment and its
-// line of the help. What a value may be is said in option-rules.ts.
+// The options of the command: one row each with its flag, its environment variable and its
+// line of the help. Their allowed values are in option-rules.ts.
 
 import type { OptionName } from './option-rules.ts';
 import {

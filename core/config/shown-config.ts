@@ -1,7 +1,7 @@
-/** The configuration as operators see it: paths of files, and nothing that lets somebody in. */
+/** The configuration as operators see it: with paths of files, without secrets. */
 import type { BrokerConfig } from './options.ts';
 
-/** A URL may carry a secret for whom it leads to. */
+/** A URL may contain a secret for its server. */
 const withheld = 'withheld';
 
 export function shownOptions(options: Omit<BrokerConfig, 'limits'>): Readonly<Record<string, unknown>> {

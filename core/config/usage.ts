@@ -36,7 +36,7 @@ const commands: Readonly<Record<(typeof commandNames)[number], string>> = {
   store: 'checks, copies, exports and compacts a data directory',
 };
 
-/** What `rallymq --help` prints, with a line break at the end. */
+/** The output of `rallymq --help`, with a line break at the end. */
 export function usage(): string {
   const width = Math.max(...lines.map(({ flag }) => flag.length));
   const shown = lines.flatMap(({ flag, help, variable }) => {
