@@ -1,7 +1,7 @@
-// The operating errors: what can go wrong with a broker that is set up, started and stopped. What a
-// client does wrong is not here: that is a reason code, a value, and ends one connection.
+// The operating errors: errors in setting up, starting and stopping a broker. Errors of clients are not
+// here: they are reason codes, values that end one connection.
 
-/** Every code that a {@link BrokerError} can have, and what it says. */
+/** Every code that a {@link BrokerError} can have, with its meaning. */
 const brokerErrorCodes = {
   CONFIG_INVALID:
     'an option, a limit or a variable of the environment is unknown or has a value that is not allowed',
@@ -48,8 +48,8 @@ export function isBrokerErrorCode(code: unknown): code is BrokerErrorCode {
 }
 
 /**
- * What RallyMQ throws when it cannot go on as told. The message is one sentence that says what to do;
- * `cause` keeps the error below it, if there is one.
+ * Thrown when RallyMQ cannot do what it was told. The message is one sentence that says what to do;
+ * `cause` is the underlying error, if there is one.
  */
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';

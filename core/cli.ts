@@ -1,6 +1,6 @@
 /**
- * The command `rallymq`. Exit status: 0 after a stop in order, 1 if the broker could not go on, 2 if it was
- * started with a wrong option or a wrong file.
+ * The command `rallymq`. Exit status: 0 after a regular stop, 1 if the broker failed, 2 for a usage or configuration
+ * error.
  */
 
 import { constants, setPriority } from 'node:os';
@@ -33,7 +33,7 @@ import { devCert, devCertUsage } from './tls/dev-cert.ts';
 const exitFailed = 1;
 const exitWrongUse = 2;
 
-/** What is wrong with the machine or the installation, and not with how the command was called. */
+/** Errors of the machine or the installation, not of usage. */
 const failures: readonly BrokerErrorCode[] = [
   'WORKER_FAILED',
   'ADDON_MISSING',
@@ -45,7 +45,7 @@ const failures: readonly BrokerErrorCode[] = [
   'CLIENT_REFUSED',
 ];
 
-/** What follows when standard output takes no more. */
+/** What to do when standard output accepts no more. */
 let onOutputLost = endWithOutput;
 
 async function main(): Promise<void> {
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
 
 interface Command {
   readonly usage: string;
-  /** Gives what is left to print. */
+  /** Returns what is left to print. */
   run(args: readonly string[]): string | Promise<string>;
 }
 
@@ -82,7 +82,7 @@ const commands: Readonly<Record<(typeof commandNames)[number], Command>> = {
   store: { usage: storeUsage, run: runStore },
 };
 
-/** Whoever has read enough, as `head` has, knows why it is the end. */
+/** A reader that has seen enough, such as `head`, has closed its end: that is not an error. */
 function endWithOutput(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit();
   const sentence = `Standard output cannot be written: ${systemReason(error)}.`;
@@ -109,7 +109,7 @@ async function runTrace(args: readonly string[]): Promise<string> {
   return '';
 }
 
-/** Of a command that goes on until somebody ends it, or stops reading. */
+/** For a command that runs until a user ends it, or its output is closed. */
 function stopSignal(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
@@ -119,7 +119,7 @@ function stopSignal(): AbortSignal {
 
 async function runStore(args: readonly string[]): Promise<string> {
   const request = readStoreRequest(args, process.env);
-  // The broker that uses the directory comes first, where there are not enough processors.
+  // The broker that uses the directory has priority if there are not enough processors.
   if (request.action === 'backup' || request.action === 'check')
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const { text, isSound } = await storeCommand(request);
@@ -143,7 +143,7 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
   }
   const broker = brokerOf(config, configNow);
   const notices = serviceNotices(config);
-  onOutputLost = () => {}; // it goes on without
+  onOutputLost = () => {}; // it continues without it
   reloadOnSignal(broker, config, notices);
   broker.on('error', (error) => fail(error, exitFailed));
   stopOnSignals(broker, notices);
@@ -155,14 +155,14 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
   try {
     await broker.start();
   } catch (error) {
-    if (error instanceof BrokerError && error.code === 'NOT_RUNNING') return; // a signal came, and ends it
+    if (error instanceof BrokerError && error.code === 'NOT_RUNNING') return; // a signal has arrived, and ends it
     throw error;
   }
   process.stdout.write(greeting(broker, config));
   notices.ready();
 }
 
-/** As the flags, the environment and the file give it now. Errors: as readCommandLine(). */
+/** From the current flags, environment and file. Errors: see readCommandLine(). */
 function configNow(): BrokerConfig {
   const command = readCommandLine(process.argv.slice(2), process.env);
   if (command.action !== 'start') throw new Error('the command line has not changed');
@@ -180,7 +180,7 @@ function serviceNotices({ logLevel, logFormat }: BrokerConfig): ServiceNotices {
   });
 }
 
-/** The first signal stops in order, the second at once. */
+/** The first signal stops regularly, the second one at once. */
 function stopOnSignals(broker: Broker, notices: ServiceNotices): void {
   let isStopping = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -196,12 +196,12 @@ function stopOnSignals(broker: Broker, notices: ServiceNotices): void {
   }
 }
 
-/** SIGHUP, which a terminal sends too when it closes, never ends the broker. What comes of it is in the log. */
+/** SIGHUP, which a closing terminal sends too, never ends the broker. The log has the result. */
 function reloadOnSignal(broker: Broker, config: BrokerConfig, notices: ServiceNotices): void {
   process.on('SIGHUP', () => {
     notices.reloading();
     const certificates = config.tlsCertificates.length > 0 ? [broker.reloadCertificates()] : [];
-    // Before the start they fail, and everything is read then.
+    // Before the start it fails, and the start reads everything.
     void Promise.allSettled([broker.reload(), ...certificates]).then((outcomes) =>
       notices.reloaded(outcomes.some(({ status }) => status === 'rejected')),
     );

@@ -55,7 +55,7 @@ import { type ReloadOutcome, TlsKeeper } from './tls/tls-keeper.ts';
 import { Tracing } from './tracing/tracing.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 
-/** Callbacks for what the host program should know. */
+/** Callbacks for events that concern the host program. */
 export interface ControlPlaneEvents extends ClientListener {
   /** An operator wants the broker drained. */
   onDrainAsked(): void;
@@ -63,7 +63,7 @@ export interface ControlPlaneEvents extends ClientListener {
   readonly readConfig: (() => BrokerConfig) | undefined;
   /** A fatal error: the broker must stop. */
   onFatal(error: BrokerError): void;
-  /** A broker that goes on with the log of a lost node of the cluster. */
+  /** A broker that continues the log of a lost node of the cluster. */
   makeStandIn(config: BrokerConfig): StandInBroker;
 }
 
@@ -77,7 +77,7 @@ const storeTroubles: Readonly<Record<Exclude<StoreState, 'open'>, string>> = {
 /** Proxies cut connections that are silent for 60 s. */
 const heartbeatMsMax = 15_000;
 
-/** Between two attempts to give away what is left. */
+/** The delay between two attempts to give away the rest. */
 const giveAgainMs = 250;
 
 /** How many clients are disconnected in one turn when a node of a cluster stops. */
@@ -218,7 +218,7 @@ export class ControlPlane {
     });
   }
 
-  /** Starts the workers on `numericHost`; resolves when clients can connect. Errors: as Broker.start(). */
+  /** Starts the workers on `numericHost`; resolves when clients can connect. Errors: see Broker.start(). */
   async start(numericHost: string, listenerHosts: readonly string[]): Promise<Address> {
     await this.#tls?.load();
     const httpSocket = await this.#http.listen();
@@ -369,7 +369,7 @@ export class ControlPlane {
     setImmediate(() => this.#letEarlyIn());
   }
 
-  /** Clients wait until the other nodes have heard which sessions it brings. */
+  /** Clients wait until the other nodes know which sessions this one has. */
   async #joinAgain(): Promise<void> {
     if (this.#config.standsFor !== undefined) {
       const message = 'The cluster has removed the node that had taken over the log of a lost one.';
@@ -456,7 +456,7 @@ export class ControlPlane {
       this.logger.warn({ sessions: left }, 'some sessions could not be moved to other nodes in time');
   }
 
-  /** Of one that goes on with the log of a lost node. Errors: NOT_RUNNING. */
+  /** For a broker that continues the log of a lost node. Errors: NOT_RUNNING. */
   async giveAll(): Promise<void> {
     for (;;) {
       this.assertRunning();

@@ -1,22 +1,22 @@
 #!/usr/bin/env -S node --max-semi-space-size=1
 /**
- * What the command `rallymq` starts with: loads the rest, unless it cannot. Node.js opens all files of a program at
- * once; where it may open too few, its errors name anything but that.
+ * The start of the command `rallymq`: loads the rest, if it can. Node.js opens all files of a program at
+ * once; if it may open too few, its errors do not name the cause.
  */
 import { setFlagsFromString } from 'node:v8';
 import { openFilesMax } from './control/open-files.ts';
 
 /**
- * V8 of Node.js 20 optimises a function that has executed so many bytes of code; this is four times its default. Half of the
- * processor time of a broker to which its first thousands of clients connect was the optimising of functions that a
- * storm calls for a second; less optimised they take little more. A later V8 does not know the flag, and says so on every start.
+ * V8 of Node.js 20 optimises a function after it has executed this many bytes of bytecode; this is four times the default. While
+ * its first thousands of clients connected, a broker spent half of its processor time on optimising functions that run for a
+ * second only; they are hardly slower without. Later versions of V8 do not know the flag, and would report it at every start.
  */
 if (process.versions.v8.startsWith('11.')) setFlagsFromString('--interrupt-budget=540000');
 
 /** Fewer are not enough to load the program. */
 const filesMin = 96;
 
-/** Why the rest cannot even be loaded. */
+/** Why the rest cannot be loaded. */
 function obstacle(): string | undefined {
   const { node } = process.versions;
   const [major = 0, minor = 0] = node.split('.').map(Number);
@@ -33,7 +33,7 @@ if (sentence !== undefined) {
   process.stderr.write(`rallymq: ${sentence}\n`);
   process.exitCode = 1;
 } else {
-  // In parts, and so with fewer files open at once.
+  // In parts, so that fewer files are open at once.
   await import('./security/gatekeeper.ts');
   await import('./http/http-front-end.ts');
   await import('./control-plane.ts');

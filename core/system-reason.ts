@@ -1,4 +1,4 @@
-/** What the system says of an error, in its words and without codes, calls and paths: for a sentence that names these itself. */
+/** The reason in a system error, in words, without code, call and path: for a sentence that names these itself. */
 import { getSystemErrorMap } from 'node:util';
 
 /** Of a failed call to the system: "no such file or directory"; of any other error its message. */
@@ -7,12 +7,12 @@ export function systemReason(error: unknown): string {
   return (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? message;
 }
 
-/** Whether the system has refused something: a full disk, a missing right. Anything else is a fault of ours. */
+/** Whether the system has refused something: a full disk, a missing permission. Anything else is a bug of ours. */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'errno' in error && 'syscall' in error;
 }
 
-/** The message of whatever was thrown. */
+/** The message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

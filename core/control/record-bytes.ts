@@ -1,7 +1,7 @@
-/** Records of numbers, texts and bytes, one behind the other in one piece of memory, for another thread to read. */
+/** Records of numbers, texts and bytes, one after the other in one piece of memory, for another thread to read. */
 
 const firstBytes = 4_096;
-/** What is written at once is rarely larger; a larger piece of memory is not kept. */
+/** A batch is rarely larger; a larger piece of memory is not kept. */
 const keptBytesMax = 1_048_576;
 /** Of a character of a string, at most. */
 const utf8BytesMax = 3;
@@ -16,7 +16,7 @@ export class RecordWriter {
     return this.#end === 0;
   }
 
-  /** All that was written, which is the caller's; nothing is left. */
+  /** Everything that was written. The caller owns it; the writer is empty again. */
   take(): Uint8Array<ArrayBuffer> {
     const taken = new Uint8Array(this.#end);
     taken.set(this.#bytes.subarray(0, this.#end));
@@ -53,7 +53,7 @@ export class RecordWriter {
     this.#end = sizeAt + 4 + size;
   }
 
-  /** Gives where the next so many bytes are, perhaps in other memory than before. */
+  /** Returns the position of the next bytes, perhaps in new memory. */
   #advance(size: number): number {
     const at = this.#end;
     this.#end += size;
@@ -69,7 +69,7 @@ export class RecordWriter {
   }
 }
 
-/** Reads what a RecordWriter has written, in the same order. */
+/** Reads the output of a RecordWriter, in the same order. */
 export class RecordReader {
   readonly #bytes: Buffer;
   readonly #view: DataView;

@@ -2,8 +2,8 @@
  * The C++ data plane as TypeScript sees it. Only native/node implements this, and only workers (for
  * `Engine`) and the supervisor (for the rest) use it.
  *
- * A slot names a connection of one worker until its `gone` event has been handled. A session is named by
- * its key, a whole number that the session directory deals out and that stays with it on all workers.
+ * A slot identifies a connection of one worker until its `gone` event has been handled. A session is identified by
+ * its key, a whole number that the session directory assigns and that is the same on all workers.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -41,7 +41,7 @@ export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 export const Subscribed = { added: 0, replaced: 1, refused: 2, denied: 3 } as const;
 export type Subscribed = (typeof Subscribed)[keyof typeof Subscribed];
 
-/** The oldest and the newest version of frames between nodes that this one speaks (native/cluster/frame.h); loadAddon() compares. */
+/** The oldest and the newest version of the frames between nodes that this one supports (native/cluster/frame.h); loadAddon() compares. */
 export const linkVersions = [2, 3] as const;
 
 /** In the order of `FrameOutcome` in native/cluster/frame.h, where each is explained; loadAddon() compares. */
@@ -52,7 +52,7 @@ export const FrameOutcome = {
   damaged: 3,
   foreignVersion: 4,
   foreignSender: 5,
-  /** The link is broken: its worker has to be given up. */
+  /** The link is broken: its worker must be given up. */
   malformed: 6,
 } as const;
 export type FrameOutcome = (typeof FrameOutcome)[keyof typeof FrameOutcome];
@@ -72,7 +72,7 @@ export const noticeNames = [
 export type Notice = (typeof noticeNames)[number];
 
 /**
- * Why a client's connection is over: with a normal DISCONNECT, or in a way that lets its will go out. In the order of
+ * Why a client's connection has ended: by a normal DISCONNECT, or in a way that publishes its will. In the order of
  * `CloseCause` in native/front-end/departures.h; loadAddon() compares.
  */
 export const closeCauses = ['lost', 'disconnected', 'disconnectedWithWill'] as const;
@@ -120,7 +120,7 @@ export const counterNames = [
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 
-/** What a trace tells of a message. In the order of `RecordKind` in native/front-end/watch.h; loadAddon() compares. */
+/** The kinds of events of a traced message. In the order of `RecordKind` in native/front-end/watch.h; loadAddon() compares. */
 export const recordKinds = [
   'published',
   'refused',
@@ -154,29 +154,29 @@ export type TimeName = (typeof timeNames)[number];
 export interface Times {
   /** The upper bounds of the buckets; one more bucket has none. */
   readonly boundsUs: readonly number[];
-  /** Of each worker, or of the broker: a number for each bucket, and the seconds of all together. Empty: it is not measured. */
+  /** Of each worker, or of the broker: a count for each bucket, and the sum in seconds. Empty: it is not measured. */
   readonly distributions: readonly { readonly counts: readonly number[]; readonly sumSeconds: number }[];
 }
 
-/** The settings of the data plane, by the names in native/limits.h: it ignores the others. */
+/** The settings of the data plane, by the names in native/limits.h; others are ignored. */
 export type DataPlaneRules = Limits & BrokerConfig;
 
 /** All texts are PEM. */
 export interface TlsMaterial {
-  /** The first is shown to clients that name no host, or none of these. */
+  /** The first one is for clients that name no host, or none of these. */
   readonly certificates: readonly {
-    /** Its own first. */
+    /** The certificate itself first. */
     readonly chain: string;
     readonly key: string;
-    /** Of hosts, in lower case; `*.` stands for one label. */
+    /** Host names in lower case; `*.` stands for one label. */
     readonly names: readonly string[];
-    /** What its authority says of it, in DER (OCSP), and until when that is shown, since 1970; 0: always. Empty: nothing. */
+    /** The authority's OCSP response, in DER, and until when it is sent, in seconds since 1970; 0: always. Empty: none. */
     readonly ocspResponse: Uint8Array;
     readonly ocspUntilSeconds: number;
   }[];
-  /** Whether clients show a certificate: an index of clientCertificateSettings. */
+  /** Whether clients present a certificate: an index of clientCertificateSettings. */
   readonly clients: number;
-  /** Who signs them, and what they have revoked; empty: there are none. */
+  /** The authorities of client certificates, and their revocations; empty: none. */
   readonly clientCas: string;
   readonly clientCrls: string;
   readonly preSharedKeys: readonly PreSharedKey[];
@@ -196,7 +196,7 @@ export interface CertifiedKey {
 /** The contents of a new certificate. */
 export interface CertificateWish {
   readonly commonName: string;
-  /** Of hosts, and IP addresses. */
+  /** Host names and IP addresses. */
   readonly names: readonly string[];
   readonly isAuthority: boolean;
   /** Otherwise it is for servers. */
@@ -204,39 +204,39 @@ export interface CertificateWish {
   /** Its validity, relative to now. */
   readonly fromSeconds: number;
   readonly untilSeconds: number;
-  /** Undefined: it signs itself. */
+  /** Undefined: it is self-signed. */
   readonly issuer: CertifiedKey | undefined;
 }
 
 export interface EngineHandlers {
-  /** Events, for an EventReader to read at once: the memory is used again. */
+  /** Events, to be read at once with an EventReader: the memory is reused. */
   onEvents(events: ArrayBuffer, bytes: number): void;
   /** Bytes for the host program's connection, which the receiver owns. */
   onHostBytes(bytes: Uint8Array<ArrayBuffer>): void;
   /** At the end of a turn: this many more bytes of the host program's stream were taken. */
   onHostTaken(bytes: number): void;
   /**
-   * Needed for links. A frame for a worker of another node, at the end of a turn: nobody else has its bytes. Frames for one
-   * worker have to keep their order, and may be lost. It must not call the engine.
+   * Needed for links. A frame for a worker of another node, at the end of a turn; the receiver owns its bytes. Frames for one
+   * worker must stay in order, and may be lost. It must not call the engine.
    */
   onFrame?(worker: number, bytes: Uint8Array<ArrayBuffer>): void;
 }
 
 /** The place of a process's workers in a cluster. */
 export interface ClusterPlace {
-  /** Of its workers, in place of 0, 1, 2 ... */
+  /** The numbers of its workers, instead of 0, 1, 2 ... */
   readonly numbers: readonly number[];
   /** All numbers in the cluster are below this; 64 at most. */
   readonly numbersEnd: number;
-  /** A whole number above 0 that no other process of the cluster has or had. */
+  /** A whole number above 0 that no other process of the cluster has ever had. */
   readonly incarnation: number;
   /** 16 random bytes, the same for all nodes. */
   readonly hashKeys: Uint8Array;
-  /** Other nodes have published the wills of the sessions in the log, or will. */
+  /** Other nodes have published the wills of the sessions in the log, or will do so. */
   readonly areWillsOver?: boolean;
 }
 
-/** Of a link since it was opened. */
+/** Of a link, since it was opened. */
 export interface LinkFigures {
   readonly worker: number;
   readonly incarnation: number;
@@ -245,7 +245,7 @@ export interface LinkFigures {
   readonly framesReceived: number;
   readonly bytesReceived: number;
   readonly framesResent: number;
-  /** Sent and not acknowledged, or not sent yet, and for how long the oldest of it. */
+  /** Not acknowledged, or not sent yet; and the age of the oldest such frame. */
   readonly waitingBytes: number;
   readonly waitingMs: number;
 }
@@ -254,17 +254,17 @@ export interface LinkFigures {
 export const sessionStates = ['absent', 'settled', 'leaving', 'arriving', 'departing'] as const;
 export type SessionState = (typeof sessionStates)[number];
 
-/** The data plane of one worker. It hooks the event loop of the thread that makes it, until that ends. */
+/** The data plane of one worker. It hooks the event loop of the thread that creates it, until that ends. */
 export interface Engine {
   /**
-   * Decides what an event `opening` asks. `answer`: the sub-protocol, or the whole response that refuses it. What is
-   * accepted is accepted again without a question, until forgetOpenings().
+   * Decides on an event `opening`. `answer`: the sub-protocol, or the complete response that refuses it. Equal requests
+   * are then accepted without an event, until forgetOpenings().
    */
   answerOpening(opening: number, isAccepted: boolean, answer: string): void;
   forgetOpenings(): void;
   /**
    * The connection and session of the host program: it needs no CONNECT, may send everything and is not counted. Its
-   * bytes come by `receiveFromHost` and go by `onHostBytes`. There is one at a time.
+   * bytes arrive by `receiveFromHost` and leave by `onHostBytes`. There is one at a time.
    */
   openHost(session: number): number;
   /** Bytes of the host program's stream, in order. Their buffer is detached. */
@@ -283,29 +283,29 @@ export interface Engine {
    */
   disconnect(slot: number, cause: number, reason: number, expirySeconds: number): void;
   /**
-   * Ends a connection through no fault of its client: everything received is handled first, even a DISCONNECT.
-   * The event `ended` with this reason follows, unless the client ends it.
+   * Ends a connection through no fault of its client: everything received is handled first, including a DISCONNECT.
+   * The event `ended` with this reason follows, unless the client ends the connection.
    */
   finish(slot: number, reason: number): void;
-  /** From now on no will is published: the broker stops. */
+  /** From now on no will is published: the broker is stopping. */
   withholdWills(): void;
   /**
-   * False if there is no such session here, or the connection is over; else the event `closed` follows in the end.
-   * `terms`: of encodeConnectionTerms().
+   * False if there is no such session here, or the connection has ended; otherwise the event `closed` follows at its end.
+   * `terms`: from encodeConnectionTerms().
    */
   accept(slot: number, session: number, terms: Uint8Array, connack: Uint8Array): boolean;
 
   createSession(session: number): void;
-  /** The rows of all sessions of this worker but the host program's, for readSessionRows(). */
+  /** The rows of all sessions of this worker except the host program's, for readSessionRows(). */
   sessions(): Uint8Array;
   /** Of one session, for readSessionRow(). */
   sessionRow(session: number): Uint8Array;
   /**
-   * Ends a session whose client is not connected; its will goes out first. The event `settled` follows. False if
+   * Ends a session whose client is not connected, after publishing its will. The event `settled` follows. False if
    * there is none.
    */
   endSession(session: number): boolean;
-  /** What waits for the session, which is about to end, counts as dropped since its client has had a later one. */
+  /** Counts the queue of a session that is about to end as dropped, because its client has had a later session. */
   noteOutdated(session: number): void;
   /** Publishes a delayed will. The event `settled` follows. False if there is no such session. */
   publishWill(session: number): boolean;
@@ -323,14 +323,14 @@ export interface Engine {
    * filters are known here.
    */
   awaitFilters(workers: readonly number[]): void;
-  /** Retained messages of its log that the owners of their topics do not have yet. */
+  /** Sends retained messages of its log that the owners of their topics do not have yet. */
   offersLeft(): number;
-  /** Names a SUBSCRIBE. */
+  /** Identifies a SUBSCRIBE. */
   nextToken(): number;
   /**
    * `refused`: there is no room for its branches (filterBranchesMax), or no such session, or it is leaving; `denied`: by
-   * the rules. `options`: as in a SUBSCRIBE of MQTT 5 (optionsByte()); `subscriptionId` 0: none; `token` names the
-   * SUBSCRIBE that it belongs to.
+   * the rules. `options`: as in a SUBSCRIBE of MQTT 5 (optionsByte()); `subscriptionId` 0: none; `token` identifies the
+   * SUBSCRIBE.
    */
   subscribe(
     session: number,
@@ -344,56 +344,56 @@ export interface Engine {
    * such session, and so no event.
    */
   finishSubscribe(session: number, token: number): boolean;
-  /** After the SUBACK, or in its place: what came for the session since finishSubscribe() follows it. */
+  /** After the SUBACK, or instead of it: delivers the messages that have arrived for the session since finishSubscribe(). */
   endSubscribe(session: number, token: number): void;
   isSubscribed(session: number, filter: string): boolean;
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;
 
   /**
-   * In a cluster, before anything else: the workers that this one knows, and whose each of the 1,024 slots is. 255: not
-   * certain; whoever owns it tells when it learns of this worker with setPresent().
+   * In a cluster, before anything else: the workers that this one knows, and the owner of each of the 1,024 slots. 255:
+   * uncertain; the owner tells this worker when it learns of it with setPresent().
    */
   startCluster(workers: readonly number[], owners: Uint8Array): void;
   /**
-   * Workers that are there, all of them or those that have joined; `elsewhere`: those of them on other nodes, who may be
-   * lost. Nothing comes from a worker or goes to it before that. A number is used again only when each worker has had
-   * the event `workerGone` of it; this throws an Error otherwise.
+   * The workers that are present, or that have joined; `elsewhere`: those on other nodes, which may be
+   * lost. Nothing is exchanged with a worker before that. A number may be reused only when each worker has had
+   * the event `workerGone` for it; otherwise this throws an Error.
    */
   setPresent(workers: readonly number[], elsewhere: readonly number[]): void;
   /**
-   * This worker becomes the owner of the slots, after setPresent() of all that are there. The event `slotsTaken` follows
-   * with the number that this gives, when it serves them: but for those that another worker has been told to take with a
-   * larger number. Slots of a worker that is gone, or was to take them when it went, wait until another one takes them.
+   * This worker becomes the owner of the slots, after setPresent() of all present workers. When it serves them, the event `slotsTaken`
+   * follows with the returned number, without those slots that another worker was told to take with a
+   * larger number. Slots of a lost worker, or that it was about to take, wait until another worker takes them.
    */
   takeSlots(slots: readonly number[]): number;
   /**
-   * The worker is gone for good: it never says anything again, and nothing is sent to it. What had come from it counts.
-   * The event `workerGone` follows when nothing is left of it here.
+   * The worker is lost for good: it sends nothing more, and nothing is sent to it. What arrived from it is valid.
+   * The event `workerGone` follows when nothing of it is left here.
    */
   workerGone(worker: number): void;
   /**
-   * From now on messages for a worker of another node go by onFrame, and its own come by receiveFrame, in this one of
-   * `linkVersions`. If the link is open already it is reconnected. False: the number is none of another node, another
-   * incarnation is open there still, the version is none, or there is no onFrame.
+   * From now on messages for a worker of another node leave by onFrame, and arrive by receiveFrame, in this version of
+   * `linkVersions`. An open link is reconnected. False: the number is not that of another node's worker, another
+   * incarnation's link is still open, the version is not supported, or there is no onFrame.
    */
   openLink(worker: number, incarnation: number, version: number): boolean;
-  /** A frame from this worker. Its bytes may be used again. Anything but `malformed` leaves the link as it was. */
+  /** A frame from this worker. Its bytes may be reused. Except for `malformed` the link stays valid. */
   receiveFrame(worker: number, bytes: Uint8Array): FrameOutcome;
-  /** Frames may have been lost: what is not acknowledged is sent again, by both ends. False: no link is open. */
+  /** Frames may have been lost: both ends send unacknowledged ones again. False: no link is open. */
   reconnectLink(worker: number): boolean;
-  /** The worker is gone for good: what is for it is dropped from now on. False: no link is open. */
+  /** The worker is lost for good: messages for it are dropped from now on. False: no link is open. */
   closeLink(worker: number): boolean;
-  /** As readLinkFigures() reads it. */
+  /** For readLinkFigures(). */
   linkFigures(): number[];
   /**
-   * Moves of sessions have numbers that grow over the whole cluster: moveSessionHere() begins one after noteMove() of what
-   * lastMove() gave wherever an earlier move of the session began.
+   * The numbers of session moves grow over the whole cluster: before moveSessionHere() begins one, noteMove() has to be given the result of
+   * lastMove() from the node where an earlier move of the session began.
    */
   lastMove(): number;
   noteMove(number: number): void;
 
-  /** What operators ask, as core/data-plane/inspection.ts reads it. Empty of a session that is not here. */
+  /** A question of an operator, for core/data-plane/inspection.ts. Empty if the session is not here. */
   figuresOf(session: number): number[];
   subscriptionsOf(session: number, from: number, max: number): (string | number)[];
   matchesOf(topic: string, max: number): (string | number)[];
@@ -404,37 +404,37 @@ export interface Engine {
   /** The `lookedUp` event with this token follows. */
   lookUpRetained(topic: string, token: number): void;
 
-  /** The rules of setRules() are in force here from now on. */
+  /** From now on the rules of setRules() apply here. */
   adoptRules(): void;
-  /** The client of a connection is somebody else to the rules: of encodeAccess(). Nothing if it is not connected. */
+  /** The identity of a connection's client has changed: from encodeAccess(). No effect if it is not connected. */
   setAccess(slot: number, access: Uint8Array): void;
-  /** Answers an event `publishAsked`; it counts for the topic for so long. Nothing if the connection is over. */
+  /** Answers an event `publishAsked`; the answer is valid for the topic for this long. No effect if the connection has ended. */
   decide(slot: number, isAllowed: boolean, keptMs: number): void;
-  /** What programs have decided about a connection's topics counts no more; 0: about those of all. */
+  /** Forgets what programs have decided about a connection's topics; 0: about those of all. */
   forgetDecisions(slot: number): void;
   /**
-   * What happens to messages that the topic filter matches (empty: none), and to those of sessions, is told by events
-   * `traced` for the trace with this index, from 0 to 7. With so much of the payload.
+   * Reports the messages that the topic filter matches (empty: none), and those of traced sessions, by events
+   * `traced` for the trace with this index, from 0 to 7, with this many bytes of the payload.
    */
   trace(index: number, topicFilter: string, payloadBytesMax: number): void;
-  /** Nothing if the session is not here. */
+  /** No effect if the session is not here. */
   traceSession(session: number, index: number): void;
   endTrace(index: number): void;
   /**
-   * Whether spans of OpenTelemetry are told likewise: of messages whose traceparent says that they are sampled, if their
-   * parents decide, else of this part of them; and of this part of those that come with none.
+   * Whether messages are reported for OpenTelemetry spans too: those whose traceparent says that they are sampled if their
+   * parents decide, otherwise this fraction of them; and this fraction of those without a traceparent.
    */
   makeSpans(areMade: boolean, followsParent: boolean, ratio: number): void;
-  /** Whoever has a pace may send half as fast, or as fast as before. */
+  /** Clients with a rate limit may send half as fast, or as fast as before. */
   halvePaces(isHalved: boolean): void;
-  /** Those whose `reload` is 'live' may differ from what createBroker() was given. */
+  /** Those whose `reload` is 'live' may differ from the values given to createBroker(). */
   setLimits(rules: DataPlaneRules): void;
 
-  /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */
+  /** The path of WebSockets, and the socket (a path of the file system) of the HTTP server for everything else. */
   serveHttp(mqttPath: string, serverPath: string): void;
-  /** The proxies that are believed whom they speak for: addresses and networks. */
+  /** The trusted proxies: addresses and networks. */
   trustProxies(networks: readonly string[]): void;
-  /** For the handshakes from now on. Throws an Error that says why it cannot be done; then all is as before. */
+  /** For handshakes from now on. Throws an Error with the reason if it fails; then nothing has changed. */
   secureWith(
     certificates: TlsMaterial['certificates'],
     clients: number,
@@ -442,11 +442,11 @@ export interface Engine {
     clientCrls: string,
     preSharedKeys: readonly PreSharedKey[],
   ): void;
-  /** The newest first, each of the 80 bytes that native/tls/ticket-keys.h says. */
+  /** Newest first, 80 bytes each (native/tls/ticket-keys.h). */
   setTicketKeys(keys: Uint8Array): void;
   /**
-   * Gives the port. Throws an Error with a `code` as Node's own. `host` is a numeric address. With TLS, secureWith() comes
-   * before. `listener`: which of those that are configured, from 1; 0 for the ports that have options of their own.
+   * Returns the port. Throws an Error with a `code` like Node's. `host` is a numeric address. For TLS, secureWith() must be called
+   * first. `listener`: the number of a configured listener, from 1; 0 for the ports that have options of their own.
    */
   listen(
     host: string,
@@ -456,7 +456,7 @@ export interface Engine {
     hasTls: boolean,
     listener: number,
   ): number;
-  /** The same on a socket that is bound. */
+  /** The same on a bound socket. */
   listenOn(
     descriptor: number,
     takesHttp: boolean,
@@ -464,7 +464,7 @@ export interface Engine {
     hasTls: boolean,
     listener: number,
   ): void;
-  /** Takes no more connections, and ends those of HTTP that wait for no answer, and those that have sent nothing. */
+  /** Accepts no more connections, and ends idle HTTP connections and those that have sent nothing. */
   stopDoor(): void;
 }
 
@@ -474,13 +474,13 @@ export type StoreFault = 'held' | 'newerFormat' | 'notUsable';
 /** In the order of `State` in native/log/log.h, where each is explained. */
 export type StoreState = 'open' | 'scarce' | 'full' | 'failed';
 
-/** A part of the store that cannot be read any more. */
+/** A part of the store that can no longer be read. */
 export interface StoreDamage {
   readonly what: 'bytes' | 'segmentHeader' | 'segmentMissing' | 'groupsMissing' | 'foreign' | 'unreadable';
   readonly segment: number;
   readonly offset: number;
   readonly bytes: number;
-  /** The file that has it now; empty: none. */
+  /** The file that it was moved to; empty: none. */
   readonly setAside: string;
   /** An earlier start has reported it. */
   readonly isKnown: boolean;
@@ -490,16 +490,16 @@ export interface StoreDamage {
 export interface RecoveredSessions {
   readonly keys: Float64Array;
   readonly workers: Uint8Array;
-  /** In a cluster: the later of two sessions of a client identifier has the larger one. Outside of it empty: 0. */
+  /** In a cluster: of two sessions of a client identifier, the later one has the larger number. Outside of a cluster empty: 0. */
   readonly stamps: Float64Array;
-  /** The client identifiers in UTF-8, one behind the other, ... */
+  /** The client identifiers in UTF-8, concatenated, ... */
   readonly clientIds: Uint8Array;
-  /** ... and where each ends. */
+  /** ... and the end of each. */
   readonly ends: Float64Array | Uint32Array;
 }
 
 export interface RecoveredStore {
-  /** The how-manieth time the store is opened. */
+  /** How many times the store has been opened. */
   readonly run: number;
   readonly sessions: RecoveredSessions;
   readonly damage: readonly StoreDamage[];
@@ -507,34 +507,34 @@ export interface RecoveredStore {
   readonly unknownRecords: number;
 }
 
-/** What a check has found. */
+/** The result of a check. */
 export interface StoreReport {
   readonly fault: StoreFault | 'none';
-  /** Of the fault: who holds it, which version, or what the system says. */
+  /** The details of the fault: who uses the store, which version it has, or the system's error. */
   readonly detail: string;
   readonly segments: number;
   readonly bytes: number;
   readonly records: number;
   readonly recordBytes: number;
-  /** Of what was being written when the broker or the machine stopped, none of which was acknowledged. */
+  /** Bytes that were being written when the broker or the machine stopped, none of which was acknowledged. */
   readonly tornBytes: number;
   readonly damage: readonly StoreDamage[];
 }
 
-/** What a store has, piece by piece: of an export, and for an import. What is referred to comes before. */
+/** The content of a store, piece by piece, from an export and for an import. An item comes before those that refer to it. */
 export type StoreItem =
   | {
       readonly kind: 'store';
-      /** The how-manieth start it was, and the highest number of a message. */
+      /** The number of the start, and the highest number of a message. */
       readonly run: number;
       readonly lastMessage: number;
-      /** When the broker was there last. */
+      /** When the broker last ran. */
       readonly lastMs: number;
     }
   | ({
       readonly kind: 'message';
       readonly number: number;
-      /** The session that has published it; 0: none. */
+      /** The session of its publisher; 0: none. */
       readonly publisher: number;
       /** 0: never. */
       readonly expiresAtMs: number;
@@ -547,12 +547,12 @@ export type StoreItem =
       readonly expirySeconds: number;
       /** 0: its client was connected. */
       readonly leftAtMs: number;
-      /** Who its client is to the rules, as the data plane has it. */
+      /** The identity of its client for the rules, in the format of the data plane. */
       readonly access: Uint8Array;
       /** Its `expirySeconds` is -1 if it does not expire. */
       readonly will?: { readonly delaySeconds: number; readonly expirySeconds: number } & StoredContent;
       readonly subscriptions: readonly StoredSubscription[];
-      /** Packet identifiers of QoS 2 that are taken. */
+      /** Packet identifiers of QoS 2 messages from the client. */
       readonly received: readonly number[];
       readonly waiting: readonly StoredDelivery[];
     }
@@ -562,7 +562,7 @@ export type StoreItem =
 export interface StoredContent {
   readonly topic: string;
   readonly payload: Uint8Array;
-  /** As in a PUBLISH, without their length. */
+  /** In the format of a PUBLISH, without their length. */
   readonly properties: Uint8Array;
   readonly qos: number;
   readonly retain: boolean;
@@ -585,7 +585,7 @@ export interface StoredDelivery {
   readonly isFromStore: boolean;
   /** 0: it was not sent with QoS 2. */
   readonly packetId: number;
-  /** The whole filter of the shared subscription that has brought it; empty: none has. */
+  /** The complete filter of the shared subscription that it came by; empty: none. */
   readonly share: string;
   readonly subscriptionIds: readonly number[];
 }
@@ -595,38 +595,38 @@ export interface StoreRefusal {
   readonly detail: string;
 }
 
-/** What the log keeps to, and who hears of its state. */
+/** The settings of the log, and the listeners for its state. */
 export interface StoreRules extends Limits {
-  /** What is committed has to be stored elsewhere too: openReplica(). */
+  /** Committed data must be stored elsewhere too: openReplica(). */
   readonly isReplicated: boolean;
   onStoreState(state: StoreState, why: string): void;
 }
 
-/** native/log/replica.h. */
+/** See native/log/replica.h. */
 export interface Replica {
   /** The next chunk; undefined: there is none now, and onChunk follows. */
   take(): Uint8Array | undefined;
-  /** So many chunks have been stored, of all that were taken. */
+  /** The number of stored chunks, of all those taken. */
   stored(chunks: number): void;
   figures(): ReplicaFigures;
   close(): void;
 }
 
 export interface ReplicaFigures {
-  /** Of what is on the disk and not stored elsewhere yet. */
+  /** Data on the disk that is not stored elsewhere yet. */
   readonly waitingBytes: number;
   readonly waitingMs: number;
-  /** So many of the first chunks nobody needs any more. */
+  /** The number of first chunks that are no longer needed. */
   readonly droppable: number;
-  /** So much waits that nothing more is taken in that would have to be stored. */
+  /** So much is waiting that messages that would have to be stored are refused. */
   readonly isBehind: boolean;
 }
 
-/** native/durable/log-copy.h. */
+/** See native/durable/log-copy.h. */
 export interface LogCopy {
   /** False: the chunk is damaged, or the disk has failed or is full. */
   take(chunk: Uint8Array): boolean;
-  /** A chunk that says: this log goes on from here. */
+  /** A chunk that marks where another node continues the log. */
   mark(): Uint8Array;
   /** False: the disk has failed or is full. */
   finish(): boolean;
@@ -649,7 +649,7 @@ export interface Addon {
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
   /** Throws a TypeError that names a rule which is missing or out of range, or a RangeError about the place. */
   createBroker(workers: number, rules: DataPlaneRules, place?: ClusterPlace): number;
-  /** Takes the directory. Gives the number of the broker that recoverStore() makes of what is in it. */
+  /** Takes the directory. Returns the number of the broker that recoverStore() will make. */
   openStore(
     directory: string,
     durability: string,
@@ -659,20 +659,20 @@ export interface Addon {
     | {
         readonly broker: number;
         readonly warning: string;
-        /** Which log it is: 16 hexadecimal digits. */
+        /** The identity of the log: 16 hexadecimal digits. */
         readonly log: string;
       }
     | { readonly fault: StoreFault; readonly detail: string };
   /**
-   * The second copy of the broker's log, whose store was opened with `isReplicated`. For one thread, which closes it in the
-   * end. `onChunk`: there is a chunk again. Undefined: there is no such store any more.
+   * The second copy of the broker's log, whose store was opened with `isReplicated`. It is used by one thread, which must close
+   * it. `onChunk`: there is a chunk again. Undefined: the store no longer exists.
    */
   openReplica(broker: number, onChunk: () => void): Replica | undefined;
-  /** Makes a log in a directory, which may be missing, of the second copy of another one. Blocks while the disk is slow. */
+  /** Creates a log from the second copy of another one, in a directory that may be missing. Blocks while the disk is slow. */
   copyLog(directory: string): LogCopy | StoreRefusal;
   /**
-   * Reads the store, once, on a thread of its own. `access`: the rules of clients that are in force from the beginning, of
-   * encodeRuleBook(). Throws as createBroker().
+   * Reads the store, once, on a separate thread. `access`: the rules that apply from the start, from
+   * encodeRuleBook(). Throws like createBroker().
    */
   recoverStore(
     broker: number,
@@ -682,8 +682,8 @@ export interface Addon {
     place?: ClusterPlace,
   ): Promise<RecoveredStore>;
   /**
-   * Before recoverStore(), of a node of a cluster: reads the store. `runs`: how often a broker has started with it, 0: it is
-   * new. Throws as createBroker().
+   * Before recoverStore(), on a cluster node: reads the store. `runs`: how often a broker has started with it, 0: it is
+   * new. Throws like createBroker().
    */
   readStore(
     broker: number,
@@ -691,58 +691,58 @@ export interface Addon {
     rules: DataPlaneRules,
   ): Promise<{ readonly runs: number; readonly sessions: RecoveredSessions }>;
   storeProgress(broker: number): { readonly bytesDone: number; readonly bytesTotal: number };
-  /** Its workers have ended. What it has stored is safe when this returns. */
+  /** Its workers have ended. Everything is stored safely when this returns. */
   destroyBroker(broker: number): void;
-  /** Rules for the workers to adopt: of encodeRuleBook(). */
+  /** Rules for the workers to adopt: from encodeRuleBook(). */
   setRules(broker: number, rules: Uint8Array): void;
-  /** Whether a client, of encodeAccess(), may publish to the topic by these rules. True if there are none. */
+  /** Whether these rules let a client, from encodeAccess(), publish to the topic. True without rules. */
   mayPublish(broker: number, access: Uint8Array, topic: string): boolean;
   mayReceive(broker: number, access: Uint8Array, topic: string): boolean;
   /**
    * Binds a port of a numeric address, or a free one for 0, until it is released; nobody can connect to it. `isShared`:
-   * workers may listen on it meanwhile. Throws an Error with a `code` as Node's.
+   * workers may listen on it meanwhile. Throws an Error with a `code` like Node's.
    */
   bindPort(host: string, port: number, isShared: boolean): [descriptor: number, port: number];
-  /** Makes a Unix socket at the path, for workers to share. Throws likewise. */
+  /** Creates a Unix socket at the path, for workers to share. Throws likewise. */
   openSocket(path: string): number;
   releasePort(descriptor: number): void;
-  /** Sends a datagram to the Unix socket of a service manager. False: nobody takes it there. */
+  /** Sends a datagram to the Unix socket of a service manager. False: there is no receiver. */
   notifyService(socket: string, text: string): boolean;
-  /** Throws an Error that says why OpenSSL refuses. */
+  /** Throws an Error with OpenSSL's reason. */
   makeCertificate(wish: CertificateWish): CertifiedKey;
   /**
-   * Whether an OCSP response in DER is signed for the first certificate of a chain in PEM, with its issuer behind it, and says
-   * that it is good; since when and until when it holds, since 1970, 0: it does not say. Throws an Error that says what is
-   * wrong.
+   * Verifies that an OCSP response in DER is signed for the first certificate of a PEM chain, which is followed by its issuer, and that
+   * its status is good. Returns from when and until when it is valid, in seconds since 1970; 0: unspecified. Throws an Error with the
+   * reason.
    */
   checkOcspResponse(response: Uint8Array, chain: string): { fromSeconds: number; untilSeconds: number };
   /**
-   * Reads a whole store that no broker uses, and blocks meanwhile. `progress[0]` is the percentage. With `repairs` what is
-   * damaged is set aside. `bytesPerSecond`: read at most, a segment at a time; 0: no bound.
+   * Reads a whole store that no broker uses, and blocks meanwhile. `progress[0]` is the percentage. With `repairs` damaged
+   * parts are set aside. `bytesPerSecond`: the limit for reading, a segment at a time; 0: unlimited.
    */
   checkStore(directory: string, repairs: boolean, progress: Uint8Array, bytesPerSecond: number): StoreReport;
-  /** Tells what is in a store that nobody uses, and gives how many places are damaged. Changes nothing. */
+  /** Lists the content of an unused store, and returns the number of damaged places. Changes nothing. */
   exportStore(
     directory: string,
     progress: Uint8Array,
     tell: (item: StoreItem) => void,
   ): StoreRefusal | { readonly damaged: number };
-  /** Makes a store in an empty directory of what `next` gives until it gives undefined. The items have to be right. */
+  /** Creates a store in an empty directory from the items that `next` returns, until it returns undefined. The items must be valid. */
   importStore(
     directory: string,
     next: () => StoreItem | undefined,
   ): StoreRefusal | Readonly<Record<string, never>>;
-  /** Writes the state of a store that nobody uses anew, and gives up the rest. */
+  /** Writes the state of an unused store again, and removes everything else. */
   compactStore(directory: string, progress: Uint8Array): StoreRefusal | { readonly damaged: number };
   /** The sums over all workers, in the order of `counterNames`. */
   readCounters(broker: number): number[];
   /** By the index of `timeNames`. */
   readonly timeBoundsUs: readonly (readonly number[])[];
-  /** The distributions of Times, one behind the other, of what has this index in `timeNames`. */
+  /** The distributions of Times, concatenated, for this index in `timeNames`. */
   readTimes(broker: number, time: number): number[];
 }
 
-/** What was measured since the broker has started. */
+/** Measured since the broker has started. */
 export function timesOf(addon: Addon, broker: number, name: TimeName): Times {
   const index = timeNames.indexOf(name);
   const boundsUs = addon.timeBoundsUs[index] ?? [];
@@ -755,7 +755,7 @@ export function timesOf(addon: Addon, broker: number, name: TimeName): Times {
   return { boundsUs, distributions };
 }
 
-/** Of Engine.linkFigures(). */
+/** From Engine.linkFigures(). */
 export function readLinkFigures(flat: readonly number[]): LinkFigures[] {
   const names = [
     'worker',

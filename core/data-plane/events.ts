@@ -1,4 +1,4 @@
-/** The events of a worker's data plane, many in one call: native/node/event-records.h draws them and writes them. */
+/** The events of a worker's data plane, many in one call: native/node/event-records.h has a drawing, and writes them. */
 import type { EventKind } from './addon.ts';
 
 export interface EventHandler {
@@ -19,7 +19,7 @@ export interface EventHandler {
 const headBytes = 24;
 const nothing = new Uint8Array();
 
-/** Reads what a worker's data plane has written. The memory is nearly always the same. */
+/** Reads the events of a worker's data plane. The memory is nearly always the same. */
 export class EventReader {
   #buffer = new ArrayBuffer(0);
   #bytes = new Uint8Array(this.#buffer);

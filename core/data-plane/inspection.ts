@@ -1,6 +1,6 @@
 /**
- * What operators ask a worker about its sessions and retained messages: the questions, and how the flat lists of
- * native/node/inspection-methods.h are read. Each answer has a bound: native/front-end/inspection.h.
+ * Questions of operators to a worker about its sessions and retained messages, and the decoding of the flat lists of
+ * native/node/inspection-methods.h. Each answer is bounded: native/front-end/inspection.h.
  */
 import type { QoS } from '../wire/packets.ts';
 import type { Engine } from './addon.ts';
@@ -25,7 +25,7 @@ export type Inspection =
       readonly after: string | undefined;
       readonly max: number;
     }
-  /** Who has most that waits, and whose sockets take nothing. */
+  /** The sessions with the longest queues, and those whose sockets accept nothing. */
   | { readonly about: 'slow'; readonly max: number };
 
 /** A session in numbers; sizes are in bytes. */
@@ -40,11 +40,11 @@ export interface SessionFigures {
   readonly heldBytes: number;
   /** Packet identifiers of QoS 2 that the client has not released. */
   readonly qos2Pending: number;
-  /** To the client, bytes that its socket has not accepted. */
+  /** Bytes to the client that its socket has not accepted. */
   readonly unsentBytes: number;
   readonly expirySeconds: number;
   readonly keepAliveMs: number;
-  /** Since it connected; 0 where it is away. Messages are PUBLISH packets. */
+  /** Since it connected; 0 while it is away. Messages are PUBLISH packets. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly messagesReceived: number;
@@ -70,24 +70,24 @@ export interface RetainedRow {
   readonly qos: QoS;
 }
 
-/** A session that is slow, or away. */
+/** A session that is slow, or whose client is away. */
 export interface SlowRow {
   readonly session: number;
-  /** Messages for it that wait, or are not acknowledged. */
+  /** Messages queued or not acknowledged. */
   readonly waiting: number;
-  /** Of those, and bytes that its socket has not accepted. */
+  /** Their bytes, and those that its socket has not accepted. */
   readonly waitingBytes: number;
-  /** For how long its socket takes nothing; 0: it takes, or there is none. */
+  /** For how long its socket has accepted nothing; 0: it accepts, or there is none. */
   readonly blockedMs: number;
 }
 
-/** A level of topics: what has come for it and all below it, as far as that is remembered. */
+/** A level of topics: the messages on it and on all levels below, as far as they are remembered. */
 export interface TopicLevelRow {
   readonly level: string;
   readonly messages: number;
-  /** Of those, on the topic that ends here. */
+  /** Those on the topic that ends at this level. */
   readonly own: number;
-  /** Over the last ten seconds, about. */
+  /** Over about ten seconds. */
   readonly messagesPerSecond: number;
   /** Of payloads. */
   readonly bytesPerSecond: number;

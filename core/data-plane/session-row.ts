@@ -1,11 +1,11 @@
-/** What a worker's engine says of a session: the rows of native/front-end/session-row.h. */
+/** A session in the engine of a worker: the rows of native/front-end/session-row.h. */
 
 import { type SessionState, sessionStates } from './addon.ts';
 
 export interface SessionRow {
   readonly session: number;
   readonly state: SessionState;
-  /** That it outlives its connection; 4,294,967,295: for ever. */
+  /** By which it outlives its connection; 4,294,967,295: for ever. */
   readonly expirySeconds: number;
   /** Of a will that is not published yet; undefined if there is none. */
   readonly willDelaySeconds: number | undefined;
@@ -15,7 +15,7 @@ export interface SessionRow {
 
 const rowBytes = 22;
 
-/** The rows that lie one behind the other in `bytes`, which may be very many. */
+/** Reads consecutive rows, of which there may be very many. */
 export function* readSessionRows(bytes: Uint8Array): Iterable<SessionRow> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length; at += rowBytes) yield readRow(view, at);

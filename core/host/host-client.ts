@@ -125,8 +125,8 @@ export class HostClient {
   }
 
   /**
-   * As publish(), but a message with QoS 0 that need not wait is sent now, without a promise: over HTTP there may be tens of
-   * thousands in a second. Throws the errors of publish(), or rejects with them.
+   * Like publish(), but a QoS 0 message that need not wait is sent now, without a promise: over HTTP there may be tens of
+   * thousands per second. Throws the errors of publish(), or rejects with them.
    */
   send(topic: string, payload: string | Uint8Array, options: PublishOptions): number | Promise<number> {
     const hasRoom = this.#waiting.size === 0 && this.#engine.requestCount < this.#window;
@@ -319,7 +319,7 @@ export class HostClient {
     for (const id of subscription.ids) this.#byId.delete(id);
   }
 
-  /** Nothing will be answered any more. */
+  /** There will be no more answers. */
   close(): void {
     this.#link?.flush();
     const error = new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.');

@@ -1,11 +1,11 @@
 /**
- * What has happened to each client lately (main thread), so that an operator can see why one was cut:
+ * The recent events of each client (main thread), so that an operator can see why one was disconnected:
  *
  *     client identifier -> [ connected | subscription refused | disconnected, with the reason | ... ]   the last 32
  *
- * A client that has left is remembered for an hour. All together may have so many events (`clientEventsMax`); then those
- * of the client of which nothing was heard for longest go first. Clients are in the order of their last event. Messages
- * that a client does not get for one reason are one event, until something else happens to it.
+ * A client that has left is remembered for an hour. The number of all events is limited (`clientEventsMax`); beyond it, those
+ * of the client with the oldest last event are removed first. Clients are in the order of their last event. Messages
+ * that a client does not get for the same reason are one event, until something else happens to it.
  */
 import type { Limits } from '../config/limits.ts';
 import type { Clock } from './timers.ts';
@@ -24,22 +24,22 @@ export const clientEventKinds = [
 export type ClientEventKind = (typeof clientEventKinds)[number];
 
 export interface ClientEvent {
-  /** Of the wall clock. */
+  /** Wall-clock time. */
   readonly atMs: number;
   readonly kind: ClientEventKind;
-  /** The specification's name of the reason code, or why messages were dropped; undefined where there is none. */
+  /** The specification's name of the reason code, or why messages were dropped; undefined if there is none. */
   readonly reason?: string | undefined;
   /** A sentence for people. */
   readonly detail: string;
-  /** Of `dropped`: how many since when, of the wall clock. */
+  /** For `dropped`: the number, and since when, in wall-clock time. */
   readonly messages?: number;
   readonly sinceMs?: number;
 }
 
-/** A client that did not get messages, while its events are kept. */
+/** A client that missed messages, while its events are kept. */
 export interface DropsOfClient {
   readonly messages: number;
-  /** Of the last one, of the wall clock. */
+  /** Of the last one, in wall-clock time. */
   readonly atMs: number;
   readonly reason: string;
 }
@@ -51,7 +51,7 @@ export interface ClientHistoryOptions {
   readonly limits: Pick<Limits, 'clientEventsMax'>;
 }
 
-/** A client, in a list whose first is the one of which nothing was heard for longest. */
+/** A client, in a list that begins with the one whose last event is oldest. */
 interface Remembered {
   readonly clientId: string;
   readonly events: ClientEvent[];
@@ -68,7 +68,7 @@ const rememberedMs = 3_600_000;
 export class ClientHistory {
   readonly #options: ClientHistoryOptions;
   readonly #byClient = new Map<string, Remembered>();
-  // A Map has an order too, but whoever looks at its first passes all that were deleted there.
+  // A Map has an order too, but finding its first entry means skipping all deleted ones.
   #first: Remembered | undefined;
   #last: Remembered | undefined;
   #count = 0;
@@ -81,19 +81,19 @@ export class ClientHistory {
     return this.#count;
   }
 
-  /** Undefined: nothing is known of the client. */
+  /** Undefined: the client has no events. */
   of(clientId: string): readonly ClientEvent[] | undefined {
     const remembered = this.#byClient.get(clientId);
     return remembered === undefined || this.#isOld(remembered) ? undefined : remembered.events;
   }
 
-  /** Undefined: it got all messages, as far as its events reach. */
+  /** Undefined: it received all messages, as far as its events go back. */
   dropsOf(clientId: string): DropsOfClient | undefined {
     const remembered = this.#byClient.get(clientId);
     return remembered === undefined || this.#isOld(remembered) ? undefined : remembered.drops;
   }
 
-  /** Those of most first, at most `max`. */
+  /** Those with the most first, at most `max`. */
   mostDrops(max: number): (DropsOfClient & { readonly clientId: string })[] {
     const all = [];
     for (const remembered of this.#byClient.values()) {
@@ -103,12 +103,12 @@ export class ClientHistory {
     return all.sort((a, b) => b.messages - a.messages).slice(0, max);
   }
 
-  /** `isHere`: whether the client is connected after it. */
+  /** `isHere`: whether the client is connected after the event. */
   add(clientId: string, kind: ClientEventKind, isHere: boolean, detail: string, reason?: string): void {
     this.#push(this.#noticed(clientId, isHere), { atMs: this.#options.now(), kind, reason, detail });
   }
 
-  /** The client did not get messages. `detailOf`: a sentence about so many. */
+  /** The client did not get messages. `detailOf`: makes a sentence about their number. */
   dropped(
     clientId: string,
     isHere: boolean,
@@ -128,7 +128,7 @@ export class ClientHistory {
     this.#push(remembered, { atMs, kind: 'dropped', reason, detail: detailOf(all), messages: all, sinceMs });
   }
 
-  /** The client is the last of which something was heard. */
+  /** Moves the client to the end of the list. */
   #noticed(clientId: string, isHere: boolean): Remembered {
     const known = this.#byClient.get(clientId);
     const remembered = known ?? this.#remember(clientId);
@@ -166,7 +166,7 @@ export class ClientHistory {
     return leftAtMs !== undefined && leftAtMs < this.#options.clock.nowMs() - rememberedMs;
   }
 
-  /** Behind one that is connected for long, those that are old take room until it is needed, and are not shown. */
+  /** After one that has been connected for long, expired events stay until their room is needed, and are not shown. */
   #forgetOld(): void {
     for (let first = this.#first; first !== undefined; first = this.#first) {
       const { clientId, events } = first;

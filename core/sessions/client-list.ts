@@ -1,6 +1,6 @@
 /**
- * The list of clients, a page at a time (main thread): sessions in the order of their keys, which is that of their age. The
- * cursor is the key of the last one of a page, so whoever comes or goes meanwhile moves nobody to another page.
+ * The list of clients, one page at a time (main thread): sessions in the order of their keys, and so of their age. The
+ * cursor is the key of the last session of a page, so clients that come or go meanwhile move no other to another page.
  */
 import type { ClientInfo } from './session-record.ts';
 
@@ -17,7 +17,7 @@ export interface ClientState {
 }
 
 export interface ClientQuery {
-  /** The cursor: sessions behind this one. */
+  /** The cursor: sessions after this one. */
   readonly after: number;
   readonly limit: number;
   readonly isConnected?: boolean | undefined;
@@ -36,7 +36,7 @@ export interface ClientPage<Row> {
   readonly cursor: number | undefined;
 }
 
-/** What the list looks at of a session. */
+/** The parts of a session that the list needs. */
 export interface Listed {
   readonly key: number;
   readonly client: ClientInfo;

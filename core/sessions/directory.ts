@@ -1,23 +1,23 @@
 /**
- * Who has a client identifier, among all who could: the main thread of one node alone, or several nodes. The session
- * directory (session-directory.ts) asks before a session begins on its node, and gives the identifier back when there is
- * no session any more. Sessions that were restored at the start are the node's already.
+ * Ownership of client identifiers: by the main thread of a single node, or among several nodes. The session
+ * directory (session-directory.ts) claims an identifier before a session begins on its node, and releases it when the session
+ * has ended. Sessions that were restored at startup belong to the node already.
  */
 export interface Directory {
   /**
-   * This node wants the client identifier, which it does not have, for a client that wants a new session or not: whether it
-   * has it from now on. Undefined if that is not known yet, since others have to be asked: then `later` is called, once.
+   * Claims a client identifier that this node does not own, for a client that wants a new session or not. Returns whether it
+   * is now owned; undefined if other nodes have to be asked first: then `later` is called, once.
    */
   claim(clientId: string, isClean: boolean, later: (outcome: Claimed) => void): boolean | undefined;
-  /** This node does not need the client identifier any more. */
+  /** This node no longer needs the client identifier. */
   release(clientId: string): void;
-  /** A client uses a session that was restored at the start, for the first time. */
+  /** A client uses, for the first time, a session that was restored at startup. */
   used(clientId: string): void;
-  /** Whether a session that a worker of this node has belongs to another one, which is taking it. */
+  /** Whether a session of a worker of this node belongs to another node, which is taking it. */
   isLent(key: number): boolean;
 }
 
-/** 'ours': and nobody has a session for it. */
+/** 'ours': and there is no session for it. */
 export type Claimed = 'ours' | 'denied' | MovingSession;
 
 /** The identifier is ours, and its session is on another node. */

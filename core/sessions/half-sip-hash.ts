@@ -1,9 +1,9 @@
 /**
- * HalfSipHash (Aumasson and Bernstein, github.com/veorq/SipHash): 32 bits from words of 32 bits and a secret key. Tables and
- * slots of what clients choose need it: whoever does not know the key cannot find texts that collide.
+ * HalfSipHash (Aumasson and Bernstein, github.com/veorq/SipHash): a 32-bit hash computed from 32-bit words and a secret key. It is
+ * for tables and slots keyed by texts that clients choose: without the key, nobody can find texts that collide.
  */
 
-/** HalfSipHash-c-d of one text: c `rounds` for each word, d at the end. */
+/** HalfSipHash-c-d of a text: `rounds` (c) for each word, d at the end. */
 export class HalfSipHash {
   readonly #rounds: number;
   #v0: number;
@@ -20,14 +20,14 @@ export class HalfSipHash {
     this.#v3 = k1 ^ 0x7465_6462;
   }
 
-  /** The last one has the length of the text in its highest byte. */
+  /** The last word has the length of the text in its highest byte. */
   takeWord(word: number): void {
     this.#v3 ^= word;
     this.#mix(this.#rounds);
     this.#v0 ^= word;
   }
 
-  /** The hash: a number of 32 bits without a sign. */
+  /** The hash: an unsigned 32-bit number. */
   end(rounds: number): number {
     this.#v2 ^= 0xff;
     this.#mix(rounds);

@@ -1,15 +1,15 @@
 /**
- * Sessions that were restored at the start and that nobody has asked for since (main thread): columns in place of an object
- * each, since a store may have a million of them. The session directory makes a record of one that it is asked for, and
+ * Sessions that were restored at startup and not used since (main thread): columns instead of an object for
+ * each, since a store may have a million of them. The session directory makes a record of one when it is needed, and
  * takes it from here.
  *
  *   place     of a session: they are in the order of their keys
- *   columns   key, worker, stamp, client identifier       as the store gives them
- *             when it left, when it ends, its will is due as its worker says
+ *   columns   key, worker, stamp, client identifier       as in the store
+ *             when it left, when it ends, when its will is due: reported by its worker
  *   table     hash of a client identifier -> place + 1
  *
- *   lost  --its worker has said how it is-->  resting  --take()-->  taken
- *      \<--the worker has ended------------/
+ *   lost  --its worker has reported its state-->  resting  --take()-->  taken
+ *      \<--the worker has ended-----------------/
  */
 import { randomBytes } from 'node:crypto';
 import type { RecoveredSessions } from '../data-plane/addon.ts';
@@ -24,9 +24,9 @@ export interface RestingSession {
   readonly clientId: string;
   /** In a cluster: RecoveredSessions. */
   readonly stamp: number;
-  /** Its worker has not said yet how it is: nothing else is known of it. */
+  /** Its worker has not reported its state: nothing else is known. */
   readonly isLost: boolean;
-  /** When it left, on the clock, without the fraction. */
+  /** When it left, on the clock, in whole milliseconds. */
   readonly sinceSeconds: number;
   /** When it ends and when its will is due, on the clock; undefined: never. */
   readonly expiresAtMs: number | undefined;
@@ -59,11 +59,11 @@ export class RestingSessions {
     for (let place = 0; place < count; place++) this.#table[this.#freeSlotFor(place)] = place + 1;
   }
 
-  /** Those that are still here. */
+  /** The sessions that are still here. */
   get size(): number {
     return this.#size;
   }
-  /** Those that were here once: places are below this. */
+  /** The number of sessions at startup: places are below it. */
   get places(): number {
     return this.#states.length;
   }
@@ -95,7 +95,7 @@ export class RestingSessions {
     };
   }
 
-  /** The place of the one that is here; undefined: there is none. */
+  /** The place of a session that is still here; undefined: there is none. */
   find(clientId: string): number | undefined {
     if (this.#size === 0) return undefined;
     const bytes = Buffer.from(clientId);
@@ -119,7 +119,7 @@ export class RestingSessions {
   hadKey(key: number): boolean {
     return this.#sessions.keys[this.firstFrom(key)] === key;
   }
-  /** The first place whose key is not below this one. */
+  /** The first place whose key is not smaller. */
   firstFrom(key: number): number {
     const { keys } = this.#sessions;
     let low = 0;
@@ -132,21 +132,21 @@ export class RestingSessions {
     return low;
   }
 
-  /** The places of those that are here. */
+  /** The places of the sessions that are still here. */
   *here(): Iterable<number> {
     for (let place = 0; place < this.places; place++) if (this.isHere(place)) yield place;
   }
-  /** Likewise of those whose workers have said how they are. */
+  /** Of those whose workers have reported their state. */
   *resting(): Iterable<number> {
     for (let place = 0; place < this.places; place++) if (this.#states[place] === states.resting) yield place;
   }
-  /** Likewise of those of a worker that has not. */
+  /** Of those of a worker that has not. */
   *lostWith(worker: number): Iterable<number> {
     for (let place = 0; place < this.places; place++)
       if (this.#states[place] === states.lost && this.#sessions.workers[place] === worker) yield place;
   }
 
-  /** Its worker has said how it is; times are on the clock, undefined: never. */
+  /** Its worker has reported its state; times are on the clock, undefined: never. */
   rest(place: number, leftAtMs: number, expiresAtMs: number | undefined, willAtMs: number | undefined): void {
     this.#states[place] = states.resting;
     this.#sinceSeconds[place] = Math.floor(leftAtMs / 1_000);
@@ -158,13 +158,13 @@ export class RestingSessions {
     for (const place of this.resting())
       if (this.#sessions.workers[place] === worker) this.#states[place] = states.lost;
   }
-  /** From now on it is somewhere else. */
+  /** From now on it is elsewhere. */
   take(place: number): void {
     this.#states[place] = states.taken;
     this.#size--;
   }
 
-  /** The places of those that are due until then, not more than `most`, and when the next one is; Infinity: never. */
+  /** The places of at most `most` sessions that are due by then, and when the next one is due; Infinity: never. */
   dueUntil(untilMs: number, most: number): { readonly places: readonly number[]; readonly nextMs: number } {
     const places: number[] = [];
     let nextMs = never;

@@ -1,5 +1,5 @@
 /**
- * What is known of a session, and of a client that waits for it: the records of session-directory.ts.
+ * The records of session-directory.ts: a session, and a client that waits for it.
  */
 import type { ClientTls, Transport } from '../config/authentication.ts';
 import type { Admission, ConnectRequest } from '../control/messages.ts';
@@ -16,60 +16,60 @@ export interface ClientInfo {
   readonly protocolVersion: 3 | 4 | 5;
   readonly transport: Transport;
   readonly remoteAddress: string;
-  /** Its place in `listeners`, from 1; absent where it has come in on one of the broker's own ports. */
+  /** The number of its listener in `listeners`, from 1; absent for the broker's own ports. */
   readonly listener?: number;
-  /** As it was verified; absent of a client whose user name nobody has verified. */
+  /** The verified user name; absent if it was not verified. */
   readonly username?: string;
   /** Of a connection over TLS. */
   readonly tls?: ClientTls;
 }
 
-/** Of a client that is let in. */
+/** Of an accepted client. */
 export interface ArrivingWill extends NonNullable<ConnectRequest['will']> {
   readonly sessionExpirySeconds: number;
   readonly admission: Admission | undefined;
 }
 
 export interface SessionRecord {
-  /** Of a session that another node had it is known once the client identifier is ours. */
+  /** For a session of another node it is known once the client identifier is ours. */
   key: number;
   state: SessionStateName;
   worker: number;
-  /** Where it comes from while it changes workers: one of this node's, ... */
+  /** The worker that it moves from: one of this node, ... */
   movesFrom: number | undefined;
-  /** ... or another node's. */
+  /** ... or of another node. */
   lent: MovingSession | undefined;
   client: ClientInfo;
-  /** Of its client, the last one. */
+  /** Of its last client. */
   identity: Identity;
   /** While its client is connected: the connection, on `worker`. */
   connection: number | undefined;
-  /** Since when it is connected or away, on the clock: a small integer takes no memory of its own. */
+  /** Since when it is connected or away, on the clock: a small integer, which takes no extra memory. */
   sinceSeconds: number;
-  /** It is to end when its connection is over. */
+  /** It ends with its connection. */
   isDismissed: boolean;
   /** Other nodes keep its will. */
   isWillKept: boolean;
-  /** Who waits for it: a client here, ... */
+  /** A waiting client, ... */
   waiting: WaitingArrival | undefined;
-  /** ... or another node. */
+  /** ... or another node that wants it. */
   yielding: Yielding | undefined;
   /** When its delayed will is due, and when it ends, on the clock; undefined: never. */
   willAtMs: number | undefined;
   expiresAtMs: number | undefined;
-  /** While it is away: for the first of the two. */
+  /** While its client is away: for the earlier of the two. */
   timer: Timer | undefined;
-  /** Of a session that was restored at the start and that no client has used since: RecoveredSessions. */
+  /** Of a session that was restored at startup and not used since: see RecoveredSessions. */
   stamp: number | undefined;
 }
 
-/** Where a client is. */
+/** The location of a client. */
 export interface Place {
   readonly worker: number;
   readonly connection: number;
 }
 
-/** A client that is let in. */
+/** An accepted client. */
 export interface Arrival extends Place {
   readonly request: ConnectRequest;
   readonly client: ClientInfo;
@@ -80,9 +80,9 @@ export interface Arrival extends Place {
 
 /** Another node wants the client identifier. */
 export interface Yielding {
-  /** It has no use for the session. */
+  /** It does not need the session. */
   readonly isClean: boolean;
-  /** Gives false if it does not want it any more. */
+  /** Returns false if it is no longer wanted. */
   done(session: { readonly key: number; readonly worker: number } | undefined): boolean;
   /** Another node has a later session of the client. */
   readonly isOutdated: boolean;
@@ -138,13 +138,13 @@ export function restingRecord(session: RestingSession): SessionRecord {
 
 /** When a session ends that left then, on the clock; undefined: never. */
 export function endMs(leftAtMs: number, expirySeconds: number): number | undefined {
-  if (expirySeconds === 0) return 0; // nobody comes before the connection is over
+  if (expirySeconds === 0) return 0; // the session cannot be taken before its connection has ended
   return expirySeconds === neverExpires ? undefined : leftAtMs + expirySeconds * 1_000;
 }
 
 /**
- * Whether the time is over at which something is due, and nobody came for the session before it: a worker may say late
- * that a connection has ended, and a client or a node that has waited for that since is in time.
+ * Whether something is due and nobody asked for the session in time: a worker may report late that a connection has ended, and
+ * a client or a node that has waited since before is in time.
  */
 export function isDue(
   dueAtMs: number | undefined,
@@ -174,7 +174,7 @@ export function eventOf({ state }: SessionRow): SessionEvent {
   return state === 'absent' || state === 'departing' ? 'missing' : state;
 }
 
-/** The arrival that waits for the session, which need not any more. */
+/** The client that waits for the session, which no longer needs to. */
 export function takeWaiting(record: SessionRecord | undefined): Arrival | undefined {
   const waiting = record?.waiting;
   if (record === undefined || waiting === undefined) return undefined;
@@ -185,7 +185,7 @@ export function takeWaiting(record: SessionRecord | undefined): Arrival | undefi
 
 export function clientOf(request: ConnectRequest, username: string | undefined): ClientInfo {
   const { clientId, protocolVersion, transport, remoteAddress, listener, tls } = request;
-  // Step by step, here and where else a CONNECT passes: an object that is spread costs some microseconds.
+  // One property at a time, here and on the rest of the path of a CONNECT: spreading an object costs some microseconds.
   const client: { -readonly [Key in keyof ClientInfo]: ClientInfo[Key] } = {
     clientId,
     protocolVersion,

@@ -1,7 +1,7 @@
 /**
- * The states of a session's record in the directory, as one table. What a worker was told is believed only when the
- * worker has said so: each state in the middle waits for one message, and when the worker ends instead, the next one
- * on its engine says which sessions there are (`here`, `leaving`, `arriving`, or `missing`).
+ * The states of a session's record in the directory, as one table. The directory never assumes that a worker has done what it
+ * was told: each intermediate state waits for one message, and if the worker ends instead, the next one on its engine reports
+ * the sessions that it has (`here`, `leaving`, `arriving`, or `missing`).
  *
  *   claiming -> connected, once the client identifier is ours (directory.ts)
  *           \-> moving, if another node has its session
@@ -9,11 +9,11 @@
  *                              \-> settling (Clean Start: it ends) -> gone: a new session is connected
  *   connected -> wanted by another client -> closing -> away or gone
  *
- * A cell that is empty changes nothing: the message is of a time before a worker was restarted.
+ * An empty cell changes nothing: the message was sent before a worker was restarted.
  */
 
 export type SessionStateName =
-  /** There is none yet: others are asked whether the client identifier is ours. */
+  /** There is no session yet: other nodes are asked for the client identifier. */
   | 'claiming'
   /** Its worker has it, and no client is connected. The timers of will and expiry run. */
   | 'away'
@@ -25,19 +25,19 @@ export type SessionStateName =
   | 'settling'
   /** The worker was told to take it from another one. */
   | 'moving'
-  /** The worker has ended and is being started again. */
+  /** The worker has ended and is being restarted. */
   | 'lost'
-  /** There is no such session any more. */
+  /** The session no longer exists. */
   | 'gone';
 
 export type SessionEvent =
   /** The client identifier is ours, ... */
   | 'claimed'
-  /** ... its session too, which another node has, ... */
+  /** ... as is the session, which is on another node, ... */
   | 'lent'
-  /** ... or cannot be had. */
+  /** ... or cannot be claimed. */
   | 'denied'
-  /** A client waits for it that wants a new session. */
+  /** A client that wants a new session waits for it. */
   | 'wantedNew'
   /** A client of its worker waits for it. */
   | 'wantedHere'
@@ -45,25 +45,25 @@ export type SessionEvent =
   | 'wantedElsewhere'
   | 'willDue'
   | 'expired'
-  /** Its connection is over, and so is what came of it. */
+  /** Its connection has ended, with everything that follows from that. */
   | 'closed'
-  /** What the worker was told has been done. */
+  /** The worker has done what it was told. */
   | 'settled'
   /** It has come from the other worker. */
   | 'arrived'
   | 'workerLost'
   /** Its worker runs again and has it, ... */
   | 'here'
-  /** ... has still something to publish for it, `closed` or `settled` follows, ... */
+  /** ... still has something to publish for it (`closed` or `settled` follows), ... */
   | 'leaving'
-  /** ... gets it from another worker, `arrived` follows, ... */
+  /** ... gets it from another worker (`arrived` follows), ... */
   | 'arriving'
   /** ... or has no such session. */
   | 'missing';
 
 export type SessionAction =
   | 'none'
-  /** Who waits gets a new session. */
+  /** A waiting client gets a new session. */
   | 'begin'
   | 'deny'
   | 'accept'
@@ -73,9 +73,9 @@ export type SessionAction =
   | 'moveHere'
   /** The same from the worker of another node. */
   | 'fetch'
-  /** Counts the client as gone, and remembers when will and expiry are due. */
+  /** Counts the client as gone, and stores when will and expiry are due. */
   | 'disconnect'
-  /** Remembers when will and expiry are due, and serves who waits. */
+  /** Stores when will and expiry are due, and serves a waiting client. */
   | 'settle'
   /** The client that was connected is counted as gone. */
   | 'lose'
@@ -102,7 +102,7 @@ const table: Readonly<Record<SessionStateName, Readonly<Partial<Record<SessionEv
     ...wanted,
     willDue: ['settling', 'publishWill'],
     expired: ['settling', 'endSession'],
-    settled: ['away', 'settle'], // it has ended by itself, since it held too much
+    settled: ['away', 'settle'], // it has ended because it held too much
     workerLost: ['lost', 'none'],
   },
   connected: {
@@ -134,7 +134,7 @@ const table: Readonly<Record<SessionStateName, Readonly<Partial<Record<SessionEv
   gone: {},
 };
 
-/** What `event` does to a record in `state`; undefined if nothing. */
+/** The effect of `event` on a record in `state`; undefined: none. */
 export function stepOf(state: SessionStateName, event: SessionEvent): SessionStep | undefined {
   return table[state][event];
 }

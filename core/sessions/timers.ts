@@ -1,12 +1,12 @@
-/** Timers that may be longer than the 24.8 days that setTimeout can do, and never keep the process alive. */
+/** Timers that may be longer than setTimeout's 24.8 days, and never keep the process alive. */
 
 export interface Timer {
   cancel(): void;
 }
 
-/** Where the session directory gets its timers from; tests bring their own. */
+/** The source of the session directory's timers; tests bring their own. */
 export interface Clock {
-  /** Since whenever, and never backwards. */
+  /** A monotonic time of any origin. */
   nowMs(): number;
   after(ms: number, action: () => void): Timer;
 }

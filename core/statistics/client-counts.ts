@@ -1,9 +1,9 @@
-/** How many clients come, go and are there, by what tells them apart (main thread). Never by client. */
+/** The numbers of connected and disconnected clients, by kind (main thread); never by client. */
 import type { ClientInfo } from '../sessions/session-record.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
 
 export class ClientCounts {
-  /** By transport and version of MQTT. */
+  /** By transport and MQTT version. */
   readonly #connected = new Map<string, number>();
   readonly #refused = new Map<number, number>();
   readonly #disconnected = new Map<string, number>();

@@ -1,13 +1,13 @@
 /**
- * What a cluster tells about itself below $SYS/cluster, by the node that is there longest. What a node tells of itself is
- * below $SYS/nodes and its name, since $SYS/broker would be everyone's.
+ * Topics about the cluster below $SYS/cluster, published by its oldest node. Topics about a single node are
+ * below $SYS/nodes and its name, since all nodes would share $SYS/broker.
  */
 import type { ClusterFigures } from '../control/cluster-control.ts';
 import type { SysMessage } from './sys-topics.ts';
 
 const brokerPrefix = '$SYS/broker/';
 
-/** A topic of $SYS/broker as it is in a cluster. */
+/** The topic for one of $SYS/broker in a cluster. */
 export function nodeTopic(topic: string, nodeName: string): string {
   return topic.startsWith(brokerPrefix)
     ? `$SYS/nodes/${nodeName}/${topic.slice(brokerPrefix.length)}`
@@ -15,10 +15,10 @@ export function nodeTopic(topic: string, nodeName: string): string {
 }
 
 export class ClusterTopics {
-  /** All nodes that were ever seen, so that nothing is retained of one that is gone. */
+  /** All nodes ever seen, so that retained topics of lost nodes can be cleared. */
   readonly #names = new Set<string>();
 
-  /** Of its own lanes each node tells, of all else the one that speaks for the cluster. */
+  /** Each node publishes the figures of its own lanes; the node that speaks for the cluster publishes all others. */
   messages(figures: ClusterFigures): SysMessage[] {
     const { nodes, isReached } = figures;
     for (const { name } of nodes) this.#names.add(name);
@@ -58,7 +58,7 @@ export class ClusterTopics {
     return values;
   }
 
-  /** Of a node that is gone. */
+  /** Of a lost node. */
   #noLanes(from: string): SysMessage[] {
     return [...this.#names]
       .filter((name) => name !== from)
@@ -68,7 +68,7 @@ export class ClusterTopics {
   }
 }
 
-/** How far the second copy of this node's log is behind. */
+/** How far the second copy of this node's log lags behind. */
 function replicationTopics({ nodes, replication }: ClusterFigures): SysMessage[] {
   const here = nodes.find(({ isHere }) => isHere)?.name;
   if (here === undefined || replication === undefined) return [];

@@ -1,6 +1,6 @@
 /**
- * How much of something happens in a minute, averaged over the last 1, 5 and 15 minutes as Unix does with
- * its load: at each sample the old average fades by e^(-time/period) and what is new makes up for it.
+ * Events per minute, averaged over the last 1, 5 and 15 minutes like the Unix load: at each sample the old average decays by
+ * e^(-time/period), and the new value makes up for it.
  */
 export const loadPeriods = [
   ['1min', 60],
@@ -14,7 +14,7 @@ export class LoadAverages {
   #total = 0;
   readonly #perMinute = new Map<LoadPeriod, number>();
 
-  /** `total`: how often it has happened since the start. */
+  /** `total`: the number of events since startup. */
   sample(total: number, elapsedSeconds: number): void {
     const current = ((total - this.#total) * 60) / elapsedSeconds;
     this.#total = total;

@@ -1,4 +1,4 @@
-/** What Prometheus is told, by name. Nothing is told by client or by topic: there may be millions. */
+/** The metrics for Prometheus, by name. None is per client or topic, of which there may be millions. */
 import type { LaneFigures } from '../cluster/lane-figures.ts';
 import type { ClusterFigures } from '../control/cluster-control.ts';
 import type { CounterName, Times } from '../data-plane/addon.ts';
@@ -21,17 +21,17 @@ export interface MetricsSample {
   readonly memoryBytes: number;
   readonly heapBytes: number;
   readonly cpuSeconds: number;
-  /** That the main thread has worked, which serves CONNECT and HTTP. */
+  /** Working time of the main thread, which serves CONNECT and HTTP. */
   readonly mainThreadSeconds: number;
   readonly startedAtSeconds: number;
   readonly isDegraded: boolean;
   /** Undefined without TLS. */
   readonly certificateExpirySeconds: number | undefined;
-  /** Undefined: it is not in one. */
+  /** Undefined: it is not in a cluster. */
   readonly cluster: ClusterFigures | undefined;
 }
 
-/** Why a message was dropped, by what counts it. */
+/** Why a message was dropped, by its counter. */
 const dropReasons = {
   droppedQos0: 'outbox_full',
   droppedQueueFull: 'queue_full',

@@ -1,4 +1,4 @@
-/** The text formats of Prometheus (0.0.4) and OpenMetrics (1.0), which differ in little. */
+/** The text formats of Prometheus (0.0.4) and OpenMetrics (1.0), which differ only slightly. */
 
 export type MetricsFormat = 'prometheus' | 'openMetrics';
 
@@ -9,7 +9,7 @@ export interface Sample {
 
 export interface Distribution {
   readonly labels?: Readonly<Record<string, string>>;
-  /** Of each bucket alone; one more than there are bounds. */
+  /** The count of each bucket alone; one more than there are bounds. */
   readonly counts: readonly number[];
   readonly sum: number;
 }

@@ -1,9 +1,9 @@
-/** The memory that this process has taken, and what it may have: of its control group if that has a limit, else of the machine. */
+/** The memory that this process uses, and its limit: that of its control group, or else the size of the machine's memory. */
 import { totalmem } from 'node:os';
 
 let lastBytes = 0;
 
-/** That it has in memory. Node.js opens a file to know, and where there is none left the answer is the last one. */
+/** Resident memory. Node.js opens a file to find out; without free file descriptors the previous value is returned. */
 export function residentBytes(rss: () => number = process.memoryUsage.rss): number {
   try {
     lastBytes = rss();
@@ -14,7 +14,7 @@ export function residentBytes(rss: () => number = process.memoryUsage.rss): numb
 }
 
 export function memoryOfProcess(): { readonly usedBytes: number; readonly availableBytes: number } {
-  // Without a limit Node.js gives 0, undefined or a number beyond all memory.
+  // Without a limit Node.js returns 0, undefined or a number beyond all memory.
   const limit = process.constrainedMemory();
   const total = totalmem();
   const availableBytes = limit !== undefined && limit > 0 ? Math.min(limit, total) : total;

@@ -1,5 +1,5 @@
 /**
- * Publishes the $SYS topics (main thread), retained: all of them at the start, and at each interval those
+ * Publishes the $SYS topics (main thread), retained: all of them at startup, and at each interval those
  * whose value has changed.
  */
 import type { BrokerConfig } from '../config/options.ts';
@@ -8,11 +8,11 @@ import { LoadAverages, loadPeriods } from './load-averages.ts';
 import { type BrokerSample, loadNames, type SysMessage, sysMessages, totalsOf } from './sys-topics.ts';
 
 export interface SysPublisherOptions {
-  /** Its interval; 0: nothing is published. */
+  /** In seconds; 0: nothing is published. */
   readonly config: Pick<BrokerConfig, 'sysIntervalSeconds'>;
   readonly clock: Clock;
   sample(): BrokerSample;
-  /** What else there is to tell. */
+  /** Further topics. */
   more(): readonly SysMessage[];
   publish(topic: string, payload: string): void;
 }
@@ -20,7 +20,7 @@ export interface SysPublisherOptions {
 export class SysPublisher {
   readonly #options: SysPublisherOptions;
   readonly #loads = new Map(loadNames.map((name) => [name, new LoadAverages()]));
-  /** What was published last, by topic. */
+  /** The last published values, by topic. */
   readonly #published = new Map<string, string>();
   #sampledAtSeconds = 0;
   #timer: Timer | undefined;
@@ -36,7 +36,7 @@ export class SysPublisher {
     this.#timer = clock.after(config.sysIntervalSeconds * 1_000, () => this.start());
   }
 
-  /** The interval is another one. */
+  /** Changes the interval. */
   restart(): void {
     this.stop();
     this.start();
@@ -46,7 +46,7 @@ export class SysPublisher {
     this.#timer?.cancel();
   }
 
-  /** What was published may be lost: everything is published at the next interval. */
+  /** Published values may be lost: everything is published again at the next interval. */
   forget(): void {
     this.#published.clear();
   }

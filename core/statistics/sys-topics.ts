@@ -1,11 +1,11 @@
 /**
- * What the broker tells about itself on topics below $SYS/broker: the names are mosquitto's, so that what
- * watches one broker can watch the other.
+ * The topics about the broker below $SYS/broker. They have mosquitto's names, so that the same tools can
+ * monitor both brokers.
  */
 import type { CounterName } from '../data-plane/addon.ts';
 import type { DirectoryCounts } from '../sessions/session-directory.ts';
 
-/** The broker at one moment. */
+/** A snapshot of the broker. */
 export interface BrokerSample {
   readonly version: string;
   readonly uptimeSeconds: number;
@@ -18,7 +18,7 @@ export interface BrokerSample {
 
 export type SysMessage = readonly [topic: string, payload: string];
 
-/** What is published at each interval, but for the load. */
+/** The topics of each interval, except for the load. */
 export function sysMessages(sample: BrokerSample): SysMessage[] {
   const { counters, clients } = sample;
   const totals = totalsOf(sample);
@@ -51,7 +51,7 @@ export function sysMessages(sample: BrokerSample): SysMessage[] {
   return Object.entries(values).map(([name, value]) => [`$SYS/broker/${name}`, String(value)]);
 }
 
-/** Of what load averages are published, below $SYS/broker/load. */
+/** The load averages, below $SYS/broker/load. */
 export const loadNames = [
   'connections',
   'sockets',
@@ -66,7 +66,7 @@ export const loadNames = [
 
 export type LoadName = (typeof loadNames)[number];
 
-/** How often each has happened since the start. Messages are packets of all types. */
+/** The number of each since startup. Messages are packets of all types. */
 export function totalsOf({ counters, clients }: BrokerSample): Readonly<Record<LoadName, number>> {
   const {
     droppedQos0,

@@ -1,7 +1,7 @@
-/** Levels of topics as several workers have counted them: each owns some of the topics, and all may know the same levels. */
+/** Combines the topic levels counted by several workers: each owns some of the topics, and several may know the same level. */
 import type { TopicLevelRow } from '../data-plane/inspection.ts';
 
-/** Each level once, in the order of their bytes. */
+/** Each level once, in byte order. */
 export function mergedLevels(answers: readonly (readonly TopicLevelRow[])[]): TopicLevelRow[] {
   const byLevel = new Map<string, TopicLevelRow>();
   for (const row of answers.flat()) {

@@ -1,10 +1,10 @@
 /**
- * Copies a data directory that a broker may be using, without its help and without making it wait.
+ * Copies a data directory that a broker may be using, without its help and without delaying it.
  *
- * A segment that is not the last one never changes again, so a hard link of it is a copy; the log does not use a file
- * again that has another name (native/log/segment-files.cpp). The last one is copied from its end to its beginning: a
- * group is written only after all groups before it are on the disk, so whatever group is in the copy, all before it
- * are too. What is cut off at the end was being written, as after a crash.
+ * A segment other than the last one never changes, so a hard link to it is a copy; the log does not reuse a file
+ * that has another name (native/log/segment-files.cpp). The last segment is copied from its end to its beginning: a
+ * group is written only after all groups before it are on the disk, so a copy that contains a group also contains all before it.
+ * A group cut off at the end was being written, as after a crash.
  */
 import {
   closeSync,
@@ -28,22 +28,22 @@ import { clusterFileName, isSegment, segmentsOf } from './store-files.ts';
 
 export interface BackupOutcome {
   readonly files: number;
-  /** Of them, those that take no room but a name. */
+  /** How many of them take no space but a name. */
   readonly links: number;
   readonly bytes: number;
 }
 
-/** A page is read at once, so that no group is seen half before and half after. */
+/** A page is read at once, so that no group is read half old and half new. */
 const pageBytes = 4_096;
 
-/** Of the folder of a copy, with the process that looks at it. */
+/** The name of the folder of a copy, with the process that checks it. */
 const copyPrefix = 'check-';
 
 type Progress = (done: number, total: number) => void;
 
 /** Errors: STORE_NOT_USABLE. */
 export async function backUp(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
-  await segmentsOf(directory); // says so where there is no store
+  await segmentsOf(directory); // fails if there is no store
   if (`${resolve(folder)}${sep}`.startsWith(`${resolve(directory)}${sep}`))
     throw new BrokerError(
       'STORE_NOT_USABLE',
@@ -65,7 +65,7 @@ async function copyTo(directory: string, folder: string, progress: Progress): Pr
       progress(done.size, segments.length);
     }
     copyFromItsEnd(join(directory, newest), join(folder, newest));
-    // The next one may have been begun meanwhile: then this one is complete, and is taken again.
+    // The next segment may have been begun meanwhile: then this one is complete, and is copied again.
     if ((await segmentsOf(directory)).at(-1) === newest) break;
     await rm(join(folder, newest));
   }
@@ -76,7 +76,7 @@ async function copyTo(directory: string, folder: string, progress: Progress): Pr
 }
 
 /**
- * Looks at a copy in the directory itself, where all but the last segment are links, and removes it. Errors:
+ * Checks a copy in the data directory itself, in which all but the last segment are links, and removes it. Errors:
  * STORE_NOT_USABLE.
  */
 export async function withCopyOf<Result>(
@@ -97,12 +97,12 @@ function copyIn(directory: string): string {
   return join(directory, `${copyPrefix}${process.pid}`);
 }
 
-/** That of this process, which ends. */
+/** Of this process, when it ends. */
 export function removeCopyIn(directory: string): void {
   rmSync(copyIn(directory), { recursive: true, force: true });
 }
 
-/** Of processes that have ended in the middle: what they link would take its room for ever. */
+/** Of processes that were killed: the linked files would take space for ever. */
 export async function removeLeftCopies(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (!name.startsWith(copyPrefix) || isRunning(Number(name.slice(copyPrefix.length)))) continue;
@@ -119,7 +119,7 @@ function isRunning(pid: number): boolean {
 }
 
 /**
- * The newest segment comes first: it names those before it, so that whoever starts with a part of them is told. Errors:
+ * The newest segment comes first: it names the earlier ones, so that a start with an incomplete copy fails. Errors:
  * STORE_NOT_USABLE.
  */
 export async function restore(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
@@ -147,7 +147,7 @@ async function copyBack(
   return await outcomeOf(directory, 0);
 }
 
-/** Which cluster the data is of, if it is (core/cluster/cluster-memory.ts). */
+/** The cluster of the data, if any (core/cluster/cluster-memory.ts). */
 async function copyClusterFile(from: string, to: string): Promise<void> {
   const path = join(from, clusterFileName);
   if (!existsSync(path)) return;
@@ -157,7 +157,7 @@ async function copyClusterFile(from: string, to: string): Promise<void> {
   closeSync(file);
 }
 
-/** Fills a folder that is empty or made for it. A part of what should be in it is not left there. */
+/** Fills an empty or new folder. An incomplete copy is removed. */
 async function whole(
   folder: string,
   what: string,
@@ -174,7 +174,7 @@ async function whole(
   }
 }
 
-/** `takeBack` restores what was there before: an empty folder, or none. Errors: STORE_NOT_USABLE. */
+/** `takeBack` restores the previous state: an empty folder, or none. Errors: STORE_NOT_USABLE. */
 export async function makeEmpty(folder: string, what: string): Promise<{ readonly takeBack: () => void }> {
   const isNew = !existsSync(folder);
   const takeBack = (): void => {
@@ -192,7 +192,7 @@ export async function makeEmpty(folder: string, what: string): Promise<{ readonl
   throw new BrokerError('STORE_NOT_USABLE', `${folder} is not empty: a ${what} needs a folder of its own.`);
 }
 
-/** False: it has been recycled since, so nothing in it is needed. */
+/** False: it has been recycled since, so its content is no longer needed. */
 async function linkOrCopy(
   directory: string,
   folder: string,
@@ -212,7 +212,7 @@ async function linkOrCopy(
   return await copyWhole(from, join(folder, name));
 }
 
-/** Another disk: it may be recycled, and its file used again, while it is copied. */
+/** On another disk: it may be recycled, and its file reused, while it is copied. */
 async function copyWhole(from: string, to: string): Promise<boolean> {
   copyFromItsEnd(from, to);
   if (existsSync(from)) return true;

@@ -1,4 +1,4 @@
-/** An export of a store to a file of JSON lines, and back (store-lines.ts). Both run in a thread (workers/storage.ts). */
+/** Exports a store to a file of JSON lines, and imports it (store-lines.ts). Both run in a thread (workers/storage.ts). */
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
@@ -12,14 +12,14 @@ export interface TransferOutcome {
   readonly messages: number;
   readonly retained: number;
   readonly sessions: number;
-  /** Places of the store that are damaged; what is there is missing. */
+  /** The number of damaged places; their content is missing. */
   readonly damaged: number;
 }
 
-/** Written and read at once. */
+/** Bytes written or read at once. */
 const chunkBytes = 262_144;
 
-/** `goOn`: called for each line; whatever it throws ends the export, and nothing is left of it. */
+/** `goOn`: called for each line; if it throws, the export ends and its file is removed. */
 export async function exportStore(
   addon: Addon,
   directory: string,
@@ -27,7 +27,7 @@ export async function exportStore(
   progress: Uint8Array,
   goOn: () => void,
 ): Promise<TransferOutcome> {
-  await filesOf(directory); // says so where there is no store
+  await filesOf(directory); // fails if there is no store
   const target = opened(file, 'wx');
   const count = new Counts();
   let waiting = '';
@@ -83,7 +83,7 @@ export async function importStore(
       const { done, value } = lines.next();
       if (done) return void reader.finish();
       const item = reader.read(value);
-      if (item === undefined) return next(); // nothing stands behind the last line
+      if (item === undefined) return next(); // nothing may follow the last line
       count.note(item);
       return item;
     };
@@ -114,7 +114,7 @@ const refusalCodes: Readonly<Record<StoreFault, BrokerErrorCode>> = {
   notUsable: 'STORE_NOT_USABLE',
 };
 
-/** Why a command cannot use a store. `behind`: another sentence. */
+/** Why a command cannot use a store. `behind`: a further sentence. */
 export function refusalOf(directory: string, { fault, detail }: StoreRefusal, behind = ''): BrokerError {
   const sentences: Readonly<Record<StoreFault, string>> = {
     held: `${directory} is in use by ${detail}; stop that broker first, or use a backup.`,
@@ -158,7 +158,7 @@ function* linesOf(source: number, told: (done: number, total: number) => void): 
   for (;;) {
     const count = readSync(source, chunk, 0, chunk.length, null);
     const text = count === 0 ? decoder.end() : decoder.write(chunk.subarray(0, count));
-    const [first = '', ...lines] = text.split('\n'); // only what has come now, since a line may be very long
+    const [first = '', ...lines] = text.split('\n'); // only the new part, since a line may be very long
     rest += first;
     if (lines.length > 0 || count === 0) {
       const last = count === 0 ? '' : (lines.pop() ?? '');

@@ -1,10 +1,10 @@
-/** Makes a directory, and those above it that are missing, as `mkdir -p`. */
+/** Creates a directory and its missing parents, like `mkdir -p`. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * Nothing where it already exists. Throws what the system says. Not with Node's own `recursive`: for `/proc/x` and its
- * like, which can never be made below a folder that is there, Node.js 20 tries without end.
+ * Does nothing if it exists. Throws the system's error. Node's own `recursive` is not used: for `/proc/x` and similar
+ * paths, which cannot be created although the parent exists, Node.js 20 tries endlessly.
  */
 export function makeDirectory(directory: string, mode = 0o700): void {
   try {
@@ -19,6 +19,6 @@ export function makeDirectory(directory: string, mode = 0o700): void {
   try {
     mkdirSync(directory, { mode });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // somebody else was as quick
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was faster
   }
 }

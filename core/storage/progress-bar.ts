@@ -1,10 +1,10 @@
-/** A bar on the terminal while something takes long; nothing where standard error is not one. */
+/** A progress bar on the terminal; nothing if standard error is not a terminal. */
 import { stderr } from 'node:process';
 
 const everyMs = 200;
 const barColumns = 40;
 
-/** `percent` is asked for again and again. Gives a function that takes the bar away. */
+/** `percent` is called repeatedly. Returns a function that removes the bar. */
 export function showProgress(what: string, percent: () => number): () => void {
   if (!stderr.isTTY) return () => undefined;
   const timer = setInterval(() => stderr.write(`\r${progressLine(what, percent())}`), everyMs);

@@ -1,6 +1,6 @@
 /**
- * `rallymq store info|check|backup|restore|export|import|compact`: what an operator does with a data directory. What takes long runs in a thread
- * beside this one (workers/storage.ts), which shows how far it is.
+ * `rallymq store info|check|backup|restore|export|import|compact`: an operator's commands for a data directory. Long ones run in a
+ * separate thread (workers/storage.ts), which reports its progress.
  */
 import { Piscina } from 'piscina';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
@@ -21,7 +21,7 @@ import {
   textOfTransfer,
 } from './store-text.ts';
 
-/** Megabytes that a check reads in a second of a store that a broker uses: little for a disk. */
+/** Megabytes per second that a check reads from a store in use: little for a disk. */
 const onlineRate = 100;
 
 export const storeUsage = [
@@ -52,7 +52,7 @@ export const storeUsage = [
 
 const actions = ['info', 'check', 'backup', 'restore', 'export', 'import', 'compact'] as const;
 
-/** What each has to be given beside the data directory; the others nothing. */
+/** The argument of each command besides the data directory; the others have none. */
 const operands: Readonly<Partial<Record<StoreRequest['action'], 'FOLDER' | 'FILE'>>> = {
   backup: 'FOLDER',
   restore: 'FOLDER',
@@ -65,10 +65,10 @@ const kinds = { data: 'text', repair: 'switch', rate: 'text', json: 'switch' } a
 export interface StoreRequest {
   readonly action: (typeof actions)[number];
   readonly directory: string;
-  /** The folder or file that it was given; empty: none is needed. */
+  /** The given folder or file; empty if none is needed. */
   readonly folder: string;
   readonly repairs: boolean;
-  /** Bytes that a check reads in a second; undefined: as is the default. */
+  /** Bytes per second that a check reads; undefined: the default. */
   readonly bytesPerSecond: number | undefined;
   readonly isJson: boolean;
 }
@@ -125,7 +125,7 @@ function bytesPerSecondOf(rate: string | undefined, action: string): number | un
   );
 }
 
-/** Chosen as the broker chooses its own; where that keeps everything in memory there is nothing to look after. */
+/** Chosen in the same way as by the broker; if that keeps everything in memory, there is no store. */
 function directoryOf(flag: string | undefined, variable: string | undefined): string {
   const chosen = flag ?? (variable || commandDataDirectory);
   if (chosen !== '' && chosen !== 'none') return chosen;
@@ -158,7 +158,7 @@ async function backup({ directory, folder, isJson }: StoreRequest): Promise<Stor
   return { text: isJson ? json({ folder, ...outcome }) : textOfBackup(folder, outcome), isSound: true };
 }
 
-/** A backup that is damaged is not restored silently. */
+/** A damaged backup is not restored silently. */
 async function restore({ directory, folder, isJson }: StoreRequest): Promise<StoreOutcome> {
   const copied = await inThread<BackupOutcome>({ kind: 'restore', directory, folder }, 'Copying');
   const report = await checked(directory, false);
@@ -217,7 +217,7 @@ export type StoreTask =
       readonly kind: 'check';
       readonly directory: string;
       readonly repairs: boolean;
-      /** 0: no bound. */
+      /** 0: unlimited. */
       readonly bytesPerSecond: number;
     }
   | { readonly kind: 'check-online'; readonly directory: string; readonly bytesPerSecond: number }
@@ -232,14 +232,14 @@ export type StoreAnswer =
   | { readonly result: unknown }
   | { readonly refused: { readonly code: BrokerErrorCode; readonly message: string } };
 
-/** A signal ends the command, and nothing is left of what it has begun; a second one ends it at once. */
+/** A signal ends the command and removes its incomplete result; a second one ends it at once. */
 async function inThread<Result>(task: StoreTask, what: string): Promise<Result> {
   const progress = new Uint8Array(new SharedArrayBuffer(2));
   let ended: NodeJS.Signals | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     ended = signal;
     Atomics.store(progress, 1, 1);
-    if (task.kind !== 'check-online') return; // the thread reads until it is through
+    if (task.kind !== 'check-online') return; // the thread reads until it has finished
     removeCopyIn(task.directory);
     process.kill(process.pid, signal);
   };

@@ -10,14 +10,14 @@ export interface StoreFiles {
   /** All files together. */
   readonly bytes: number;
   readonly spareSegments: number;
-  /** With what was found damaged. */
+  /** Including damage that was found. */
   readonly setAside: readonly string[];
 }
 
-/** Of the data directory of a node of a cluster: core/cluster/cluster-memory.ts. */
+/** In the data directory of a cluster node: core/cluster/cluster-memory.ts. */
 export const clusterFileName = 'cluster.json';
 
-/** There too: a log that other nodes have gone on with (core/cluster/superseded.ts), and logs that this one goes on with. */
+/** Also there: a log that other nodes have continued (core/cluster/superseded.ts), and logs that this node continues. */
 export const supersededFolderName = 'superseded';
 export const standInFolderName = 'stand-in';
 
@@ -27,12 +27,12 @@ export function isSegment(name: string): boolean {
   return segmentPattern.test(name);
 }
 
-/** All that is in a log, and nothing else. */
+/** The files of a log, and nothing else. */
 export function isLogFile(name: string): boolean {
   return isSegment(name) || name.startsWith('spare-') || name.endsWith('.damaged');
 }
 
-/** In the order in which they were written. Errors: STORE_NOT_USABLE where there is no store. */
+/** In the order in which they were written. Errors: STORE_NOT_USABLE if there is no store. */
 export async function segmentsOf(directory: string): Promise<string[]> {
   const segments = (await namesIn(directory)).filter(isSegment);
   if (segments.length === 0) throw notAStore(directory, 'it has no segments');
@@ -53,7 +53,7 @@ export async function filesOf(directory: string): Promise<StoreFiles> {
   };
 }
 
-/** What the disk has given to it: a segment that is not full yet is smaller than it looks. */
+/** The allocated size: a segment that is not full is smaller than it seems. */
 async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;

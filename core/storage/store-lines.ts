@@ -1,15 +1,15 @@
 /**
- * The lines of an export: JSON objects that a person can read, and an import takes back.
+ * The lines of an export: JSON objects that a person can read, and that can be imported.
  *
  *   {"rallymq":"store","version":1,...}                 the first one
- *   {"message":64,"topic":"a/b","payload":"text",...}   each message once, before what refers to its number
+ *   {"message":64,"topic":"a/b","payload":"text",...}   each message once, before lines that refer to its number
  *   {"retained":64}
  *   {"session":...,"clientId":"phone","subscriptions":[...],"waiting":[...]}
  *   {"unclaimed":64,"share":"$share/workers/jobs"}      no member of the share has it
- *   {"end":5}                                           the last one: how many stand before it
+ *   {"end":5}                                           the last one: the number of lines before it
  *
- * Bytes are text where they can be read, otherwise {"base64":"..."}. Properties have their names in MQTT 5. What has its
- * default (nothing, 0, false) is left out.
+ * Bytes are text if they are readable, otherwise {"base64":"..."}. Properties have their names in MQTT 5. Default values
+ * (nothing, 0, false) are left out.
  */
 import type { StoredContent, StoredDelivery, StoredSubscription, StoreItem } from '../data-plane/addon.ts';
 import { decodeProperties } from '../wire/decode-properties.ts';
@@ -119,7 +119,7 @@ function readableBytes(bytes: Uint8Array): unknown {
   }
 }
 
-/** Without control characters but tabs and line breaks. */
+/** Without control characters other than tabs and line breaks. */
 function isReadable(text: string): boolean {
   return !/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text);
 }
@@ -139,7 +139,7 @@ function withoutDefaults(object: object): Line {
 
 // --- from lines ---------------------------------------------------------------------------------------
 
-/** What is wrong with a line. */
+/** An error in a line. */
 export class LineFault extends Error {}
 
 /** Reads the lines of one export, in their order. */
@@ -163,7 +163,7 @@ export class LineReader {
     return { kind: 'unclaimed', message: this.#known(line, 'unclaimed'), share: filterIn(line, 'share') };
   }
 
-  /** Behind the last line that there is. Throws a LineFault where the export goes on. */
+  /** Called after the last line. Throws a LineFault if the export is incomplete. */
   finish(): void {
     if (this.#hasEnded) return;
     throw new LineFault('the last line of the export, {"end":...}, does not follow: the file is cut off');
@@ -344,7 +344,7 @@ function textIn(line: Line, name: string): string {
   throw new LineFault(`${name} is not a string of at most 65535 bytes`);
 }
 
-/** Without halves of surrogate pairs, which UTF-8 does not have. */
+/** Without lone surrogates, which UTF-8 cannot represent. */
 function isWellFormed(text: string): boolean {
   return Buffer.from(text).toString() === text;
 }

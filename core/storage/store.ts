@@ -1,6 +1,6 @@
 /**
- * The store of a broker: its data directory, opened and read before the workers start. What is in it and how it is kept
- * is native (native/log/, native/durable/); here is what becomes of it for people: sentences, progress and log lines.
+ * The store of a broker: its data directory, opened and read before the workers start. Its content and format
+ * are native (native/log/, native/durable/); this file adds sentences, progress and log lines for people.
  */
 import { resolve } from 'node:path';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
@@ -55,7 +55,7 @@ export class Store {
   #log = '';
   #state: StoreState = 'open';
 
-  /** `onFailed`: the disk has failed, and nothing more is acknowledged: the process has to end. */
+  /** `onFailed`: the disk has failed, and nothing more is acknowledged: the process must end. */
   constructor(addon: Addon, config: BrokerConfig, logger: Logger, onFailed: (error: BrokerError) => void) {
     this.#addon = addon;
     this.#config = config;
@@ -100,7 +100,7 @@ export class Store {
   get broker(): number {
     return this.#broker;
   }
-  /** Which log it is: Addon.openStore(). */
+  /** The identity of the log: see Addon.openStore(). */
   get log(): string {
     return this.#log;
   }
@@ -109,7 +109,7 @@ export class Store {
     return this.#directory;
   }
 
-  /** For a node of a cluster, before it joins: reads what is there. `runs`: how often a broker has started with it. */
+  /** For a cluster node, before it joins: reads the store. `runs`: how often a broker has started with it. */
   async read(): Promise<{ readonly runs: number; readonly sessions: RecoveredSessions }> {
     const { workers, limits } = this.#config;
     return await this.#withProgress(() =>
@@ -117,7 +117,7 @@ export class Store {
     );
   }
 
-  /** Reads what is there, unless that is done, and makes the broker. `rules`: of encodeRuleBook(). */
+  /** Reads the store, unless that is done, and makes the broker. `rules`: from encodeRuleBook(). */
   async recover(rules: Uint8Array | undefined, place?: ClusterPlace): Promise<OpenStore> {
     const { workers, limits } = this.#config;
     const startedAtMs = performance.now();
@@ -129,7 +129,7 @@ export class Store {
     return { broker: this.#broker, recovered };
   }
 
-  /** With a line a second while it lasts. */
+  /** Logs a line per second meanwhile. */
   async #withProgress<Result>(read: () => Promise<Result>): Promise<Result> {
     const timer = setInterval(() => {
       const { bytesDone, bytesTotal } = this.progress;
@@ -142,7 +142,7 @@ export class Store {
     }
   }
 
-  /** It was opened, and no broker is made of it. */
+  /** It was opened, but no broker was made of it. */
   abandon(): void {
     this.#addon.destroyBroker(this.#broker);
   }

@@ -1,7 +1,7 @@
 /**
- * Metrics and spans in the JSON of OTLP 1.x: numbers of 64 bits are texts, identifiers are in hexadecimal. Names of metrics
- * are those of Prometheus without `_total`, so that dashboards fit whichever way they take. What spans say follows the
- * semantic conventions for messaging, which are in development.
+ * Metrics and spans in the JSON of OTLP 1.x: 64-bit numbers are strings, identifiers are hexadecimal. Metrics have
+ * their Prometheus names without `_total`, so that dashboards work with either. Span attributes follow the
+ * semantic conventions for messaging, which are not stable yet.
  */
 import type { Family } from '../statistics/metrics-text.ts';
 import type { SpanRecord } from '../tracing/trace-record.ts';
@@ -33,7 +33,7 @@ export interface NamedSpan {
   readonly span: SpanRecord;
   readonly startMs: number;
   readonly endMs: number;
-  /** Undefined: the host program, or it has left. */
+  /** Undefined: the host program, or a client that has left. */
   readonly clientId: string | undefined;
 }
 
@@ -111,7 +111,7 @@ function attributesOf(pairs: Readonly<Record<string, string | number>>): unknown
   }));
 }
 
-/** As a text, since a number has not that many digits. */
+/** As a string, since a number is not that precise. */
 function nanoseconds(ms: number): string {
   return `${BigInt(Math.round(ms * 1_000)) * 1_000n}`;
 }

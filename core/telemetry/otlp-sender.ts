@@ -1,10 +1,10 @@
 /**
- * Sends JSON to a collector of OpenTelemetry (main thread), in order, one request at a time. A collector that is down costs
- * a line in the log, and another one when it is back: the queue is bounded, and the oldest is dropped.
+ * Sends JSON to an OpenTelemetry collector (main thread), in order, one request at a time. If the collector is down, that is
+ * logged once, and again when it is back: the queue is bounded, and the oldest entry is dropped.
  *
  *     send() --> waiting, a few --> POST --200--> done
- *                                    |--429, 502, 503, 504, no answer--> again, later and later, five times
- *                                    `--anything else--> dropped: to send it again would not help
+ *                                    |--429, 502, 503, 504, no answer--> repeated with growing delays, five times
+ *                                    `--anything else--> dropped: repeating would not help
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
 import { messageOf } from '../system-reason.ts';
@@ -54,7 +54,7 @@ export class OtlpSender {
     if (!this.#isSending) void this.#sendAll();
   }
 
-  /** Nothing more is sent; what is on its way has a moment left. */
+  /** Nothing more is sent; a request in progress gets a moment to finish. */
   close(): void {
     this.#isClosed = true;
     this.#pause?.cancel();

@@ -1,6 +1,6 @@
 /**
- * Where metrics and spans go, by the environment variables of OpenTelemetry. Without an endpoint nothing is sent anywhere.
- * What is wrong is warned of, and as if it were not there, as their specification wants it.
+ * The destination of metrics and spans, from the environment variables of OpenTelemetry. Without an endpoint nothing is sent.
+ * Invalid variables are logged and ignored, as the specification demands.
  */
 
 export interface OtlpTarget {
@@ -9,11 +9,11 @@ export interface OtlpTarget {
   readonly timeoutMs: number;
 }
 
-/** Which messages spans are made of. */
+/** The messages that get spans. */
 export interface SpanSampler {
-  /** Of a message with a traceparent its flag decides; else `ratio` does. */
+  /** A message with a traceparent follows its flag; others follow `ratio`. */
   readonly followsParent: boolean;
-  /** Of messages that come without one. */
+  /** For messages without a traceparent. */
   readonly ratio: number;
 }
 
@@ -21,7 +21,7 @@ export interface OtlpSettings {
   /** Undefined: they are not sent. */
   readonly metrics: (OtlpTarget & { readonly intervalMs: number }) | undefined;
   readonly traces: (OtlpTarget & { readonly sampler: SpanSampler }) | undefined;
-  /** Of the resource: service.name and what else is given. */
+  /** Resource attributes: service.name and further ones. */
   readonly attributes: Readonly<Record<string, string>>;
 }
 
@@ -32,7 +32,7 @@ const timeoutMsDefault = 10_000;
 const intervalMsDefault = 60_000;
 const intervalMsMin = 100;
 
-/** Undefined: nothing is to be sent. */
+/** Undefined: nothing is sent. */
 export function otlpSettingsOf(environment: Environment, warn: Warn): OtlpSettings | undefined {
   const read = (name: string): string => environment[name]?.trim() ?? '';
   if (read('OTEL_SDK_DISABLED').toLowerCase() === 'true') return undefined;
@@ -88,7 +88,7 @@ function milliseconds(name: string, otherwise: number, read: Read, warn: Warn): 
   return otherwise;
 }
 
-/** `name=value,name=value`, values percent-encoded. Values may be secrets: none is shown. */
+/** `name=value,name=value`, with percent-encoded values. Values may be secrets: none is shown. */
 function pairsOf(variable: string, read: Read, warn: Warn): Readonly<Record<string, string>> {
   const pairs: [string, string][] = [];
   for (const pair of read(variable).split(',')) {
@@ -117,8 +117,8 @@ function decoded(text: string): string | undefined {
 }
 
 /**
- * Without OTEL_TRACES_SAMPLER spans are made of messages that belong to a trace which is sampled, and of no other: to
- * begin a trace with every message, as OpenTelemetry does by default, is not for a broker.
+ * Without OTEL_TRACES_SAMPLER only messages that belong to a sampled trace get spans: a broker should not begin a trace with
+ * every message, as OpenTelemetry does by default.
  */
 function samplerOf(read: Read, warn: Warn): SpanSampler {
   const sampler = read('OTEL_TRACES_SAMPLER') || 'parentbased_always_off';

@@ -1,6 +1,6 @@
 /**
- * OpenTelemetry (main thread): metrics at each interval, and spans of messages as they come, to a collector. There is one
- * only if the environment names a collector (otlp-settings.ts).
+ * OpenTelemetry (main thread): sends metrics at each interval, and spans of messages as they occur, to a collector. It exists
+ * only if the environment names one (otlp-settings.ts).
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
 import type { Family } from '../statistics/metrics-text.ts';
@@ -21,7 +21,7 @@ export interface TelemetryOptions {
   log(level: 'info' | 'warn', fields: Readonly<Record<string, unknown>>, sentence: string): void;
 }
 
-/** As the SDKs of OpenTelemetry have it. */
+/** The default of the OpenTelemetry SDKs. */
 const spansAtOnce = 512;
 const spansMax = 2_048;
 const spansPauseMs = 5_000;
@@ -46,12 +46,12 @@ export class Telemetry {
     this.#traces = settings.traces && this.#senderTo(settings.traces);
   }
 
-  /** Which messages spans are wanted of; undefined: of none. */
+  /** The messages that get spans; undefined: none. */
   get sampler(): SpanSampler | undefined {
     return this.#options.settings.traces?.sampler;
   }
 
-  /** Spans for which there was no room. */
+  /** Spans dropped for lack of room. */
   get spansDropped(): number {
     return this.#spansDropped;
   }
@@ -76,7 +76,7 @@ export class Telemetry {
     else this.#spansTimer ??= this.#options.clock.after(spansPauseMs, () => this.#sendSpans());
   }
 
-  /** What has not been sent is not sent any more. */
+  /** Unsent data are dropped. */
   stop(): void {
     this.#metricsTimer?.cancel();
     this.#spansTimer?.cancel();

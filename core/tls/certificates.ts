@@ -1,6 +1,6 @@
 /**
- * Certificates in files, checked before the data plane gets them. Errors are
- * said in a sentence that names the file.
+ * Certificates in files, checked before the data plane gets them. Each error is
+ * a sentence that names the file.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
@@ -21,7 +21,7 @@ export interface CertificateTexts {
 
 /** Facts about a certificate, for later messages. */
 export interface CertificateFacts {
-  /** Where it is from. */
+  /** The file that it comes from. */
   readonly path: string;
   readonly names: readonly string[];
   readonly serialNumber: string;
@@ -36,10 +36,10 @@ export interface Checked {
 }
 
 const pemForm = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
-// Of a host, or of all hosts one level below.
+// A host, or all hosts one level below.
 const hostForm = /^(\*\.)?[a-z\d]([a-z\d-]*[a-z\d])?(\.[a-z\d]([a-z\d-]*[a-z\d])?)*$/;
 
-/** Throws a CertificateFault: the pair cannot be used, or not at `nowMs`; undefined: whenever that is. */
+/** Throws a CertificateFault if the pair cannot be used, or not at `nowMs`; undefined: at any time. */
 export function checkCertificate({ cert, key }: CertificateTexts, nowMs: number | undefined): Checked {
   const chain = certificatesOf(cert);
   const [own] = chain;
@@ -62,7 +62,7 @@ export function checkCertificate({ cert, key }: CertificateTexts, nowMs: number 
   };
 }
 
-/** Throws a CertificateFault: with these no client could be checked. */
+/** Throws a CertificateFault if no client could be verified with these. */
 export function checkAuthorities(ca: NamedText, crl: NamedText | undefined): void {
   if (certificatesOf(ca).length === 0)
     throw new CertificateFault(`${ca.path} contains no certificate in PEM`);
@@ -105,7 +105,7 @@ function checkTimes(own: X509Certificate, path: string, nowMs: number): void {
   }
 }
 
-/** Each certificate is signed by the next one. Only the last one's issuer need not be there: clients have it. */
+/** Each certificate must be signed by the next one. Only the issuer of the last one may be missing: clients have it. */
 function checkOrder(chain: readonly X509Certificate[], path: string): void {
   for (const [index, certificate] of chain.entries()) {
     const issuer = chain[index + 1];

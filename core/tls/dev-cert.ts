@@ -1,6 +1,6 @@
 /**
- * `rallymq dev-cert`: makes a test authority and a certificate signed by it, so that wss can be tried on this machine and
- * in its network. The authority is made once and kept: what trusts it trusts the next certificate too.
+ * `rallymq dev-cert`: creates a test authority and a certificate signed by it, to try wss on this machine and
+ * in its network. The authority is created once and kept: clients that trust it trust the next certificate too.
  */
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -20,9 +20,9 @@ const files = {
 } as const;
 const daySeconds = 86_400;
 const authorityDays = 3_650;
-/** Browsers take no server's certificate for longer. */
+/** Browsers accept no longer validity for servers. */
 const certificateDays = 397;
-/** Clocks of a network differ. */
+/** Tolerance for the clocks in a network. */
 const skewSeconds = -3_600;
 
 export const devCertUsage = [
@@ -82,7 +82,7 @@ function isName(name: string): boolean {
   );
 }
 
-/** The one in the folder, or a new one. */
+/** The authority in the folder, or a new one. */
 function authorityOf(certPath: string, keyPath: string): { key: CertifiedKey; isNew: boolean } {
   if (existsSync(certPath) && existsSync(keyPath)) {
     const key = { certificate: readFileSync(certPath, 'utf8'), key: readFileSync(keyPath, 'utf8') };
@@ -102,7 +102,7 @@ function authorityOf(certPath: string, keyPath: string): { key: CertifiedKey; is
   return { key, isNew: true };
 }
 
-/** Only its owner may read it, whether or not it existed before. */
+/** Readable by its owner only, even if it existed before. */
 function writePrivate(path: string, text: string): void {
   writeFileSync(path, text, { mode: 0o600 });
   chmodSync(path, 0o600);

@@ -13,7 +13,7 @@ const marks = [0, 1, 7, 30];
 
 export class ExpiryWatch {
   readonly #log: ExpiryLog;
-  /** The mark of which was last spoken, by certificate. */
+  /** The last warning, by certificate. */
   #said = new Map<string, number>();
 
   constructor(log: ExpiryLog) {

@@ -1,10 +1,10 @@
 /**
- * What authorities say about the certificates of the broker (OCSP responses in files). It never keeps a certificate from
- * being used: without it clients ask the authority themselves, or do not care, but for certificates that demand it.
+ * OCSP responses in files: statements of authorities about the broker's certificates. A missing or invalid one never prevents the
+ * use of a certificate: clients then ask the authority themselves, or ignore it, except for certificates that require it.
  */
 import { loadAddon } from '../data-plane/addon.ts';
 
-/** For the data plane: what is shown, and until when, in seconds since 1970; 0: always. */
+/** For the data plane: the response, and until when it is sent, in seconds since 1970; 0: always. */
 export interface Staple {
   readonly ocspResponse: Uint8Array;
   readonly ocspUntilSeconds: number;
@@ -12,10 +12,10 @@ export interface Staple {
 
 export const noStaple: Staple = { ocspResponse: new Uint8Array(), ocspUntilSeconds: 0 };
 
-/** Clocks differ. */
+/** Tolerance for clocks. */
 const skewSeconds = 300;
 
-/** Throws an Error: the response is of no use for the certificate at the beginning of `chain` at `nowMs`. */
+/** Throws an Error if the response is not valid for the first certificate of `chain` at `nowMs`. */
 export function checkStaple(response: Uint8Array, chain: string, nowMs: number): Staple {
   const { fromSeconds, untilSeconds } = loadAddon().checkOcspResponse(response, chain);
   const staple = { ocspResponse: response, ocspUntilSeconds: untilSeconds };

@@ -1,15 +1,15 @@
-/** The file of keys that clients share with the broker, as mosquitto has it: a line `identity:key` for each. */
+/** The file of keys shared with clients, in mosquitto's format: a line `identity:key` for each. */
 import type { PreSharedKey } from '../data-plane/addon.ts';
 import { CertificateFault, type NamedText } from './certificates.ts';
 
-/** As native/tls/pre-shared-keys.h has it. */
+/** The bound of native/tls/pre-shared-keys.h. */
 const keyBytesMax = 256;
-/** Keys that can be found by brute force from one recorded handshake. */
+/** Shorter keys can be found by brute force from one recorded handshake. */
 const strongKeyBytes = 16;
-/** As TLS has it (RFC 4279, 5.3). */
+/** The bound of TLS (RFC 4279, 5.3). */
 const identityBytesMax = 128;
 
-/** Throws a CertificateFault that names the line that is not a key. */
+/** Throws a CertificateFault that names the invalid line. */
 export function parsePreSharedKeys({ path, text }: NamedText): PreSharedKey[] {
   const keys = new Map<string, PreSharedKey>();
   for (const [index, whole] of text.split('\n').entries()) {

@@ -1,7 +1,7 @@
 /**
- * Keeps the certificates and the ticket keys of the broker (main thread): reads the files, looks now and then whether
- * they have changed, and hands what is new to the workers once it has been checked. Until then, and where a new one
- * is no good, the old one stays. Connections are not touched.
+ * Keeps the certificates and the ticket keys of the broker (main thread): reads the files, checks periodically whether
+ * they have changed, and passes changes to the workers once they have been verified. Until then, or if a new file
+ * is invalid, the old one stays in use. Existing connections are not affected.
  */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -30,23 +30,23 @@ export type TlsFiles = Pick<
 export interface TlsKeeperOptions {
   readonly config: TlsFiles;
   readonly clock: Clock;
-  /** Of the calendar. */
+  /** Wall-clock time. */
   now(): number;
   log(level: 'info' | 'warn' | 'error', fields: Readonly<Record<string, unknown>>, sentence: string): void;
-  /** To all workers, and to those that start later. */
+  /** To all workers, including those that start later. */
   onMaterial(material: TlsMaterial): void;
   onTicketKeys(keys: Uint8Array): void;
-  /** Of the tests. */
+  /** For tests. */
   read?(path: string): Promise<Buffer>;
 }
 
-/** How `reload` has ended: an unchanged certificate is kept, and so is the old one where the new one is no good. */
+/** The result of `reload`: an unchanged certificate is kept, and so is the old one if the new one is invalid. */
 export type ReloadOutcome = 'reloaded' | 'unchanged' | 'refused';
 
-/** A key seals tickets for this long, and opens them twice as long as well: beyond the two hours that a ticket lasts. */
+/** A key encrypts tickets for this long, and decrypts them for twice as long after that: longer than the two hours of a ticket. */
 const ticketKeyMs = 3_600_000;
 const ticketKeysKept = 4;
-/** As native/tls/ticket-keys.h has it. */
+/** The format of native/tls/ticket-keys.h. */
 const ticketKeyBytes = 80;
 const expiryLookMs = 3_600_000;
 
@@ -56,9 +56,9 @@ export class TlsKeeper {
   readonly #expiry: ExpiryWatch;
   #facts: readonly CertificateFacts[] = [];
   #material: TlsMaterial | undefined;
-  /** All that was read last, to see whether it has changed. */
+  /** The last content of all files, to detect changes. */
   #texts = '';
-  /** What was read and refused; a file that is being written is given until the next look. */
+  /** The refused content; a file that is being written has until the next check. */
   #refusedTexts = '';
   #reported = '';
   /** The last message about the state of each certificate, by path. */
@@ -75,7 +75,7 @@ export class TlsKeeper {
   }
 
   /**
-   * Reads everything for the first time. One that has expired is better than no broker: start() says so. Errors:
+   * Reads everything for the first time. An expired certificate is better than no broker: start() warns about it. Errors:
    * CERTIFICATE_INVALID.
    */
   async load(): Promise<void> {
@@ -87,7 +87,7 @@ export class TlsKeeper {
     this.#turnTicketKeys();
   }
 
-  /** Behind load(). */
+  /** After load(). */
   start(): void {
     this.#every(ticketKeyMs, () => this.#turnTicketKeys());
     this.#every(expiryLookMs, () => this.#expiry.look(this.#facts, this.#options.now()));
@@ -105,7 +105,7 @@ export class TlsKeeper {
     return this.#look(true);
   }
 
-  /** Behind load(). */
+  /** After load(). */
   get material(): TlsMaterial | undefined {
     return this.#material;
   }
@@ -146,7 +146,7 @@ export class TlsKeeper {
     this.#options.onTicketKeys(this.ticketKeys);
   }
 
-  /** One after the other. */
+  /** One check at a time. */
   #look(isAsked: boolean): Promise<ReloadOutcome> {
     const next = this.#last.then(() => this.#lookNow(isAsked));
     this.#last = next.catch(() => {});
@@ -175,7 +175,7 @@ export class TlsKeeper {
     return 'reloaded';
   }
 
-  /** A certificate and its key are two files: what was found between the writing of the two is not worth a word. */
+  /** A certificate and its key are two files: a mismatch while they are replaced is not reported. */
   #onRefused(texts: string, reason: string, isAsked: boolean): void {
     const attempt = `${reason}\n${texts}`;
     const isSettled = attempt === this.#refusedTexts;
@@ -211,7 +211,7 @@ export class TlsKeeper {
     }
   }
 
-  /** Without it the certificate is used all the same. */
+  /** Without it the certificate is used nevertheless. */
   async #readStaple(path: string): Promise<StapleFile> {
     try {
       return { path, response: Uint8Array.from(await this.#read(path)) };
@@ -250,7 +250,7 @@ export class TlsKeeper {
     );
   }
 
-  /** The new one, if it is of use; else the one that is shown already, as long as it holds. */
+  /** The new response if it is valid; otherwise the current one, while it is valid. */
   #stapleOf(file: StapleFile | undefined, chain: string): Staple {
     if (file === undefined) return noStaple;
     const nowMs = this.#options.now();
@@ -266,7 +266,7 @@ export class TlsKeeper {
     }
   }
 
-  /** Behind a look that has found nothing new: time has passed. */
+  /** After a check that has found no change: time has passed. */
   #lookAtStaples(): void {
     const { tlsCertificates } = this.#options.config;
     for (const [index, certificate] of (this.#material?.certificates ?? []).entries()) {

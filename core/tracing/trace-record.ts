@@ -1,27 +1,27 @@
-/** What the data plane tells of what is looked at more closely, as native/front-end/watch.h writes it. */
+/** Records of traced clients and messages from the data plane, in the format of native/front-end/watch.h. */
 import { type DropReason, dropReasons, type RecordKind, recordKinds } from '../data-plane/addon.ts';
 import type { QoS } from '../wire/packets.ts';
 
 interface Common {
   readonly qos: QoS;
   readonly payloadBytes: number;
-  /** Who has sent the message, or gets it. */
+  /** The sender of the message, or its receiver. */
   readonly session: number;
-  /** Who has sent what is delivered; 0: nobody, or not known. */
+  /** The sender of a delivered message; 0: none, or unknown. */
   readonly origin: number;
   readonly topic: string;
 }
 
 export interface TraceRecord extends Common {
   readonly kind: Exclude<RecordKind, 'publishSpan' | 'deliverSpan'>;
-  /** Bit t: it is for the trace with the index t. */
+  /** Bit t: it belongs to the trace with the index t. */
   readonly traces: number;
   readonly reasonCode: number;
   readonly why: DropReason;
   readonly retain: boolean;
-  /** When, on the clock of process.hrtime(). */
+  /** The time, on the clock of process.hrtime(). */
   readonly atNs: bigint;
-  /** As much of it as a trace has asked for. */
+  /** The part of it that a trace has requested. */
   readonly payload: Uint8Array;
 }
 
@@ -82,8 +82,8 @@ const anchoredMs = 10_000;
 let anchor = { ns: 0n, wallMs: 0 };
 
 /**
- * Of the wall clock, for a time on the clock of process.hrtime(). The two are compared every ten seconds: what happens
- * meanwhile is exact among itself.
+ * Converts a time of process.hrtime() to the wall clock. The clocks are compared every ten seconds; in between, differences
+ * of times are exact.
  */
 export function wallClockMs(atNs: bigint): number {
   const ns = process.hrtime.bigint();

@@ -1,13 +1,13 @@
-/** What a trace is about: a client, a topic filter or an address. */
+/** The target of a trace: a client, a topic filter or an address. */
 export type TraceTarget =
   | { readonly kind: 'client'; readonly clientId: string }
   | { readonly kind: 'topic'; readonly topicFilter: string }
   | { readonly kind: 'address'; readonly remoteAddress: string };
 
-/** Traces there can be at once: a bit each in what the data plane keeps of a session. */
+/** The number of traces at once: the data plane keeps a bit for each in a session. */
 export const tracesMax = 8;
 
-/** Whether it is about everything that this client does. */
+/** Whether it covers everything that this client does. */
 export function isAboutClient(
   target: TraceTarget,
   client: { readonly clientId: string; readonly remoteAddress: string },

@@ -1,12 +1,12 @@
 /**
- * Traces (main thread): what happens to a client, the clients of an address, or the messages that a topic filter matches,
- * written down for a while.
+ * Traces (main thread): recordings of what happens to a client, the clients of an address, or the messages that a topic filter
+ * matches.
  *
  *     POST /traces --> workers: data plane, packet control --records--> lines of JSON, kept --> streams, downloads
- *     what the main thread knows of clients ------------------------------^
+ *     the main thread's events of clients --------------------------------^
  *
- * A trace ends after its time, when it has so many bytes (traceBytesMax), or when somebody ends it. What was written stays
- * until it is deleted, or a new trace needs the room; an hour at most.
+ * A trace ends after its time, at its number of bytes (traceBytesMax), or when a user ends it. Its lines stay
+ * until it is deleted or a new trace needs the room, but for an hour at most.
  */
 import { randomBytes } from 'node:crypto';
 import { shownDropReason } from '../front-end/client-event-details.ts';
@@ -18,7 +18,7 @@ import { isAboutClient, type TraceTarget, tracesMax } from './trace-target.ts';
 export interface TraceRequest {
   readonly target: TraceTarget;
   readonly seconds: number;
-  /** Of each message; 0: payloads are not shown. */
+  /** Payload bytes of each message; 0: no payloads. */
   readonly payloadBytesMax: number;
   /** Whether the rules let whoever asks have messages of the topic. */
   mayReceive(topic: string): boolean;
@@ -30,7 +30,7 @@ export type TraceEnd = 'time' | 'size' | 'asked';
 export interface TraceLine {
   /** A JSON object, without the payload. */
   readonly text: string;
-  /** Of the payload: the members of the object. Undefined: there is none. */
+  /** The members for the payload. Undefined: there is none. */
   readonly payload?: { readonly topic: string; readonly members: string };
 }
 
@@ -41,7 +41,7 @@ export interface Trace {
   readonly startedAtMs: number;
   readonly endsAtMs: number;
   readonly payloadBytesMax: number;
-  /** Undefined: it goes on. */
+  /** Undefined: it is running. */
   readonly endedBy: TraceEnd | undefined;
   readonly lines: readonly TraceLine[];
   readonly bytes: number;
@@ -95,7 +95,7 @@ export class Traces {
     return this.#traces.get(id);
   }
 
-  /** Undefined: there are as many that go on as there can be. */
+  /** Undefined: too many are running. */
   start(request: TraceRequest): Trace | undefined {
     const index = this.#freeIndex();
     if (index === undefined) return undefined;
@@ -144,7 +144,7 @@ export class Traces {
     return trace && (() => trace.listeners.delete(told));
   }
 
-  /** The traces that go on, for a worker that has started again. */
+  /** The running traces, for a worker that has restarted. */
   tellAgain(): void {
     for (const { index, request, endedBy } of this.#traces.values())
       if (endedBy === undefined) this.#options.start(index, request);
@@ -157,9 +157,9 @@ export class Traces {
     }
   }
 
-  // --- what happens -----------------------------------------------------------------------------------
+  // --- events -----------------------------------------------------------------------------------------
 
-  /** Something that the main thread knows of a client. */
+  /** An event of a client on the main thread. */
   client(
     client: { readonly clientId: string; readonly remoteAddress: string },
     event: string,
@@ -172,7 +172,7 @@ export class Traces {
     }
   }
 
-  /** What packet control has answered a client; `traces`: bit t for the trace with the index t. */
+  /** An answer of packet control to a client; `traces`: bit t for the trace with the index t. */
   answered(
     traces: number,
     clientid: string,
@@ -245,7 +245,7 @@ export class Traces {
     for (const told of trace.listeners) told();
   }
 
-  /** One that has ended gives way, the oldest first. */
+  /** Removes ended traces if there are too many, the oldest first. */
   #freeIndex(): number | undefined {
     const all = [...this.#traces.values()];
     if (all.length >= tracesMax) {
@@ -261,7 +261,7 @@ export class Traces {
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Such as: "payload":"40-30","payload_encoding":"plain" */
+/** For example: "payload":"40-30","payload_encoding":"plain" */
 function membersOf(payload: Uint8Array): string {
   return JSON.stringify(shownPayload(payload)).slice(1, -1);
 }
@@ -270,6 +270,6 @@ function shownPayload(payload: Uint8Array): Readonly<Record<string, string>> {
   try {
     return { payload: strictUtf8.decode(payload), payload_encoding: 'plain' };
   } catch {
-    return { payload: Buffer.from(payload).toString('base64'), payload_encoding: 'base64' }; // or it was cut within a letter
+    return { payload: Buffer.from(payload).toString('base64'), payload_encoding: 'base64' }; // or a character was cut in two
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The traces of a broker (main thread): what operators ask for over HTTP, what workers tell, and who is told what.
+ * The traces of a broker (main thread): the requests of operators over HTTP, the records of workers, and the streams.
  */
 import type { Limits } from '../config/limits.ts';
 import type { AuditLog } from '../control/audit-log.ts';
@@ -32,9 +32,9 @@ type TraceSite = Pick<
   'traces' | 'trace' | 'startTrace' | 'stopTrace' | 'deleteTrace' | 'streamTrace'
 >;
 
-/** Over HTTP, of all traces. */
+/** Streams over HTTP, of all traces. */
 const streamsMax = 16;
-/** Proxies cut what is silent for 60 s. */
+/** Proxies end connections that are silent for 60 s. */
 const heartbeatMsMax = 15_000;
 
 export class Tracing {
@@ -58,7 +58,7 @@ export class Tracing {
     });
   }
 
-  /** What HTTP asks for. */
+  /** For HTTP. */
   get site(): TraceSite {
     return {
       traces: () => this.#traces.list(),
@@ -70,19 +70,19 @@ export class Tracing {
     };
   }
 
-  /** Something that the main thread knows of a client. */
+  /** An event of a client on the main thread. */
   client(...what: Parameters<Traces['client']>): void {
     this.#traces.client(...what);
   }
 
-  /** What the data plane of a worker tells. */
+  /** Records of a worker's data plane. */
   record(bytes: Uint8Array): void {
     const record = readTraceRecord(bytes);
     if ('traces' in record) this.#traces.record(record);
     else this.#options.onSpan(record);
   }
 
-  /** What the packet control of a worker tells. */
+  /** Records of a worker's packet control. */
   answered(told: Extract<ToMain, { type: 'subscriptionTraced' }>): void {
     const { traces, clientId, action, topicFilters, reasonCodes } = told;
     const topics = topicFilters.map((topic, index) => ({
@@ -96,7 +96,7 @@ export class Tracing {
     this.#traces.tellAgain();
   }
 
-  /** Rights have changed: whoever still has them comes back. */
+  /** Rights have changed: readers that still have them reconnect. */
   endStreams(): void {
     for (const stream of [...this.#streams]) stream.end();
   }
