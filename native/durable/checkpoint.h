@@ -230,7 +230,7 @@ class CheckpointPart : private SessionCopier {
     fetching().take(engine_.row(), Fetching::Box::checkpoint, fetch);
     readingBytes_ = 0;
     for (size_t i = 0; i < fetch.stubs.size(); i++) {
-      if (!fetch.messages[i]) continue;  // whoever wants to send it will find out
+      if (!fetch.messages[i]) continue;  // the sender will find out
       const auto [known, isNew] = copied_.try_emplace(fetch.stubs[i]->logId);
       if (isNew) known->second = journal_.copy(fetch.messages[i], records::Message::isCopy);
       settling_.push({std::move(fetch.stubs[i]), known->second});

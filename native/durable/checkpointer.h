@@ -2,7 +2,7 @@
 //
 //   tick(): due  ->  isAsked(): PUBLISH waits, lanes become empty  ->  all workers in pass()  ->  begun by the last one
 //   ->  they go on, and each writes its part, turn by turn  ->  ended by the one that has begun it  ->  its end is
-//   committed: what stands before its beginning is given up
+//   committed: everything before its beginning is released
 //
 // The workers pause only while the members of shares and their queues are written. Everything else is written while
 // they work (checkpoint.h). If the process ends before the end of the checkpoint is committed, nothing has changed.

@@ -396,7 +396,7 @@ class Journal {
  private:
   static constexpr unsigned workerBits = 6;  // for up to 64 workers
   static constexpr size_t doneMax = 256;
-  // About what the disk writes within some milliseconds.
+  // About as much as the disk writes within some milliseconds.
   static constexpr size_t busyBytes = 2u << 20;
 
   struct Submitted {

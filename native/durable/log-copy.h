@@ -27,7 +27,7 @@ class LogCopy : private log::Visitor {
   LogCopy& operator=(const LogCopy&) = delete;
   ~LogCopy() override { log_->close(); }
 
-  // A chunk that says that this log goes on.
+  // A chunk that marks that this log continues.
   std::vector<uint8_t> mark() const {
     log::Replica::Appenders nobody;
     log::Replica replica(log_->identity(), nobody);
@@ -42,7 +42,7 @@ class LogCopy : private log::Visitor {
     Bytes records;
     if (!log::ChunkHead::read(chunk, head, records)) return false;
     using Flag = log::ChunkHead::Flag;
-    if ((head.flags & Flag::beginsRun) != 0) group_.clear();  // whoever has begun before has not finished it
+    if ((head.flags & Flag::beginsRun) != 0) group_.clear();  // a copy that was begun before has not been finished
     group_.insert(group_.end(), records.begin(), records.end());
     if ((head.flags & Flag::endsGroup) == 0) return true;
     const bool isWhole = append(Bytes(group_));

@@ -78,7 +78,7 @@ class RecoveredInterests {
     if (options.qos > 0) group.members.insert(session.key);
     else group.members.erase(session.key);
   }
-  // Gives what a share had that has no members any more.
+  // Returns the messages of a share that has no members any more.
   std::map<uint64_t, uint64_t> remove(const LoggedSession& session, Bytes filter) {
     memo_.forget();
     Interest& interest = interestIn(filter);

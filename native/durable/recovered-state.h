@@ -266,7 +266,7 @@ class RecoveredState {
   void take(const records::Copied& record) {
     Session* session = find(record.session);
     if (!session) return;
-    session->ownEpochs++;  // what comes now was sent after everything queued so far
+    session->ownEpochs++;  // records from here on were sent after everything queued so far
     if (const auto early = state_->early.find(record.session); early != state_->early.end()) {
       session->received.own().merge(early->second);
       state_->early.erase(early);

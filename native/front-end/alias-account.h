@@ -17,7 +17,7 @@ class AliasAccount {
 
   size_t bytes() const { return bytes_; }
 
-  // The client sets an alias. Gives the connection that has to end for it, or nullptr; then call release() for it.
+  // The client sets an alias. Returns the connection that has to end for it, or nullptr; then call release() for it.
   Connection* set(Connection& connection, uint16_t alias, Bytes topic) {
     if (!connection.aliases) connection.aliases = std::make_unique<IncomingAliases>();
     IncomingAliases& aliases = *connection.aliases;

@@ -5,8 +5,8 @@
 //     | ready | ready | waits | ready | waits |
 //       `-----+-----'  takeReady(), until the first that waits
 //
-// While one is slow, tens of thousands may be behind it. So the search for the next one begins behind the last one that
-// was found: most answers come in batches of one shard, in order.
+// While one is slow, tens of thousands may follow it. So the search for the next one begins after the last one
+// found: most answers come in batches of one shard, in order.
 #pragma once
 #include <algorithm>
 

@@ -186,7 +186,7 @@ class Incoming {
     if (isAlias && publish.topic.empty()) return Reason::protocolError;
     RecentTopics::Topic& recent = recent_.of(connection.slot);
     const Bytes topic = fullTopic(connection, publish.topic);
-    const bool isPrefixAlone = connection.topicPrefix && publish.topic.empty();  // somebody else's topic, perhaps
+    const bool isPrefixAlone = connection.topicPrefix && publish.topic.empty();  // perhaps another client's topic
     if (isPrefixAlone || !recent.is(topic)) {
       if (!isTopicName(publish.topic, limits_.topicLevelsMax)) return faultOf(connection, publish.topic);
       if (topic.size() > UINT16_MAX) return Reason::topicNameInvalid;

@@ -3,9 +3,9 @@
 //
 //   set(filter, live) set(filter, durable) ... areKnown(token)? --no--> Subscriptions::onRoutesKnown(token)
 //
-// In a cluster a filter with wildcards is not told while another one of this worker that is told covers it, as a/#
-// covers a/+/b: whoever owns topics sends what comes to one of them once, and this worker finds all that match. When
-// the covering one goes, those that it covered are told first (route-jobs.h), and that it is gone behind them.
+// In a cluster a filter with wildcards is not told while another told filter of this worker covers it, as a/#
+// covers a/+/b: the owner of a topic sends each of its messages once, and this worker finds all matching filters. When
+// the covering filter is removed, the covered ones are told first (route-jobs.h), and then its removal.
 //
 // A SUBSCRIBE is complete when all of them know its filters: messages published after its SUBACK are delivered.
 #pragma once

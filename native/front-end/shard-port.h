@@ -11,7 +11,7 @@ class ShardPort {
   virtual ~ShardPort() = default;
   // The number of shards.
   virtual unsigned workers() const = 0;
-  // Gives a bit set of the shards of other workers that get it (bit s: shard s); 0 when it was taken here.
+  // Returns the set of shards of other workers that get it (bit s: shard s); 0 if it was taken here.
   virtual uint64_t publish(Publication& publication, const Source& source) = 0;
   // True when shards have no room now. FrontEnd::resumeStalled() follows.
   virtual bool isCrowded() = 0;

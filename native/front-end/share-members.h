@@ -11,14 +11,14 @@
 //
 //   standing.passedOver[q]  waiting, away, full: place <-> place         q: as which QoS its messages come
 //
-// When the session does better (Outbound::noteRoom()), these move up. So the members that choose() checks in vain are
-// paid for: a place moves down once for each time that it has moved up.
+// When the session does better (Outbound::noteRoom()), these move up. So checks in vain of choose() are
+// paid for: a place moves down only as often as it has moved up.
 //
-// Members take turns message by message. Where so many come that each member acknowledges some every other millisecond,
+// Members take turns message by message. If each member acknowledges some messages every other millisecond,
 // a turn is a run: several messages of one turn of the event loop, which leave in one piece and are acknowledged in
-// one. Runs grow while all members acknowledge at least half of what theirs have in that time. One that does not ends
-// them, so that nobody waits behind the others for longer than that: for slow members, and few messages, all is as
-// above.
+// one. Runs grow while all members acknowledge at least half of theirs in that time. A member that does not ends
+// them, so that no message waits longer than that behind others: slow members, and few messages, take turns
+// as above.
 #pragma once
 #include <algorithm>
 
@@ -30,7 +30,7 @@ namespace rally {
 
 class ShareMembers {
  public:
-  static constexpr size_t memberBytes = 128;  // what a member takes, and its session as one
+  static constexpr size_t memberBytes = 128;  // the memory of a member, and of its session as one
 
   // The place of the session in the share, for remove() and update(). `levelOf(session, qos)`, here and below: what it
   // could do with a message of this QoS, 0 or more.

@@ -330,7 +330,7 @@ class Sharing {
     std::sort(asked.begin(), asked.end());
     asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
     for (const auto& [shard, key] : asked) {
-      if (shard == SlotMap::nobody) continue;  // nobody could tell now: what it has stays with it
+      if (shard == SlotMap::nobody) continue;  // it cannot be decided now: the messages stay with it
       requests_.toShard(shard, request::MemberLeft{.share = key, .session = session.key});
     }
   }

@@ -4,7 +4,7 @@
 //   first -> sent <-> sent <-> sent <- last       a list for each worker, in order
 //   index: who has published it, packet identifier and worker -> sent
 //
-// A shard acknowledges in any order: what waits for a log may be far behind what does not.
+// A shard acknowledges in any order: messages that wait for a log may be answered long after those that do not.
 #pragma once
 #include <array>
 

@@ -181,8 +181,8 @@ class Watch {
     uint8_t qos = 0;
     bool retain = false;
     uint32_t payloadBytes = 0;
-    uint64_t session = 0;  // who has sent it, or gets it
-    uint64_t origin = 0;   // who has sent what it gets
+    uint64_t session = 0;  // the sender, or the receiver
+    uint64_t origin = 0;   // the sender of the message that it receives
     Bytes topic = {};
     Bytes payload = {};
   };

@@ -50,7 +50,7 @@ class Lane {
     return !hasSpace();
   }
 
-  // True when there is enough in the lane already for what nobody waits for: more would delay what comes behind it. As
+  // True when the lane has enough records that nobody waits for: more would delay the records that follow. As
   // above, its consumer rings back.
   bool isLoaded() {
     if (ring_.hasRoom(loadedBelow_)) return false;

@@ -60,7 +60,7 @@ class RecordOf {
 
   // The number of the kind, from 1.
   uint8_t kind() const { return bytes_[0]; }
-  // Gives an empty struct of this kind to `visitor`; false: there is no such kind.
+  // Passes an empty struct of this kind to `visitor`; false: there is no such kind.
   template <class Visitor>
   static bool visitKind(uint8_t kind, Visitor&& visitor) {
     return ((kind == indexOf<Kinds>() && (visitor(Kinds()), true)) || ...);
@@ -99,7 +99,7 @@ size_t messageBytes(const RecordOf<Kinds...>& record) {
   return bytes;
 }
 
-// Frees what a record owns if nobody takes it.
+// Frees what a record owns if it is not taken.
 template <class... Kinds>
 void discard(const RecordOf<Kinds...>& record) {
   record.visit([](const auto& each) {

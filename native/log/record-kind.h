@@ -1,5 +1,5 @@
 // The kinds of records. Their numbers are on disks: never change or reuse one. Those below 16 belong to the log; the
-// meaning of the others is known to whoever logs them.
+// meaning of the others is up to those who log them.
 #pragma once
 #include <cstdint>
 

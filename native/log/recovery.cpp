@@ -14,7 +14,7 @@ namespace {
 
 // Below this size a second thread costs more than it saves.
 constexpr uint64_t readAheadBytesMin = 1u << 20;
-// How many records before its turn the visitor hears of one.
+// How many records in advance the visitor gets one.
 constexpr size_t soonRecords = 24;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The second copy of a log, which somebody stores elsewhere: its groups of records as a stream of chunks. A record
+// The second copy of a log, stored elsewhere: its groups of records as a stream of chunks. A record
 // counts as committed when it is stored there too.
 //
 //   writer thread --add()-->  bytes_ [ group | group | group ... ]  --take()--> chunks --> whoever stores them
@@ -15,8 +15,8 @@
 //   24  number     u64   from 0 on, of this run; the first one has no records, and says that a run begins
 //   32  records          as in a batch
 //
-// add() and dropBefore() are the writer's, take(), stored() and droppable() those of the thread that stores. figures()
-// and isBehind() are for everybody.
+// add() and dropBefore() are called by the writer; take(), stored() and droppable() by the thread that stores.
+// figures() and isBehind() are for any thread.
 #pragma once
 #include <atomic>
 #include <deque>
@@ -33,7 +33,7 @@ namespace rally::log {
 struct ChunkHead {
   enum Flag : uint8_t {
     endsGroup = 1,  // its last record is the last of a group: what belongs together is whole
-    beginsRun = 2,  // a log has been opened that goes on with what is before
+    beginsRun = 2,  // a log was opened that continues the data before
     beginsLog = 4,  // with beginsRun: nothing was in the log before
   };
 
@@ -72,7 +72,7 @@ class Replica {
     uint64_t storedChunks = 0;
   };
 
-  // Beyond so many bytes that wait, what would have to be stored is refused.
+  // If more bytes than this wait, messages that would have to be stored are refused.
   static constexpr uint64_t behindBytes = 16u << 20;
   // NATS carries frames of some ten KiB best, and 1 MiB at most.
   static constexpr size_t chunkBytesMax = 128u << 10;

@@ -159,7 +159,7 @@ int Writer::writeGroup() {
   if (error != 0 || options_.durability != Durability::fsync) return error;
   counts_.syncs.fetch_add(1, std::memory_order_relaxed);
   const int failure = sync(*segment.file, SyncSite::group);
-  return failure == ENOSPC || failure == EDQUOT ? EIO : failure;  // it is unknown what was written
+  return failure == ENOSPC || failure == EDQUOT ? EIO : failure;  // it is unknown which bytes were written
 }
 
 // --- what follows from a commit ---
@@ -253,7 +253,7 @@ Position Writer::resolve(unsigned worker, Ending::Name name, uint64_t value) con
   failAssertion("a record is named by a ticket that next() has not told of yet", __FILE__, __LINE__);
 }
 
-// --- what is done ahead ---
+// --- work in advance ---
 
 bool Writer::keepHouse(uint64_t nowMs, bool isBusy) {
   if (health_.isFailed()) return false;

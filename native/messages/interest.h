@@ -7,7 +7,7 @@ namespace rally {
 enum class Interest : uint8_t {
   none,
   live,     // messages as they come
-  durable,  // also what comes while they are away: the log keeps it for them
+  durable,  // also messages that arrive while they are away: the log keeps them
 };
 
 }  // namespace rally

@@ -126,7 +126,7 @@ class MessageRef {
     message_->~Message();
     blocks.put(std::exchange(message_, nullptr), bytes);
   }
-  // Gives the reference away as a bare pointer, for a lane; the receiver wraps it again.
+  // Releases the reference as a bare pointer, for a lane; the receiver wraps it again.
   Message* release() { return std::exchange(message_, nullptr); }
   Message* get() const { return message_; }
   Message* operator->() const { return message_; }
@@ -169,7 +169,7 @@ struct Publication {
     kept->setLogPlace(place);
   }
 
-  // Bytes that it takes in a PUBLISH, without what the head adds.
+  // Its bytes in a PUBLISH, without those that the head adds.
   size_t size() const { return topic.size() + properties.size() + payload.size(); }
   // The bytes of its Message, whether it has been made or not.
   size_t blockBytes() const { return Message::blockBytes(workers, size()); }

@@ -22,7 +22,7 @@ inline ShareKind shareKindOf(uint8_t qos) { return qos == 0 ? ShareKind::qos0 : 
 enum class ShareOutcome : uint8_t {
   taken,
   full,      // no member is good enough for the level that was asked
-  withheld,  // those who are good enough may not have it by the rules that are in force now
+  withheld,  // those that could take it may not receive it by the current rules
   over,      // the last member has left, which the shard knows before it gets the answer
 };
 

@@ -97,7 +97,7 @@ class HostTransport : public Transport {
   const size_t windowBytes_;
   Connection* connection_ = nullptr;
   std::vector<uint8_t> bytes_;  // for the next commit()
-  size_t sent_ = 0;             // weight of what the main thread has not processed
+  size_t sent_ = 0;             // weight of the messages that the main thread has not processed
   uint64_t received_ = 0;
   uint64_t told_ = 0;  // of that: taken, and the main thread knows
 };

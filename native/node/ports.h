@@ -1,4 +1,4 @@
-// Ports: whether one is free, and what the workers share.
+// Ports: whether one is free, and the sockets that workers share.
 #pragma once
 #include <node_api.h>
 #include <unistd.h>
@@ -27,7 +27,7 @@ inline napi_value bindPort(napi_env env, napi_callback_info info) {
   return pair;
 }
 
-// A Unix socket, for workers to share. Gives its descriptor.
+// Creates a Unix socket for workers to share. Returns its descriptor.
 inline napi_value openSocket(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value argument = nullptr;

@@ -39,7 +39,7 @@ class Script {
     }
   }
 
-  // Where the records of events are written, with room for so many bytes at least.
+  // Returns memory for event records, with room for at least this many bytes.
   std::span<uint8_t> eventMemory(size_t bytes) {
     large_.resize(bytes > eventBytes ? bytes : 0);
     return large_.empty() ? eventMemory_ : large_;

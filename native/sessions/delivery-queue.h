@@ -1,11 +1,11 @@
-// The messages that wait for one session, in order, and their size. The entries belong to the worker, and queues with
-// the same ones share them; their memory is accounted there as well (held-messages.h).
+// The queued messages of one session, in order, and their size. The entries belong to the worker, and queues with
+// equal entries share them; their memory is accounted there as well (held-messages.h).
 //
 //   in a worker          a row of the worker's entries
 //   between two workers  depart()  -->  its own list  -->  arrive()
 //
-// Of a session that is away, the oldest may be asleep: in few bytes, in front of the row. They wake by themselves when
-// somebody asks for what waits. Whatever a queue does not have costs a pointer.
+// For a session whose client is away, the oldest may be asleep: in compact form, in front of the row. They wake
+// automatically when the queue is read. Parts that a queue does not have cost one pointer.
 #pragma once
 #include "../structures/lazy.h"
 #include "held-messages.h"

@@ -87,7 +87,7 @@ class SessionAccount {
     Session* const largest = ranking_.largest();
     return largest && (bucket == 0 || bucket + 1 < largest->place.bucket()) ? largest : nullptr;
   }
-  // The payer loses its newest messages, until the bytes fit or a number of entries are gone. Gives how many.
+  // The payer loses its newest messages until the bytes fit or this many entries are gone. Returns their number.
   uint32_t charge(Session& payer, size_t bytes) {
     uint32_t dropped = 0;
     for (; dropped < chargedMax && !hasRoom(bytes); dropped++) {

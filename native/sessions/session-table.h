@@ -44,7 +44,7 @@ class SessionTable {
   // Once a turn: continues resizing.
   void proceed() { index_.proceed(); }
 
-  // About so many are about to come.
+  // About this many sessions will be added.
   void reserve(size_t count) { index_.reserve(count); }
   // There must be none with this key.
   Session& create(uint64_t key) {

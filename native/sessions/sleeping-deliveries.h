@@ -1,6 +1,6 @@
-// What waits for a session that is away, is in the log alone and is for nobody else: some 12 bytes for each message,
-// where an entry of a queue and its stub take 112. A queue has it in front of its entries, until somebody wants to see
-// them (delivery-queue.h); a start has it behind what it has to look at (durable/recovered-state.h).
+// Queued messages of an absent client that are in the log alone and belong to no other session: some 12 bytes for each,
+// where an entry of a queue and its stub take 112. A queue has them in front of its entries until it is read
+// (delivery-queue.h); during a start they are after the ones that it must process (durable/recovered-state.h).
 //
 //   flags        QoS (2 bits) | retain | other subscription identifiers than those before: their count and they follow
 //                | a later epoch than the one before (of a start): the difference follows

@@ -16,7 +16,7 @@ struct SubscribeProgress {
   Session* session = nullptr;           // nullptr: it has ended
   SubscribeProgress* next = nullptr;    // of the session, later ones
   uint64_t awaitedShards = UINT64_MAX;  // bit s: shard s may not know the filters yet
-  bool areRoutesKnown = false;          // by all who were told (front-end/routes.h)
+  bool areRoutesKnown = false;          // by all shards that were told (front-end/routes.h)
   // The filters that are new to the session: it accepts their messages only from shards that know them.
   std::unordered_set<Filter*> newFilters;
   std::vector<RetainedFilter> requests;

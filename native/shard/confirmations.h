@@ -1,17 +1,17 @@
-// Acknowledgements of a shard in a cluster with logs, which wait until all workers that have durable sessions for the
+// Acknowledgements of a shard in a cluster with logs. They wait until all workers with durable sessions for the
 // message have it in their logs.
 //
 //   begin()               -> token        of the message
 //   expect(token, worker)                 it goes there, to be stored
-//   finish(token, who asked)              that was all
+//   finish(token, who asked)              no further workers
 //   takeLater(token, worker)              it will be stored there, with a session that is on its way to that worker
 //   take(token, worker) ...               it is stored there: the last one answers
 //
 //   entries_   [ done ][ 2 later ][ done ][ behind ][ 1 awaited ][ behind ]      first_: the token of the first one
-//                                                   ^ open_: nothing is behind what stands before it any more
+//                                                   ^ open_: all entries before it are settled
 //
-// An entry that is done is answered at once, whatever stands before it; what is `behind` waits for all of that, but not
-// for what is stored later: the session comes only when its old worker has an answer that is behind everything.
+// An entry that is done is answered at once, whatever precedes it. A `behind` entry waits for everything before it, but
+// not for messages that are stored later: a session arrives only after its old worker has got its `behind` answer.
 #pragma once
 #include <algorithm>
 #include <deque>
@@ -27,9 +27,9 @@ class Confirmations {
   class Outlet {
    public:
     virtual ~Outlet() = default;
-    // Everyone has stored it; with an error somebody could not.
+    // All workers have stored it; with an error, one could not.
     virtual void acknowledgeStored(unsigned worker, const Source& source, Reason reason) = 0;
-    // What was behind all that is stored now.
+    // A `behind` entry: everything before it is stored now.
     virtual void answerStored(unsigned worker, const ShardRecord& record) = 0;
   };
 

@@ -8,10 +8,10 @@
 //                       <---retainedFound---       ...
 //                       <---retainedDone----       no more
 //
-// So a session never holds more of them than a step finds, whatever the size of the store and the speed of its client,
-// and no turn of the shard exceeds retainedNodesPerTurn. The filters that wait take no more than a few times what the
-// session's subscriptions do: when they have doubled, those that it has given up go, and of the same one all but the
-// newest.
+// So a session never holds more of them than one step finds, whatever the size of the store and the speed of its
+// client, and no turn of the shard exceeds retainedNodesPerTurn. The waiting filters take at most a few times the
+// memory of the session's subscriptions: when they have doubled, those without a subscription are removed, and of equal
+// filters all but the newest.
 #pragma once
 #include <algorithm>
 #include <deque>

@@ -1,5 +1,5 @@
 // The shard of a worker: the owner of the topics whose hash falls on it. All messages of a topic pass through it,
-// whoever publishes them, so all subscribers see them in one order; it keeps the retained messages.
+// independent of the publisher, so all subscribers see them in one order; it keeps the retained messages.
 //
 //   publish -> retained store -> filters that match -> own subscribers     (FrontEndPort::deliverHere)
 //                                                   -> workers with a route (FrontEndPort::answer)
@@ -35,7 +35,7 @@ class FrontEndPort : public RetainedWalks::Outlet, public Confirmations::Outlet 
   virtual void answerBehind(unsigned worker, const ShardRecord& record) = 0;
   // The shard's Confirmations get to know when all that was logged here until now is committed.
   virtual void confirmHere(uint32_t token) = 0;
-  // Whoever owns the topic with this hash takes the request in place of this shard.
+  // The owner of the topic with this hash takes the request instead of this shard.
   virtual void toOwner(uint64_t topicHash, const Request& request) = 0;
 };
 
@@ -271,7 +271,7 @@ class Shard {
 
   // --- a worker that comes with the durable sessions of a lost one ------------------------------------
 
-  // Its filters are not known here yet: what they may match waits.
+  // Its filters are not known here yet: messages that they may match wait.
   void awaitFilters(unsigned worker) { awaited_ |= bitOf(worker); }
   // They are, or it is lost.
   void filtersTold(unsigned worker) {
@@ -405,7 +405,7 @@ class Shard {
     frontEnds_.confirmHere(token);
   }
 
-  // A PUBLISH, or an answer that is behind it.
+  // A PUBLISH, or an answer that must follow it.
   struct Waiting {
     unsigned worker = 0;  // who asked
     Source source = {};
@@ -441,7 +441,7 @@ class Shard {
   }
   uint64_t stampOf(const Publication& publication) const { return slots_.claim(slotOf(publication.topicHash)); }
 
-  // In place of what was retained: whoever comes back with that is told that it is over.
+  // Instead of the retained message: a node that comes back with that message is told that it is outdated.
   void mark(const Publication& publication) {
     Publication mark;
     mark.topic = publication.topic;
@@ -456,7 +456,7 @@ class Shard {
     }
   }
 
-  // `logFlags`: gets what the log has to know of it.
+  // `logFlags`: set for the log.
   Reason retain(Publication& publication, uint8_t& logFlags) {
     bool isKept = true;
     if (publication.payload.empty() && journal_.isClustered()) {

@@ -111,7 +111,7 @@ class Arena {
   }
   size_t units() const { return size_t(blockCount_) * unitsPerBlock; }
 
-  // Gives the first unit of a whole block, or none.
+  // Returns the first unit of a whole block, or none.
   uint32_t takeBlock() {
     if (usedBlocks_ == blockCount_) return none;
     usedBlocks_++;

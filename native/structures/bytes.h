@@ -1,4 +1,4 @@
-// A view of bytes owned by somebody else.
+// A view of bytes owned elsewhere.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +21,7 @@ inline bool beginsWith(Bytes bytes, Bytes prefix) {
   return bytes.size() >= prefix.size() && std::memcmp(bytes.data(), prefix.data(), prefix.size()) == 0;
 }
 
-// Whether it begins so and goes on.
+// Whether it begins with these bytes and continues.
 inline bool goesOnBehind(Bytes bytes, Bytes prefix) {
   return bytes.size() > prefix.size() && beginsWith(bytes, prefix);
 }

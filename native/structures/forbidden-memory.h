@@ -1,5 +1,5 @@
-// Memory that a structure keeps and nobody may access now, as AddressSanitizer should know: it sees what is freed, and
-// not what waits to be used again. Costs nothing without it.
+// Memory that a structure keeps and that must not be accessed now, marked for AddressSanitizer, which only knows of
+// freed memory. Costs nothing without it.
 #pragma once
 #include <cstddef>
 

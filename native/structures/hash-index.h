@@ -42,7 +42,7 @@ class HashIndex {
     moveSome();
   }
 
-  // About so many are about to come.
+  // About this many elements will be added.
   void reserve(size_t count) {
     size_t slots = std::max(slotsMin, slots_.size());
     while (count * 4 > slots * 3) slots *= 2;

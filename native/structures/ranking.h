@@ -153,7 +153,7 @@ class Ranking {
 
   const size_t bytesMin_;
   size_t bytes_ = 0;
-  uint64_t used_ = 0;  // bit b: buckets_[b] has somebody
+  uint64_t used_ = 0;  // bit b: buckets_[b] is not empty
   std::array<List, 64> buckets_;
 };
 

@@ -21,7 +21,7 @@ class Sampler {
   // Whether the last one was sampled and take() has not been called yet.
   bool isTaking() const { return left_ == 0; }
 
-  // Gives the number of messages that this one represents.
+  // Returns the number of messages that this one represents.
   uint32_t take() {
     const uint32_t messages = stride_;
     seen_ += messages;

@@ -42,7 +42,7 @@ class ShortList {
   }
   T& back() { return (*this)[size_ - 1]; }
 
-  // About so many are to come.
+  // About this many elements will be added.
   void reserve(size_t count) {
     RALLY_ASSERT(count <= UINT32_MAX);
     if (count <= capacity_) return;

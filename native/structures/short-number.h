@@ -11,7 +11,7 @@ inline void putShort(std::vector<uint8_t>& bytes, uint64_t number) {
   for (; number >= 0x80; number >>= 7) bytes.push_back(uint8_t(number | 0x80));
   bytes.push_back(uint8_t(number));
 }
-// From `at` on, which is behind it then. False where the bytes end within a number, or are none.
+// Starts at `at`, and moves it past the number. False if the bytes end within a number, or there are none.
 inline bool takeShort(Bytes bytes, size_t& at, uint64_t& number) {
   number = 0;
   for (unsigned shift = 0; shift <= 63 && at < bytes.size(); shift += 7) {

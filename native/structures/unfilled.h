@@ -1,4 +1,4 @@
-// A vector of bytes whose resize() leaves new ones as they are: whoever asks for room fills it.
+// A vector of bytes whose resize() leaves new ones uninitialised: the caller fills them.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -39,7 +39,7 @@ class RecordWriter {
   RecordWriter& operator=(const RecordWriter&) = delete;
 
   // Whether `record` is what this would have made of `content`, as one of the first records of the connection: then it
-  // goes on behind it.
+  // continues after it.
   bool goesOn(Bytes record, Bytes content);
 
   // Appends a record to `out`, and one that changes the key where it is due. False: the cipher has failed, for good.

@@ -20,7 +20,7 @@ constexpr size_t unsentBytesMax = 4 * TlsChannel::outBytes;
 // are small, and so are these buffers then, which the allocator has at hand. No less is possible.
 constexpr size_t smallRecordBytes = 512;
 
-// Keys that a client may change in one call: more than anybody needs, and each costs as much as many records.
+// Keys that a client may change in one call: more than any client needs, and each costs as much as many records.
 constexpr unsigned keyUpdatesMax = 32;
 
 bool isTemporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }

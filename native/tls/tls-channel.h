@@ -128,7 +128,7 @@ class TlsChannel {
   size_t readLeft_ = 0;                   // of the socket, in this call
   unsigned keyUpdates_ = 0;               // of the client, in this call
   std::vector<uint8_t> before_;
-  std::vector<uint8_t> unsent_;  // what the socket has not taken
+  std::vector<uint8_t> unsent_;  // bytes that the socket has not accepted
   size_t unsentAt_ = 0;
   uint64_t sentBytes_ = 0;
   std::string failure_;

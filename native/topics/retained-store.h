@@ -1,9 +1,9 @@
-// The retained messages of the topics that a shard owns (5.0, 3.3.1.3), by topic, in a tree (topic-tree.h). All that
-// they take is counted: their blocks, and the nodes of the tree.
+// The retained messages of the topics that a shard owns (5.0, 3.3.1.3), by topic, in a tree (topic-tree.h). All their
+// memory is counted: their blocks, and the nodes of the tree.
 //
-// In a cluster with logs each has a stamp (records::RetainedStamp), and a topic that was cleared keeps a message
-// without payload for a while, its *mark*: a node that comes back may still have what was cleared. Nobody is given a
-// mark but other owners and the log.
+// In a cluster with logs each has a stamp (records::RetainedStamp), and a cleared topic keeps a message
+// without payload for a while, its *mark*: a node that comes back may still have the cleared message. Marks are
+// only for other owners and the log.
 #pragma once
 #include <algorithm>
 #include <unordered_map>
@@ -49,7 +49,7 @@ class RetainedStore {
   bool set(MessageRef message, uint64_t stamp = 0) { return set(std::move(message), stamp, true); }
   // The same for one that another worker's store has had: there is always room for it.
   void adopt(MessageRef message, uint64_t stamp = 0) { set(std::move(message), stamp, false); }
-  // The same unless what is here is as late as that, or later. False: it is.
+  // The same, unless the message here has the same stamp or a later one. False: it has.
   bool adoptLater(MessageRef message, uint64_t stamp) {
     const uint32_t node = tree_.find(message->topic());
     const bool isThere = node != 0 && tree_.value(node).message && !hasLeft(node);
@@ -98,7 +98,7 @@ class RetainedStore {
     return node >= tree_.end();
   }
 
-  // Gives away, in steps as above, the messages for which `isMeant(message)`. Later look-ups do not find them; walks
+  // Gives away the messages for which `isMeant(message)`, in steps as above. Later look-ups do not find them; walks
   // that have begun still do, until dropLeft().
   template <class IsMeant, class Give>
   bool giveAway(uint32_t& node, size_t& nodes, IsMeant&& isMeant, Give&& give) {
@@ -123,7 +123,7 @@ class RetainedStore {
     });
   }
   bool hasLeft() const { return !left_.empty(); }
-  // Forgets what was given away up to that change: there is no walk any more that has begun before.
+  // Forgets messages given away up to that change: no walk that began before is still in progress.
   template <class Visit>
   void dropLeft(uint64_t change, Visit&& visit) {
     std::vector<uint32_t> nodes;

@@ -127,7 +127,7 @@ struct Share {
     if (routes.size() == 1) return only(search);
     routeRun.count(turn.nowMs);
     const ShareLevel last = kind == ShareKind::qos0 ? ShareLevel::waiting
-                                                    : ShareLevel::away;  // nobody keeps QoS 0 who is away
+                                                    : ShareLevel::away;  // QoS 0 is not kept for absent members
     for (;;) {
       if (ShareRoute* route = nextAt(search, kind, turn)) return route;
       if (search.level >= last) return nullptr;

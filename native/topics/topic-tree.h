@@ -83,7 +83,7 @@ class TopicTree {
     }
   }
 
-  // Removes a node without children. Gives its parent.
+  // Removes a node without children. Returns its parent.
   uint32_t remove(uint32_t id) {
     Node& node = nodes_[id];
     RALLY_ASSERT(id != root && node.firstChild == 0);
