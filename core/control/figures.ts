@@ -8,7 +8,7 @@ import type { EventStreams } from '../http/sse/event-streams.ts';
 import type { SessionDirectory } from '../sessions/session-directory.ts';
 import type { ClientCounts } from '../statistics/client-counts.ts';
 import { metricFamilies } from '../statistics/metric-families.ts';
-import { type Family, type MetricsFormat, metricsText } from '../statistics/metrics-text.ts';
+import { type Family, type MetricsFormat, MetricsText } from '../statistics/metrics-text.ts';
 import { residentBytes } from '../statistics/process-memory.ts';
 import type { BrokerSample } from '../statistics/sys-topics.ts';
 import type { TlsKeeper } from '../tls/tls-keeper.ts';
@@ -51,6 +51,7 @@ export interface FiguresOptions {
 
 export class Figures {
   readonly #options: FiguresOptions;
+  readonly #metricsText = new MetricsText();
   #startedAtMs = 0;
 
   constructor(options: FiguresOptions) {
@@ -90,7 +91,7 @@ export class Figures {
 
   /** Everything for Prometheus. Errors: NOT_RUNNING. */
   metrics(format: MetricsFormat): string {
-    return metricsText(this.families(), format);
+    return this.#metricsText.write(this.families(), format);
   }
 
   /** Errors: NOT_RUNNING. */

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { type CounterName, counterNames } from '../../../core/data-plane/addon.ts';
 import { ClientCounts } from '../../../core/statistics/client-counts.ts';
 import { type MetricsSample, metricFamilies } from '../../../core/statistics/metric-families.ts';
-import { metricsText } from '../../../core/statistics/metrics-text.ts';
+import { MetricsText } from '../../../core/statistics/metrics-text.ts';
 
 const counts = new ClientCounts();
 const client = { clientId: 'a', protocolVersion: 5, transport: 'ws', remoteAddress: '' } as const;
@@ -82,7 +82,7 @@ const sample: MetricsSample = {
   },
 };
 const families = metricFamilies(sample);
-const text = metricsText(families, 'prometheus');
+const text = new MetricsText().write(families, 'prometheus');
 
 test('what is counted stands there once, under its name', () => {
   for (const line of [
