@@ -13,6 +13,7 @@ import { runHttp } from './http/run.ts';
 import { runStreams } from './http/streams.ts';
 import { runAuthorised } from './load/authorised.ts';
 import { runDurable } from './load/durable.ts';
+import { runObserved } from './load/observed.ts';
 import { scenariosOf } from './load/scenarios.ts';
 import { runLog } from './log/run.ts';
 import { runLogins } from './logins/run.ts';
@@ -46,6 +47,7 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   browser: runBrowser,
   load: (command) => {
     if (command.only?.includes('authorised')) return runAuthorised(command);
+    if (command.only?.includes('observed')) return runObserved(command);
     if (command.only?.includes('durable')) return runDurable(command);
     return runPeers({ ...command, peers: ['rallymq'] });
   },

@@ -10,7 +10,7 @@ export const subcommands = {
     'the lists of the HTTP API and a scrape beside 10,000 clients, 100,000 with --full: each within its bound',
   streams:
     '500 streams of messages over HTTP beside subscribers by MQTT, 5,000 with --full: everything, in one order',
-  load: 'the scenarios against this broker alone; --only authorised: 10,000 rules against none, durable: disk against memory',
+  load: 'the scenarios against this broker alone; --only authorised: 10,000 rules against none, observed: metrics and events against none, durable: disk against memory',
   peers: 'the scenarios against this broker and others, interleaved',
   'hand-over': 'this broker with 1, 2 and 4 workers, and what its lanes count meanwhile',
   cluster:

@@ -1,10 +1,12 @@
 /**
- * The subcommand `streams`: 500 streams of messages over HTTP (`/sse`), or 5,000 with --full, beside subscribers by MQTT. All
- * must get every message, those of each topic in one order.
+ * The subcommand `streams`: 500 streams of messages over HTTP (`/sse`), or 5,000 with --full, beside subscribers by MQTT, over TCP
+ * and WebSockets. All must get every message, those of each topic in one order.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+import { type Message, Rally, type WebSocketConstructor } from '../../client/rally.ts';
 import { decodePublish } from '../../core/wire/decode-publish.ts';
 import { encodePublish } from '../../core/wire/encode-publish.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
@@ -16,7 +18,9 @@ import { rallymq } from '../peers/rallymq.ts';
 import { clear, say, shortNumber, showStep } from '../progress.ts';
 import { quantileOf } from '../statistics.ts';
 
-const subscribers = 10;
+const overTcp = 5;
+const overWebSocket = 5;
+const subscribers = overTcp + overWebSocket;
 /** Each publishes to all topics, so that the order of a topic is the broker's decision. */
 const publishers = 4;
 const topics = 4;
@@ -29,18 +33,24 @@ const lastMsMax = 60_000;
 export async function runStreams({ full, workers }: CommandLine): Promise<boolean> {
   const streams = full ? 5_000 : 500;
   const broker = await rallymq(workers[0] ?? 1).start();
-  const { http, tcp } = broker;
+  const { http, tcp, ws } = broker;
   const closers: (() => void)[] = [];
   try {
-    if (http === undefined || tcp === undefined) throw new BenchError('The broker has no HTTP, or no TCP.');
+    if (http === undefined || tcp === undefined || ws === undefined)
+      throw new BenchError('The broker has no HTTP, no TCP or no WebSocket.');
     const heard: Heard[] = [];
     const senders: LoginClient[] = [];
-    for (let index = 0; index < subscribers + publishers; index++) {
+    for (let index = 0; index < overTcp + publishers; index++) {
       const client = await LoginClient.open(tcp);
       closers.push(() => client.end());
       if ((await client.logIn({})) !== 0) throw new BenchError('A client was refused.');
       if (index < publishers) senders.push(client);
       else heard.push(await subscribe(client));
+    }
+    for (let index = 0; index < overWebSocket; index++) {
+      const { own, rally } = await subscribeByWebSocket(ws);
+      closers.push(() => void rally.close());
+      heard.push(own);
     }
     for (let first = 0; first < streams; first += openedAtOnce) {
       showStep(`${first} of ${streams} streams`);
@@ -102,6 +112,21 @@ async function subscribe(client: LoginClient): Promise<Heard> {
   return own;
 }
 
+async function subscribeByWebSocket({
+  host,
+  port,
+  path = '/',
+}: Endpoint): Promise<{ own: Heard; rally: Rally }> {
+  const own = new Heard();
+  const rally = new Rally(`ws://${host}:${port}${path}`, {
+    WebSocket: WebSocket as unknown as WebSocketConstructor,
+    reconnect: false,
+  });
+  const take = (message: Message): void => own.take(Number(message.topic.at(-1)), message.text());
+  await rally.subscribe('bench/+', take).ready;
+  return { own, rally };
+}
+
 /** Between the chunks of the body; in an event there is no CR. */
 const chunkEnds = /\r\n[0-9a-f]+\r\n/g;
 const event = /"topic":"bench\/(\d)","payload":"([^"]*)"/g;
@@ -145,7 +170,7 @@ async function judge(heard: readonly Heard[], streams: number): Promise<boolean>
   const shown = (delays: readonly number[]): string =>
     [0.5, 0.99].map((part) => shortNumber(quantileOf(delays, part) ?? Number.NaN)).join(' and ');
   say(
-    `${streams.toLocaleString('en')} streams and ${subscribers} subscribers by MQTT ${isComplete ? 'got' : 'did NOT get'} all ` +
+    `${streams.toLocaleString('en')} streams and ${subscribers} subscribers by MQTT, ${overWebSocket} of them over WebSockets, ${isComplete ? 'got' : 'did NOT get'} all ` +
       `${wanted.toLocaleString('en')} messages, ${isOrdered ? '' : 'NOT '}in one order for each topic; half of them and 99 % ` +
       `within ${shown(ofStreams)} ms over HTTP, ${shown(ofMqtt)} by MQTT.`,
   );
