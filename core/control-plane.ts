@@ -170,17 +170,7 @@ export class ControlPlane {
     this.#dataPlane = this.#newDataPlane();
     this.#streams = this.#newEventStreams();
     this.#telemetry = this.#newTelemetry();
-    this.#tracing = new Tracing({
-      limits: config.limits,
-      clock: systemClock,
-      audit: this.#audit,
-      find: (clientId) => this.#directory.find(clientId),
-      clientIdOf: (session) => this.#directory.clientIdOf(session),
-      mayReceive: (caller, topic) => this.#gatekeeper.mayReceive(caller, topic),
-      broadcast: (message) => this.#dataPlane.broadcast(message),
-      assertRunning: () => this.assertRunning(),
-      onSpan: (span) => this.#telemetry?.span(span),
-    });
+    this.#tracing = this.#newTracing();
     this.#clients = new ClientEvents({
       logger: this.logger,
       audit: this.#audit,
@@ -705,6 +695,22 @@ export class ControlPlane {
       families: () => this.#figures.families(),
       clientIdOf: (session) => this.#directory.clientIdOf(session),
       log: (level, fields, sentence) => this.logger[level](fields, sentence),
+    });
+  }
+
+  #newTracing(): Tracing {
+    return new Tracing({
+      limits: this.#config.limits,
+      clock: systemClock,
+      audit: this.#audit,
+      find: (clientId) => this.#directory.find(clientId),
+      clientIdOf: (session) => this.#directory.clientIdOf(session),
+      mayReceive: (caller, topic) => this.#gatekeeper.mayReceive(caller, topic),
+      broadcast: (message) => this.#dataPlane.broadcast(message),
+      assertRunning: () => this.assertRunning(),
+      onSpan: (span) => this.#telemetry?.span(span),
+      nodeName: this.#config.nodeName,
+      nodes: () => this.#otherNodes(),
     });
   }
 

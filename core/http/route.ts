@@ -19,7 +19,7 @@ import type { Ban, BanKind, BanRequest } from '../security/bans.ts';
 import type { HttpCredentials, SignInRefusal } from '../security/sign-in.ts';
 import type { ClientEvent, DropsOfClient } from '../sessions/client-history.ts';
 import type { ClientPage, ClientQuery, ClientState } from '../sessions/client-list.ts';
-import type { Trace, TraceRequest } from '../tracing/traces.ts';
+import type { HandedOver, Trace, TraceRequest } from '../tracing/traces.ts';
 import type { HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { Operation } from './operation.ts';
@@ -124,6 +124,18 @@ export interface SiteSource {
   trace(id: string): Trace | undefined;
   /** Undefined: there are as many as there can be. */
   startTrace(request: Omit<TraceRequest, 'mayReceive'>, by: ApiCaller): Trace | undefined;
+  /**
+   * What happens here, from line `after` on, for another node that has this trace; it is begun if it is not known.
+   * Undefined: there are as many as there can be.
+   */
+  traceForNode(
+    id: string,
+    after: number,
+    request: Omit<TraceRequest, 'mayReceive'>,
+    by: ApiCaller,
+  ): HandedOver | undefined;
+  /** False: there is no such trace here. */
+  endTraceForNode(id: string): boolean;
   /** False: there is no such trace. */
   stopTrace(id: string, by: ApiCaller): boolean;
   deleteTrace(id: string, by: ApiCaller): boolean;

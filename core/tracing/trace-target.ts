@@ -15,3 +15,9 @@ export function isAboutClient(
   if (target.kind === 'client') return target.clientId === client.clientId;
   return target.kind === 'address' && target.remoteAddress === client.remoteAddress;
 }
+
+/** As the API has it. */
+export function shownTarget(target: TraceTarget): Readonly<Record<string, string>> {
+  if (target.kind === 'client') return { clientid: target.clientId };
+  return target.kind === 'topic' ? { topic: target.topicFilter } : { ip_address: target.remoteAddress };
+}

@@ -22,6 +22,8 @@ export interface TraceRequest {
   readonly payloadBytesMax: number;
   /** Whether the rules let whoever asks have messages of the topic. */
   mayReceive(topic: string): boolean;
+  /** Another node has it: its identifier there. That node takes the lines, and nobody else sees it here. */
+  readonly forNode?: string;
 }
 
 export type TraceEnd = 'time' | 'size' | 'asked';
@@ -47,7 +49,15 @@ export interface Trace {
   readonly bytes: number;
 }
 
+/** Lines of a trace for the node that has it, and the number of the next one. */
+export interface HandedOver {
+  readonly lines: readonly TraceLine[];
+  readonly next: number;
+}
+
 export interface TracesOptions {
+  /** Of a cluster, where each line says on which node it happened. */
+  readonly nodeName: string | undefined;
   readonly clock: Clock;
   /** The wall clock. */
   now(): number;
@@ -66,17 +76,38 @@ interface Kept extends Trace {
   bytes: number;
   endedBy: TraceEnd | undefined;
   timer: Timer | undefined;
+  /** Of one of another node: lines that have been handed over, and are here no more. */
+  handedOver: number;
+  /** Of one of another node: when that asked last, on the clock. */
+  askedAtMs: number;
 }
 
 const keptMs = 3_600_000;
+/** A node that does not ask for so long has no such trace any more. */
+const unaskedMsMax = 10_000;
+/** Characters of lines that are handed over at once, unless a single one has more. */
+const handedLengthMax = 262_144;
 
 /** The line as whoever may read these topics sees it: JSON, without the end of the line. */
 export function shownLine({ text, payload }: TraceLine, mayRead: (topic: string) => boolean): string {
   if (payload === undefined) return text;
-  return `${text.slice(0, -1)},${mayRead(payload.topic) ? payload.members : payloadWithheld}}`;
+  return mayRead(payload.topic) ? `${text.slice(0, -1)},${payload.members}}` : withheld(text);
 }
 
 const payloadWithheld = '"payload_withheld":true';
+
+function withheld(text: string): string {
+  return `${text.slice(0, -1)},${payloadWithheld}}`;
+}
+
+function lengthOf({ text, payload }: TraceLine): number {
+  return text.length + (payload === undefined ? 0 : payload.members.length + 1);
+}
+
+/** It has become too long meanwhile. */
+function isEnded({ endedBy }: Trace): boolean {
+  return endedBy !== undefined;
+}
 
 export class Traces {
   readonly #options: TracesOptions;
@@ -87,12 +118,19 @@ export class Traces {
     this.#options = options;
   }
 
+  /** Those of this node. */
   list(): readonly Trace[] {
-    return [...this.#traces.values()];
+    return [...this.#traces.values()].filter(({ request }) => request.forNode === undefined);
   }
 
+  /** One of this node. */
   find(id: string): Trace | undefined {
-    return this.#traces.get(id);
+    return this.#own(id);
+  }
+
+  #own(id: string): Kept | undefined {
+    const trace = this.#traces.get(id);
+    return trace?.request.forNode === undefined ? trace : undefined;
   }
 
   /** Undefined: too many are running. */
@@ -102,7 +140,7 @@ export class Traces {
     const { target, seconds, payloadBytesMax } = request;
     const startedAtMs = this.#options.now();
     const trace: Kept = {
-      id: randomBytes(6).toString('base64url'),
+      id: request.forNode ?? randomBytes(6).toString('base64url'),
       index,
       target,
       request,
@@ -113,6 +151,8 @@ export class Traces {
       bytes: 0,
       endedBy: undefined,
       listeners: new Set(),
+      handedOver: 0,
+      askedAtMs: this.#options.clock.nowMs(),
       timer: this.#options.clock.after(seconds * 1_000, () => this.#end(trace, 'time')),
     };
     this.#traces.set(trace.id, trace);
@@ -122,7 +162,7 @@ export class Traces {
 
   /** Ends it, and keeps what was written. False: there is no such trace. */
   stop(id: string): boolean {
-    const trace = this.#traces.get(id);
+    const trace = this.#own(id);
     if (trace === undefined) return false;
     this.#end(trace, 'asked');
     return true;
@@ -130,16 +170,67 @@ export class Traces {
 
   /** False: there is no such trace. */
   delete(id: string): boolean {
-    const isKnown = this.stop(id);
+    const trace = this.#own(id);
+    if (trace !== undefined) this.#forget(trace);
+    return trace !== undefined;
+  }
+
+  #forget(trace: Kept): void {
+    this.#end(trace, 'asked');
+    trace.timer?.cancel();
+    this.#traces.delete(trace.id);
+  }
+
+  // --- traces of a cluster -----------------------------------------------------------------------------
+
+  /** What has happened here, from line `after` on, for the node that has the trace. Undefined: there is no such trace here. */
+  handOver(id: string, after: number): HandedOver | undefined {
     const trace = this.#traces.get(id);
-    trace?.timer?.cancel();
-    this.#traces.delete(id);
-    return isKnown;
+    if (trace?.request.forNode === undefined) return undefined;
+    trace.askedAtMs = this.#options.clock.nowMs();
+    const known = Math.min(Math.max(0, after - trace.handedOver), trace.lines.length);
+    for (const line of trace.lines.splice(0, known)) trace.bytes -= lengthOf(line);
+    trace.handedOver += known;
+    let length = 0;
+    const end = trace.lines.findIndex((line, index) => {
+      length += lengthOf(line);
+      return index > 0 && length > handedLengthMax;
+    });
+    const lines = trace.lines.slice(0, end < 0 ? trace.lines.length : end);
+    return { lines, next: trace.handedOver + lines.length };
+  }
+
+  /** The node that has it has ended it, or is gone. False: there is no such trace here. */
+  endForNode(id: string): boolean {
+    const trace = this.#traces.get(id);
+    if (trace?.request.forNode === undefined) return false;
+    this.#forget(trace);
+    return true;
+  }
+
+  /** What has happened on another node. Payloads are as whoever has started the trace may have them. */
+  merge(id: string, lines: readonly TraceLine[]): void {
+    const trace = this.#own(id);
+    if (trace === undefined || trace.endedBy !== undefined) return;
+    for (const { text, payload } of lines) {
+      const isShown = payload !== undefined && trace.request.mayReceive(payload.topic);
+      this.#write(
+        trace,
+        isShown || payload === undefined ? { text, ...(payload && { payload }) } : { text: withheld(text) },
+      );
+      if (isEnded(trace)) return;
+    }
+  }
+
+  /** Something about another node. */
+  note(id: string, what: Readonly<Record<string, string>>): void {
+    const trace = this.#own(id);
+    if (trace?.endedBy === undefined && trace !== undefined) this.#add(trace, this.#options.now(), what);
   }
 
   /** `told` hears of new lines and of the end; gives what takes it away. Undefined: there is no such trace. */
   listen(id: string, told: () => void): (() => void) | undefined {
-    const trace = this.#traces.get(id);
+    const trace = this.#own(id);
     trace?.listeners.add(told);
     return trace && (() => trace.listeners.delete(told));
   }
@@ -225,13 +316,29 @@ export class Traces {
     what: Readonly<Record<string, unknown>>,
     payload?: NonNullable<TraceLine['payload']>,
   ): void {
-    const text = JSON.stringify({ at: new Date(atMs).toISOString(), ...what });
-    const bytes = text.length + (payload === undefined ? 0 : payload.members.length + 1);
-    if (trace.bytes + bytes > this.#options.bytesMax) {
+    const { nodeName } = this.#options;
+    const where = nodeName === undefined ? {} : { node: nodeName };
+    const text = JSON.stringify({ at: new Date(atMs).toISOString(), ...where, ...what });
+    this.#write(trace, payload === undefined ? { text } : { text, payload });
+  }
+
+  /** The node that it is for has gone, or has been cut off. */
+  #isUnasked({ request, askedAtMs }: Kept): boolean {
+    return request.forNode !== undefined && askedAtMs < this.#options.clock.nowMs() - unaskedMsMax;
+  }
+
+  #write(trace: Kept, line: TraceLine): void {
+    const { bytesMax } = this.#options;
+    if (this.#isUnasked(trace)) {
+      this.#forget(trace);
+      return;
+    }
+    const bytes = lengthOf(line);
+    if (trace.bytes + bytes > bytesMax) {
       this.#end(trace, 'size');
       return;
     }
-    trace.lines.push(payload === undefined ? { text } : { text, payload });
+    trace.lines.push(line);
     trace.bytes += bytes;
     for (const told of trace.listeners) told();
   }
@@ -240,7 +347,8 @@ export class Traces {
     if (trace.endedBy !== undefined) return;
     trace.endedBy = by;
     trace.timer?.cancel();
-    trace.timer = this.#options.clock.after(keptMs, () => this.#traces.delete(trace.id));
+    const ms = trace.request.forNode === undefined ? keptMs : unaskedMsMax;
+    trace.timer = this.#options.clock.after(ms, () => this.#traces.delete(trace.id));
     this.#options.end(trace.index);
     for (const told of trace.listeners) told();
   }
@@ -249,9 +357,9 @@ export class Traces {
   #freeIndex(): number | undefined {
     const all = [...this.#traces.values()];
     if (all.length >= tracesMax) {
-      const ended = all.find(({ endedBy }) => endedBy !== undefined);
+      const ended = all.find((trace) => trace.endedBy !== undefined || this.#isUnasked(trace));
       if (ended === undefined) return undefined;
-      this.delete(ended.id);
+      this.#forget(ended);
       return ended.index;
     }
     const taken = new Set(all.map(({ index }) => index));

@@ -4,6 +4,7 @@
 import type { Limits } from '../config/limits.ts';
 import type { AuditLog } from '../control/audit-log.ts';
 import type { ToMain, ToWorker } from '../control/messages.ts';
+import type { OtherNodes } from '../http/other-nodes.ts';
 import type { SiteSource } from '../http/route.ts';
 import { TraceStream } from '../http/sse/trace-stream.ts';
 import type { ApiCaller } from '../security/api-caller.ts';
@@ -11,8 +12,10 @@ import type { ClientState } from '../sessions/client-list.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
+import { NodeTraces } from './node-traces.ts';
 import { readTraceRecord, type SpanRecord } from './trace-record.ts';
-import { type Trace, Traces } from './traces.ts';
+import { shownTarget } from './trace-target.ts';
+import { type HandedOver, type Trace, Traces } from './traces.ts';
 
 export interface TracingOptions {
   readonly limits: Limits;
@@ -25,11 +28,21 @@ export interface TracingOptions {
   /** Errors: NOT_RUNNING. */
   assertRunning(): void;
   onSpan(span: SpanRecord): void;
+  /** Of a cluster. */
+  readonly nodeName: string | undefined;
+  nodes(): OtherNodes | undefined;
 }
 
 type TraceSite = Pick<
   SiteSource,
-  'traces' | 'trace' | 'startTrace' | 'stopTrace' | 'deleteTrace' | 'streamTrace'
+  | 'traces'
+  | 'trace'
+  | 'startTrace'
+  | 'stopTrace'
+  | 'deleteTrace'
+  | 'streamTrace'
+  | 'traceForNode'
+  | 'endTraceForNode'
 >;
 
 /** Streams over HTTP, of all traces. */
@@ -40,12 +53,14 @@ const heartbeatMsMax = 15_000;
 export class Tracing {
   readonly #options: TracingOptions;
   readonly #traces: Traces;
+  readonly #nodeTraces: NodeTraces;
   readonly #streams = new Set<TraceStream>();
 
   constructor(options: TracingOptions) {
     const { limits, clock, broadcast } = options;
     this.#options = options;
     this.#traces = new Traces({
+      nodeName: options.nodeName,
       clock,
       now: () => Date.now(),
       bytesMax: limits.traceBytesMax,
@@ -55,6 +70,12 @@ export class Tracing {
         broadcast({ type: 'trace', index, target, payloadBytesMax, away });
       },
       end: (index) => broadcast({ type: 'endTrace', index }),
+    });
+    this.#nodeTraces = new NodeTraces({
+      clock,
+      now: () => Date.now(),
+      traces: this.#traces,
+      nodes: options.nodes,
     });
   }
 
@@ -66,6 +87,9 @@ export class Tracing {
       startTrace: (request, by) => this.#start(request, by),
       stopTrace: (id, by) => this.#end(this.#traces.stop(id), id, by),
       deleteTrace: (id, by) => this.#end(this.#traces.delete(id), id, by),
+      traceForNode: (id, after, request, by) =>
+        this.#traces.handOver(id, after) ?? this.#startForNode(id, request, by),
+      endTraceForNode: (id) => this.#traces.endForNode(id),
       streamTrace: (trace, next, mayRead) => this.#stream(trace, next, mayRead),
     };
   }
@@ -102,6 +126,7 @@ export class Tracing {
   }
 
   close(): void {
+    this.#nodeTraces.stop();
     this.#traces.close();
   }
 
@@ -109,8 +134,23 @@ export class Tracing {
     const { assertRunning, audit, mayReceive } = this.#options;
     assertRunning();
     const trace = this.#traces.start({ ...request, mayReceive: (topic) => mayReceive(by, topic) });
-    if (trace !== undefined) audit.add('traceAsked', { by: by.name, trace: trace.id, ...request });
+    if (trace === undefined) return undefined;
+    audit.add('traceAsked', { by: by.name, trace: trace.id, ...request });
+    this.#nodeTraces.follow(trace, shownTarget(request.target), by);
     return trace;
+  }
+
+  #startForNode(
+    forNode: string,
+    request: Parameters<TraceSite['startTrace']>[0],
+    by: ApiCaller,
+  ): HandedOver | undefined {
+    const { assertRunning, audit, mayReceive } = this.#options;
+    assertRunning();
+    const started = { ...request, forNode, mayReceive: (topic: string) => mayReceive(by, topic) };
+    if (this.#traces.start(started) === undefined) return undefined;
+    audit.add('traceAsked', { by: by.name, trace: forNode, ...request });
+    return { lines: [], next: 0 };
   }
 
   #end(isKnown: boolean, id: string, { name: by }: ApiCaller): boolean {

@@ -6,6 +6,8 @@ import { shownBytes, shownCount, shownTime } from './format.ts';
 
 interface Line {
   readonly at: string;
+  /** In a cluster. */
+  readonly node?: string;
   readonly event: string;
   readonly clientid?: string | null;
   readonly ip_address?: string;
@@ -129,7 +131,7 @@ function rowOf(line: Line): HTMLLIElement {
 }
 
 function detailsOf(line: Line): string {
-  const { detail, topics = [], from, qos, retain, payload_size: bytes, reason, messages } = line;
+  const { detail, topics = [], from, qos, retain, payload_size: bytes, reason, messages, node } = line;
   const details = [
     detail,
     ...topics.map((each) => `${each.topic}: ${each.reason}`),
@@ -139,6 +141,7 @@ function detailsOf(line: Line): string {
     bytes === undefined ? undefined : shownBytes(bytes),
     reason,
     messages === undefined ? undefined : `${shownCount(messages)} messages were omitted`,
+    node === undefined ? undefined : `on ${node}`,
   ];
   return details.filter((one) => one !== undefined).join(' · ');
 }

@@ -1,13 +1,15 @@
 /** Traces: what happens to a client, an address or the messages of a topic filter, written down for a while. */
 import { isIP } from 'node:net';
 import { shownAddress } from '../../security/address-key.ts';
-import type { TraceTarget } from '../../tracing/trace-target.ts';
-import { shownLine, type Trace } from '../../tracing/traces.ts';
+import type { ApiCaller } from '../../security/api-caller.ts';
+import { shownTarget, type TraceTarget } from '../../tracing/trace-target.ts';
+import { shownLine, type Trace, type TraceRequest } from '../../tracing/traces.ts';
 import { isSharedFilter, isValidTopicFilter } from '../../wire/topic.ts';
-import type { Header } from '../answer.ts';
+import type { Header, HttpAnswer } from '../answer.ts';
 import { wholeNumber } from '../list-query.ts';
 import { objectOf } from '../message-body.ts';
 import { count, list, oneOf, record, text, time } from '../operation.ts';
+import { nodeAnswerOf, notHere } from '../other-nodes.ts';
 import { apiAnswer, bodyAnswer, noContent, problem, RequestFault } from '../problem.ts';
 import type { Route, RouteContext, RouteRequest } from '../route.ts';
 
@@ -57,7 +59,7 @@ export const startTrace: Route = {
   operation: {
     summary: 'Start a trace',
     description:
-      'Of one client, one topic filter or one address. It ends after the given time, at traceBytesMax bytes, or when it is stopped. Eight can run at once. Payloads need the scope read, too.',
+      'Of one client, one topic filter or one address; in a cluster on all nodes, by the one that receives the request. It ends after the given time, at traceBytesMax bytes, or when it is stopped. Eight can run at once. Payloads need the scope read, too.',
     body: record(
       {
         ...targetSchemas,
@@ -81,18 +83,39 @@ export const startTrace: Route = {
     },
   },
   handle: ({ body, caller }, { source }) => {
-    const given = objectOf(body, 'The body');
-    const seconds = numberOf(given, 'seconds', 1, secondsMax, secondsDefault);
-    const payloadBytesMax = numberOf(given, 'payload_bytes', 0, payloadBytesLimit, 0);
-    const target = targetOf(given);
+    const asked = requestOf(objectOf(body, 'The body'), caller);
     if (caller === undefined) return problem(403, 'Nobody asks.');
-    if (payloadBytesMax > 0 && !caller.scopes.has('read'))
-      return problem(403, 'Payloads need the scope read: leave payload_bytes out.');
-    const trace = source.startTrace({ target, seconds, payloadBytesMax }, caller);
-    if (trace === undefined) return problem(409, 'Eight traces run: stop one of them first.');
-    return apiAnswer(200, shownTrace(trace));
+    const trace = source.startTrace(asked, caller);
+    return trace === undefined ? tooMany() : apiAnswer(200, shownTrace(trace));
+  },
+  // Another node has the trace, and asks what happens here: core/tracing/node-traces.ts.
+  answersNodes: ({ body, caller }, { config, source }) => {
+    const { id, target, after, ...others } = objectOf(body, 'The body');
+    const asked = requestOf({ ...others, ...objectOf(target, 'The target') }, caller);
+    const known = objectOf(after, 'What is known')[config.nodeName ?? ''] ?? 0;
+    if (typeof id !== 'string' || typeof known !== 'number' || caller === undefined)
+      return Promise.resolve(notHere);
+    const handedOver = source.traceForNode(id, known, asked, caller);
+    return Promise.resolve(nodeAnswerOf(handedOver === undefined ? tooMany() : apiAnswer(200, handedOver)));
   },
 };
+
+/** Errors: RequestFault. */
+function requestOf(
+  given: Readonly<Record<string, unknown>>,
+  caller: ApiCaller | undefined,
+): Omit<TraceRequest, 'mayReceive'> {
+  const seconds = numberOf(given, 'seconds', 1, secondsMax, secondsDefault);
+  const payloadBytesMax = numberOf(given, 'payload_bytes', 0, payloadBytesLimit, 0);
+  const target = targetOf(given);
+  if (payloadBytesMax > 0 && caller?.scopes.has('read') !== true)
+    throw new RequestFault(403, 'Payloads need the scope read: leave payload_bytes out.');
+  return { target, seconds, payloadBytesMax };
+}
+
+function tooMany(): HttpAnswer {
+  return problem(409, 'Eight traces run: stop one of them first.');
+}
 
 export const trace: Route = {
   method: 'get',
@@ -132,6 +155,9 @@ export const deleteTrace: Route = {
     caller !== undefined && source.deleteTrace(parameters['id'] ?? '', caller)
       ? noContent()
       : problem(404, `${noSuchTrace}.`),
+  // It is another node's, and has ended there.
+  answersNodes: ({ parameters }, { source }) =>
+    Promise.resolve(source.endTraceForNode(parameters['id'] ?? '') ? nodeAnswerOf(noContent()) : notHere),
 };
 
 const whoSeesPayloads =
@@ -265,9 +291,4 @@ function shownTrace(trace: Trace): Readonly<Record<string, unknown>> {
     lines: lines.length,
     bytes,
   };
-}
-
-function shownTarget(target: TraceTarget): Readonly<Record<string, string>> {
-  if (target.kind === 'client') return { clientid: target.clientId };
-  return target.kind === 'topic' ? { topic: target.topicFilter } : { ip_address: target.remoteAddress };
 }

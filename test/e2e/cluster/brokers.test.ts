@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerCluster, type RoamingSession } from '../../support/cluster/broker-cluster.ts';
-import { connectFrame } from '../../support/frames.ts';
+import { connectFrame, publishFrame } from '../../support/frames.ts';
 import { assertAllInOrder } from '../../support/mqtt-session.ts';
 import { Random, replayOf, seeds } from '../../support/random.ts';
 import { openConnected, RawClient } from '../../support/raw-client.ts';
@@ -221,6 +221,18 @@ test('what is asked of one node about clients of another, and the log level for 
     await openConnected(t, 'tcp', b.ports, { clientId: 'seen' });
     return /"clientId":"seen".*"msg":"connected"/.test(b.command.stdout + b.command.stderr);
   });
+  // A trace is of all nodes, wherever it was started.
+  assert.equal(await a.send('POST', '/api/v1/traces', { topic: 'traced/+', payload_bytes: 10 }), 200);
+  const [trace] = (JSON.parse((await a.get('/api/v1/traces')).text) as { data: { id: string }[] }).data;
+  const log = async (): Promise<string> => (await a.get(`/api/v1/traces/${trace?.id}/log`)).text;
+  await until('what a client of the other node publishes is in it', async () => {
+    client.send(publishFrame('traced/there', 'hello'));
+    return (await log()).includes('"node":"node-1","event":"published","clientid":"there"');
+  });
+  assert.match(await log(), /"topic":"traced\/there".*"payload":"hello"/);
+  assert.equal((await b.get('/api/v1/traces')).text, '{"data":[]}\n');
+  assert.equal(await b.send('DELETE', `/api/v1/traces/${trace?.id}`), 404);
+  assert.equal(await a.send('DELETE', `/api/v1/traces/${trace?.id}`), 204);
   assert.equal(await a.send('DELETE', '/api/v1/clients/there'), 204);
   await client.closed();
   assert.equal((await a.get('/api/v1/clients/there')).status, 404);

@@ -1,15 +1,17 @@
 /** What traces write, and that they end: after their time, when they are full, when somebody ends them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { NodeQuestion } from '../../../core/cluster/node-messages.ts';
+import { NodeTraces, type TraceForNode } from '../../../core/tracing/node-traces.ts';
 import type { TraceRecord } from '../../../core/tracing/trace-record.ts';
 import type { TraceTarget } from '../../../core/tracing/trace-target.ts';
 import { shownLine, Traces } from '../../../core/tracing/traces.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-function newTraces(bytesMax = 10_000) {
-  const clock = new FakeClock();
+function newTraces(bytesMax = 10_000, nodeName?: string, clock = new FakeClock()) {
   const told: string[] = [];
   const traces = new Traces({
+    nodeName,
     clock,
     now: () => 0,
     bytesMax,
@@ -169,4 +171,85 @@ test('eight go on at once; one that has ended gives way; a worker that starts ag
   assert.equal(told.length, 8); // an end, and seven starts
   traces.close();
   assert.equal(clock.timers, 0);
+});
+
+test('in a cluster a trace has what happens on all nodes, and the others cease with it', async () => {
+  const clock = new FakeClock();
+  const [here, there] = [newTraces(10_000, 'a', clock), newTraces(10_000, 'b', clock)];
+  let isReached = true;
+  const asked: NodeQuestion[] = [];
+  const b = (question: NodeQuestion): { status: number; text: string } | undefined => {
+    asked.push(question);
+    if (!isReached) return undefined;
+    if (question.method === 'delete')
+      return { status: there.traces.endForNode(question.path.split('/').at(-1) ?? '') ? 204 : 0, text: '' };
+    const { id, after } = question.body as TraceForNode;
+    const forNode = { ...request, forNode: id, mayReceive: () => true };
+    const handedOver = there.traces.handOver(id, after['b'] ?? 0);
+    if (handedOver === undefined) there.traces.start(forNode);
+    return { status: 200, text: JSON.stringify(handedOver ?? { lines: [], next: 0 }) };
+  };
+  const nodes = new NodeTraces({
+    clock,
+    now: () => 0,
+    traces: here.traces,
+    nodes: () => ({
+      here: 'a',
+      ask: (question) =>
+        Promise.resolve(
+          new Map([
+            ['b', b(question)],
+            ['old', { status: 0, text: '' }],
+          ]),
+        ),
+    }),
+  });
+  const pass = async (ms: number): Promise<void> => {
+    clock.advance(ms);
+    await new Promise(setImmediate);
+  };
+  const trace = here.traces.start(request) ?? assert.fail();
+  nodes.follow(trace, { clientid: 'ada' }, { name: 'admin', scopes: new Set(['clients', 'read']) });
+  await pass(0);
+  assert.deepEqual(there.told, ['start 0 client']);
+  assert.deepEqual(
+    [there.traces.list(), there.traces.find(trace.id)],
+    [[], undefined],
+    'nobody sees it there',
+  );
+  assert.deepEqual([there.traces.stop(trace.id), there.traces.delete(trace.id)], [false, false]);
+  there.traces.client({ clientId: 'ada', remoteAddress: '::1' }, 'connected', {});
+  await pass(250);
+  isReached = false; // what comes meanwhile is not lost, and comes once
+  there.traces.record(record);
+  await pass(250);
+  here.traces.record({ ...record, topic: 'here' });
+  isReached = true;
+  await pass(250);
+  there.traces.record({ ...record, topic: 'secret' }); // that node knows less of the rights of whoever asks
+  await pass(250);
+  await pass(250);
+  const shown = linesOf(here.traces, trace.id).map(
+    ({ node, event, topic, payload, payload_withheld: isWithheld }) =>
+      [node, event, topic, payload, isWithheld].filter((each) => each !== undefined).join(' '),
+  );
+  assert.deepEqual(shown, [
+    'a notTraced',
+    'b connected',
+    'a delivered here abcd',
+    'b delivered a/b abcd',
+    'b delivered secret true',
+  ]);
+  here.traces.stop(trace.id);
+  await pass(250);
+  assert.deepEqual(there.told, ['start 0 client', 'end 0']);
+  assert.equal(asked.at(-1)?.method, 'delete');
+  const count = asked.length;
+  await pass(1_000);
+  assert.equal(asked.length, count, 'it is asked no more');
+  // A node that asks no more has no trace any more.
+  for (let index = 0; index < 8; index++) there.traces.start({ ...request, forNode: `${index}` });
+  assert.equal(there.traces.start(request), undefined);
+  clock.advance(10_001);
+  assert.notEqual(there.traces.start(request), undefined);
 });
