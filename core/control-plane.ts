@@ -40,6 +40,7 @@ import type { SiteSource } from './http/route.ts';
 import { EventStreams } from './http/sse/event-streams.ts';
 import type { ApiCaller } from './security/api-caller.ts';
 import type { Bans } from './security/ban-keeper.ts';
+import { dashboardPrefix, overviewName } from './security/dashboard-tickets.ts';
 import { Gatekeeper, type SecurityHooks } from './security/gatekeeper.ts';
 import { ClientHistory } from './sessions/client-history.ts';
 import { thisNodeAlone } from './sessions/directory.ts';
@@ -47,6 +48,7 @@ import { SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
 import { ClientCounts } from './statistics/client-counts.ts';
 import { ClusterTopics, nodeTopic } from './statistics/cluster-topics.ts';
+import { OverviewPublisher } from './statistics/overview-publisher.ts';
 import { memoryOfProcess } from './statistics/process-memory.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import { otlpSettingsOf } from './telemetry/otlp-settings.ts';
@@ -102,6 +104,7 @@ export class ControlPlane {
   readonly #history: ClientHistory;
   readonly #counts = new ClientCounts();
   readonly #sys: SysPublisher;
+  readonly #overview: OverviewPublisher;
   readonly #clusterTopics = new ClusterTopics();
   readonly #totals: TotalsWatch;
   readonly #http: HttpFrontEnd;
@@ -191,7 +194,7 @@ export class ControlPlane {
       cluster: this.#cluster,
       running: () => this.#running,
       clientsRefused: () => this.#clients.refusedCount,
-      isDegraded: () => this.#trouble !== undefined,
+      trouble: () => this.#trouble,
     });
     this.#http = new HttpFrontEnd(config, version, this.#siteSource());
     this.#sys = new SysPublisher({
@@ -200,6 +203,12 @@ export class ControlPlane {
       sample: () => this.#figures.sample(),
       more: () => (this.#cluster === undefined ? [] : this.#clusterTopics.messages(this.#cluster.figures)),
       publish: (topic, payload) => this.#publishSys(topic, payload),
+    });
+    this.#overview = new OverviewPublisher({
+      clock: systemClock,
+      overview: () => JSON.stringify(this.#figures.overview()),
+      publish: (overview) =>
+        this.host.publish(`${dashboardPrefix(config.nodeName)}${overviewName}`, overview, { qos: 1 }),
     });
     this.#totals = new TotalsWatch({
       clock: systemClock,
@@ -246,6 +255,7 @@ export class ControlPlane {
         this.#endStreams();
       },
       isOverloaded: () => this.#overload.state !== 'normal',
+      onDashboard: () => this.#overview.wake(),
       onFailed: (err, sentence, fields) => this.logger.error({ err, ...fields }, sentence),
     });
   }
@@ -467,6 +477,7 @@ export class ControlPlane {
     this.#tracing.close();
     this.#telemetry?.stop();
     this.#sys.stop();
+    this.#overview.stop();
     this.#totals.stop();
     this.#overload.stop();
     this.#tls?.stop();

@@ -125,11 +125,14 @@ async function retain(api: Api): Promise<void> {
 
 async function timeAll(api: Api, clients: number): Promise<Timed[]> {
   const last = encodeURIComponent(nameOf(clients - 1));
-  const { meta } = JSON.parse(await api.ask('/api/v1/clients?limit=1000')) as { meta: { cursor: string } };
+  const behind = async (path: string): Promise<string> => {
+    const { meta } = JSON.parse(await api.ask(`/api/v1/${path}`)) as { meta: { cursor: string } };
+    return `${path}&cursor=${encodeURIComponent(meta.cursor)}`;
+  };
   const lists: readonly (readonly [title: string, path: string])[] = [
     ['clients, first page', 'clients'],
     ['clients, 1,000 of them', 'clients?limit=1000'],
-    ['clients, the next page', `clients?limit=1000&cursor=${encodeURIComponent(meta.cursor)}`],
+    ['clients, the next page', await behind('clients?limit=1000')],
     ['clients, one by a part of its name', `clients?like_clientid=${last.slice(-6)}`],
     ['clients, of a user that nobody is', 'clients?username=nobody'],
     ['clients, those away', 'clients?conn_state=disconnected'],
@@ -137,9 +140,11 @@ async function timeAll(api: Api, clients: number): Promise<Timed[]> {
     ['its subscriptions', `clients/${last}/subscriptions`],
     ['its events', `clients/${last}/events`],
     ['who gets a topic: all', 'subscriptions?match_topic=scores/all'],
+    ['who gets a topic: the next page', await behind('subscriptions?match_topic=scores/all&limit=1000')],
     ['who gets a topic: one', 'subscriptions?match_topic=scores/7/x'],
     ['topics, 1,000 of 10,000', 'topics?prefix=kept&limit=1000'],
     ['retained messages, first page', 'retained?topic=%23'],
+    ['retained messages, the next page', await behind('retained?topic=%23&limit=1000')],
     ['retained messages, one of 10,000', 'retained?topic=%2B/9999/%2B'],
     ['slow clients', 'slow-subscriptions'],
     ['bans', 'banned'],

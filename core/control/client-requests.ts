@@ -2,8 +2,9 @@
  * What operators ask about clients and do to them (main thread). Every change is logged in the audit log with
  * the state before and after, and is also one of the client's events.
  */
+import { firstMatch, type MatchRow, type RetainedRow } from '../data-plane/inspection.ts';
 import type { AskedSubscription } from '../front-end/subscribe.ts';
-import type { SiteSource, SlowOrder } from '../http/route.ts';
+import type { MatchesPlace, RetainedPlace, SiteSource, SlowOrder } from '../http/route.ts';
 import type { ApiCaller } from '../security/api-caller.ts';
 import type { Bans } from '../security/ban-keeper.ts';
 import type { Ban, BanKind, BanRequest } from '../security/bans.ts';
@@ -94,14 +95,26 @@ export class ClientRequests {
     return isLifted;
   }
 
-  async matches(topic: string, max: number): ReturnType<SiteSource['matches']> {
+  /** A page: the matches of one worker after those of the other, from a place of the one where it begins. */
+  async matches(topic: string, max: number, from?: MatchesPlace): ReturnType<SiteSource['matches']> {
     const { inspections, directory } = this.#options;
-    const answers = await inspections.askAll<'matches'>({ about: 'matches', topic, max });
-    const rows = answers.flatMap((answer) => answer.rows).slice(0, max);
-    return {
-      count: answers.reduce((sum, { count }) => sum + count, 0),
-      rows: rows.map((row) => ({ ...row, clientId: directory.clientIdOf(row.session) })),
-    };
+    const rows: MatchRow[] = [];
+    let count = 0;
+    let next: MatchesPlace | undefined;
+    for (let worker = 0; worker < inspections.workers; worker++) {
+      const isBefore = from !== undefined && worker < from.worker;
+      const answer = await inspections.ask<'matches'>(worker, {
+        about: 'matches',
+        topic,
+        max: isBefore ? 0 : max - rows.length,
+        from: from?.worker === worker ? from.place : firstMatch,
+      });
+      count += answer.count;
+      rows.push(...answer.rows);
+      if (!isBefore && answer.rest !== undefined) next ??= { worker, place: answer.rest };
+    }
+    const named = rows.map((row) => ({ ...row, clientId: directory.clientIdOf(row.session) }));
+    return { count, rows: named, next };
   }
 
   /** By delay: clients that do not read, longest first; then those with the longest queues. */
@@ -126,11 +139,27 @@ export class ClientRequests {
     });
   }
 
-  async retainedTopics(filter: string, max: number): ReturnType<SiteSource['retainedTopics']> {
-    const answers = await this.#options.inspections.askAll<'retained'>({ about: 'retained', filter, max });
-    const rows = answers.flatMap((answer) => answer.rows).sort((a, b) => (a.topic < b.topic ? -1 : 1));
-    const areAll = answers.every((answer) => answer.areAll) && rows.length <= max;
-    return { areAll, rows: rows.slice(0, max) };
+  /** As matches(). A page that has looked at much and found little ends before it is full. */
+  async retainedTopics(
+    filter: string,
+    max: number,
+    from: RetainedPlace = { worker: 0, place: '' },
+  ): ReturnType<SiteSource['retainedTopics']> {
+    const { inspections } = this.#options;
+    const rows: RetainedRow[] = [];
+    let next: RetainedPlace | undefined;
+    for (let worker = from.worker; worker < inspections.workers && next === undefined; worker++) {
+      const behind = worker === from.worker ? from.place : '';
+      const answer = await inspections.ask<'retained'>(worker, {
+        about: 'retained',
+        filter,
+        max: max - rows.length,
+        behind,
+      });
+      rows.push(...answer.rows);
+      if (answer.rest !== undefined) next = { worker, place: answer.rest };
+    }
+    return { rows: rows.sort((a, b) => (a.topic < b.topic ? -1 : 1)), next };
   }
 
   #note(clientId: string, kind: ClientEventKind, detail: string): void {

@@ -45,8 +45,24 @@ export interface FiguresOptions {
   /** Errors: NOT_RUNNING. */
   running(): Supervisor;
   clientsRefused(): number;
-  /** The broker runs but cannot do everything it should. */
-  isDegraded(): boolean;
+  /** Why the broker cannot do everything it should, though it runs; undefined: it can. */
+  trouble(): string | undefined;
+}
+
+/** The broker at a glance. All that it counts is since the start. */
+export interface Overview {
+  readonly stats: Readonly<Record<string, number>>;
+  readonly threads: {
+    /** That the main thread has worked. */
+    readonly mainSeconds: number;
+    /** The upper bounds of the buckets of turns; one more bucket has none. */
+    readonly turnBoundsUs: readonly number[];
+    /** Turns of the event loop of each, by how long they took, and the seconds of all of them. */
+    readonly workers: readonly { readonly turns: readonly number[]; readonly seconds: number }[];
+  };
+  /** Why it cannot do everything it should; null: it can. */
+  readonly trouble: string | null;
+  readonly isInCluster: boolean;
 }
 
 export class Figures {
@@ -89,6 +105,21 @@ export class Figures {
     return { ...this.statistics(), ...clients, memoryBytes, uptimeMs, cpuUs: user + system };
   }
 
+  /** What the dashboard shows first. Errors: NOT_RUNNING. */
+  overview(): Overview {
+    const { boundsUs, distributions } = this.#options.running().times('loopLag');
+    return {
+      stats: this.shown(),
+      threads: {
+        mainSeconds: mainThreadSeconds(),
+        turnBoundsUs: boundsUs,
+        workers: distributions.map(({ counts, sumSeconds }) => ({ turns: counts, seconds: sumSeconds })),
+      },
+      trouble: this.#options.trouble() ?? null,
+      isInCluster: this.#options.cluster !== undefined,
+    };
+  }
+
   /** Everything for Prometheus. Errors: NOT_RUNNING. */
   metrics(format: MetricsFormat): string {
     return this.#metricsText.write(this.families(), format);
@@ -111,9 +142,9 @@ export class Figures {
       memoryBytes: residentBytes(),
       heapBytes: getHeapStatistics().used_heap_size,
       cpuSeconds: (user + system) / 1e6,
-      mainThreadSeconds: performance.eventLoopUtilization().active / 1_000,
+      mainThreadSeconds: mainThreadSeconds(),
       startedAtSeconds: Math.round((Date.now() - performance.now() + this.#startedAtMs) / 1_000),
-      isDegraded: this.#options.isDegraded(),
+      isDegraded: this.#options.trouble() !== undefined,
       certificateExpirySeconds: tls?.firstExpirySeconds,
       cluster: cluster?.figures,
     });
@@ -131,4 +162,9 @@ export class Figures {
       memoryBytesPeak: process.resourceUsage().maxRSS * 1_024,
     };
   }
+}
+
+/** That it has been busy. */
+function mainThreadSeconds(): number {
+  return performance.eventLoopUtilization().active / 1_000;
 }

@@ -19,6 +19,11 @@ export class Inspections {
     this.#asks = asks;
   }
 
+  /** How many workers there are. */
+  get workers(): number {
+    return this.#workers;
+  }
+
   /** Errors: WORKER_FAILED. */
   async ask<Kind extends About>(
     worker: number,

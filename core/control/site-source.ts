@@ -49,11 +49,13 @@ export function siteSourceOf(options: SiteSourceOptions): SiteSource {
     trouble: options.trouble,
     unreadiness: options.unreadiness,
     statistics: () => figures.shown(),
+    overview: () => figures.overview(),
     metrics: (format) => figures.metrics(format),
     retained: options.retained,
     mayAnyoneReceive: (topic) => gatekeeper.mayAnyoneReceive(topic),
     apiKeys: () => gatekeeper.apiKeys,
     signIn: (credentials) => gatekeeper.signIn(credentials),
+    issueTicket: (caller, clientId) => gatekeeper.issueTicket(caller, clientId),
     mayPublish: (caller, topic) => gatekeeper.mayPublish(caller, topic),
     mayReceive: (caller, topic) => gatekeeper.mayReceive(caller, topic),
     publish: (topic, payload, published) => {
@@ -85,8 +87,8 @@ export function siteSourceOf(options: SiteSourceOptions): SiteSource {
     },
     dropsOf: (clientId) => history.dropsOf(clientId),
     slow: (max, order) => requests.slow(max, order),
-    matches: (topic, max) => requests.matches(topic, max),
-    retainedTopics: (filter, max) => requests.retainedTopics(filter, max),
+    matches: (topic, max, from) => requests.matches(topic, max, from),
+    retainedTopics: (filter, max, from) => requests.retainedTopics(filter, max, from),
     topicLevels: async (above, after, max) => {
       const asked = { about: 'topicLevels', above, after, max } as const;
       return mergedLevels(await inspections.askAll<'topicLevels'>(asked)).slice(0, max);

@@ -396,8 +396,8 @@ export interface Engine {
   /** A question of an operator, for core/data-plane/inspection.ts. Empty if the session is not here. */
   figuresOf(session: number): number[];
   subscriptionsOf(session: number, from: number, max: number): (string | number)[];
-  matchesOf(topic: string, max: number): (string | number)[];
-  retainedOf(filter: string, max: number): (string | number)[];
+  matchesOf(topic: string, max: number, filter: number, below: number): (string | number)[];
+  retainedOf(filter: string, max: number, behind: string): (string | number)[];
   slowOf(max: number): number[];
   topicLevelsOf(above: string | undefined, after: string | undefined, max: number): (string | number)[];
 

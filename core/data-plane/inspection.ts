@@ -13,8 +13,9 @@ export type Inspection =
       readonly from: number;
       readonly max: number;
     }
-  | { readonly about: 'matches'; readonly topic: string; readonly max: number }
-  | { readonly about: 'retained'; readonly filter: string; readonly max: number }
+  | { readonly about: 'matches'; readonly topic: string; readonly max: number; readonly from: MatchPlace }
+  /** `behind`: `rest` of an earlier answer; empty: from the first one on. */
+  | { readonly about: 'retained'; readonly filter: string; readonly max: number; readonly behind: string }
   /**
    * How many messages the topics get that this worker owns: the levels below `above` that follow `after`, in the order of
    * their bytes. Undefined: the first levels; from the first one on.
@@ -60,6 +61,13 @@ export interface SubscriptionRow {
   readonly subscriptionId: number;
 }
 
+/** Where a list of matches goes on: below that many subscribers of the filter with this number. */
+export interface MatchPlace {
+  readonly filter: number;
+  readonly below: number;
+}
+export const firstMatch: MatchPlace = { filter: 1, below: 0xffff_ffff };
+
 export interface MatchRow extends SubscriptionRow {
   readonly session: number;
 }
@@ -100,9 +108,14 @@ export interface InspectionAnswers {
   /** Undefined: the session is not here. */
   readonly session: SessionFigures | undefined;
   readonly subscriptions: readonly SubscriptionRow[];
-  /** `count`: how many there are, also beyond the rows. */
-  readonly matches: { readonly count: number; readonly rows: readonly MatchRow[] };
-  readonly retained: { readonly areAll: boolean; readonly rows: readonly RetainedRow[] };
+  /** `count`: how many there are, also beyond the rows. `rest`: where those behind the rows begin; undefined: nowhere. */
+  readonly matches: {
+    readonly count: number;
+    readonly rest: MatchPlace | undefined;
+    readonly rows: readonly MatchRow[];
+  };
+  /** `rest`: likewise; there may be no rows before it. */
+  readonly retained: { readonly rest: string | undefined; readonly rows: readonly RetainedRow[] };
   readonly topicLevels: readonly TopicLevelRow[];
   /** In no order. */
   readonly slow: readonly SlowRow[];
@@ -118,16 +131,19 @@ export function inspect(engine: Engine, asked: Inspection): InspectionAnswer {
     case 'subscriptions':
       return rowsOf(engine.subscriptionsOf(asked.session, asked.from, asked.max), 0, 3, subscriptionOf);
     case 'matches': {
-      const list = engine.matchesOf(asked.topic, asked.max);
-      const rows = rowsOf(list, 1, 4, ([session, ...others]) => ({
+      const { topic, max, from } = asked;
+      const list = engine.matchesOf(topic, max, from.filter, from.below);
+      const rows = rowsOf(list, 3, 4, ([session, ...others]) => ({
         session: Number(session),
         ...subscriptionOf(others),
       }));
-      return { count: Number(list[0]), rows };
+      const [count = 0, filter = 0, below = 0] = list.slice(0, 3).map(Number);
+      return { count, rest: filter === 0 ? undefined : { filter, below }, rows };
     }
     case 'retained': {
-      const list = engine.retainedOf(asked.filter, asked.max);
-      return { areAll: list[0] === 1, rows: rowsOf(list, 1, 3, retainedOf) };
+      const list = engine.retainedOf(asked.filter, asked.max, asked.behind);
+      const rest = String(list[0]);
+      return { rest: rest === '' ? undefined : rest, rows: rowsOf(list, 1, 3, retainedOf) };
     }
     case 'topicLevels':
       return rowsOf(engine.topicLevelsOf(asked.above, asked.after, asked.max), 0, 7, topicLevelOf);

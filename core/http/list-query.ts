@@ -52,10 +52,16 @@ export function wholeNumber(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-/** `cursor`: of the next page; undefined: this is the last. */
-export function pageBody(data: readonly unknown[], limit: number, cursor: number | undefined): unknown {
+/** `cursor`: of the next page; undefined: this is the last. `more`: what else `meta` has. */
+export function pageBody(
+  data: readonly unknown[],
+  limit: number,
+  cursor: number | string | undefined,
+  more: Readonly<Record<string, number>> = {},
+): unknown {
   const meta = {
     limit,
+    ...more,
     hasnext: cursor !== undefined,
     ...(cursor === undefined ? {} : { cursor: `${cursor}` }),
   };

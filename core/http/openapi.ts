@@ -3,7 +3,7 @@ import { apiScopes } from '../security/api-keys.ts';
 import type { Operation, Parameter } from './operation.ts';
 import type { Status } from './problem.ts';
 import type { Right, Route } from './route.ts';
-import { routePathOf } from './route-path.ts';
+import { nameParameters, routePathOf } from './route-path.ts';
 
 const problemContent = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
 
@@ -74,6 +74,7 @@ function described(
   const all = { ...ofPath, ...answers, ...(isOpen ? {} : common) };
   const parameters = [
     ...pathParameters.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+    ...pathParameters.filter((name) => nameParameters.includes(name)).map(inQueryInstead),
     ...Object.entries(query).map(parameterIn('query')),
     ...Object.entries(headers).map(parameterIn('header')),
   ];
@@ -90,6 +91,12 @@ function described(
     responses: Object.fromEntries(Object.entries(all).map(responseOf)),
     security: isOpen ? [] : [{ key: [] }, { user: [] }],
   };
+}
+
+/** See route-path.ts. */
+function inQueryInstead(name: string) {
+  const description = `The name, if the path has - in its place: for '.' and '..', which programs remove from paths`;
+  return { name, in: 'query', description, schema: { type: 'string' } };
 }
 
 function parameterIn(place: 'query' | 'header') {

@@ -2,8 +2,10 @@
 import type { NodeAnswer } from '../cluster/node-messages.ts';
 import type { BrokerConfig, LogLevel } from '../config/options.ts';
 import type { ClusterFigures } from '../control/cluster-control.ts';
+import type { Overview } from '../control/figures.ts';
 import type { Reloaded } from '../control/reloads.ts';
 import type {
+  MatchPlace,
   MatchRow,
   RetainedRow,
   SessionFigures,
@@ -38,6 +40,16 @@ export interface ClientMatch extends MatchRow {
   readonly clientId: string | undefined;
 }
 
+/** Where the next page of a list begins that is one worker's after the other's. */
+export interface MatchesPlace {
+  readonly worker: number;
+  readonly place: MatchPlace;
+}
+export interface RetainedPlace {
+  readonly worker: number;
+  readonly place: string;
+}
+
 export type SlowOrder = 'delay' | 'drops';
 
 /** The delay and queue are known for the slowest clients only. */
@@ -54,6 +66,7 @@ export interface SiteSource {
   /** Why it should get no new clients; undefined: it accepts them. */
   unreadiness(): string | undefined;
   statistics(): Readonly<Record<string, number>>;
+  overview(): Overview;
   /** All that Prometheus is told, in its text format. */
   metrics(format: 'prometheus' | 'openMetrics'): string;
   /** Undefined if no message is retained on the topic. */
@@ -64,6 +77,8 @@ export interface SiteSource {
   apiKeys(): ApiKeys | undefined;
   /** A user of the broker asks, with its password or token. Does not reject. */
   signIn(credentials: HttpCredentials): Promise<ApiCaller | SignInRefusal>;
+  /** A password with which the caller's dashboard connects, once. `clientId`: as isDashboardClientId() wants it. */
+  issueTicket(caller: ApiCaller, clientId: string): string;
   mayPublish(caller: ApiCaller, topic: string): boolean;
   mayReceive(caller: ApiCaller, topic: string): boolean;
   /** Returns the reason code when the broker has the message, for QoS 0 usually at once. Errors: see Broker.publish(). */
@@ -104,14 +119,22 @@ export interface SiteSource {
    * dropped messages.
    */
   slow(max: number, order: SlowOrder): Promise<readonly SlowClient[]>;
+  /** `count`: of all pages. `next`: where the next page begins; undefined: this is the last. */
   matches(
     topic: string,
     max: number,
-  ): Promise<{ readonly count: number; readonly rows: readonly ClientMatch[] }>;
+    from?: MatchesPlace,
+  ): Promise<{
+    readonly count: number;
+    readonly rows: readonly ClientMatch[];
+    readonly next: MatchesPlace | undefined;
+  }>;
+  /** `next`: likewise. There may be fewer rows than `max` before it. */
   retainedTopics(
     filter: string,
     max: number,
-  ): Promise<{ readonly areAll: boolean; readonly rows: readonly RetainedRow[] }>;
+    from?: RetainedPlace,
+  ): Promise<{ readonly rows: readonly RetainedRow[]; readonly next: RetainedPlace | undefined }>;
   /** The levels of topics below `above` behind `after`, in the order of their bytes; undefined: the first ones. */
   topicLevels(
     above: string | undefined,

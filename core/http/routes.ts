@@ -5,6 +5,7 @@ import { addBan, bans, deleteBan } from './routes/bans.ts';
 import { broker } from './routes/broker.ts';
 import { subscribeClient, unsubscribeClient } from './routes/client-subscriptions.ts';
 import { client, clientEvents, clientSubscriptions, clients, deleteClient } from './routes/clients.ts';
+import { dashboardTicket, overview } from './routes/dashboard.ts';
 import { events } from './routes/events.ts';
 import { health, liveness, readiness } from './routes/health.ts';
 import { metrics } from './routes/metrics.ts';
@@ -51,6 +52,8 @@ export const apiRoutes: readonly Route[] = [
   traceLog,
   traceEvents,
   stats,
+  overview,
+  dashboardTicket,
   configuration,
   reload,
   logLevel,

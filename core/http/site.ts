@@ -108,14 +108,15 @@ export class Site {
     admission: Admission,
   ): HttpAnswer | Promise<HttpAnswer> {
     if ('refusal' in admission) return admission.refusal;
-    const parameters = decodedParameters(path.parameters, values);
+    const query = question.query === '' ? noQuery : new URLSearchParams(question.query);
+    const parameters = decodedParameters(path.parameters, values, query);
     if (parameters === undefined) return problem(400, 'The path is not UTF-8, percent-encoded.');
     if (this.#isFull) return busy();
     const { caller } = admission;
     const request = {
       question,
       parameters,
-      query: question.query === '' ? noQuery : new URLSearchParams(question.query),
+      query,
       caller,
       body: undefined,
     };
@@ -144,7 +145,8 @@ export class Site {
     const found = this.#routes.find(asked.method, asked.path);
     if (found === undefined || !('route' in found)) return notHere;
     const { route, path, values } = found;
-    const parameters = decodedParameters(path.parameters, values);
+    const query = new URLSearchParams(asked.query);
+    const parameters = decodedParameters(path.parameters, values, query);
     const { right } = route;
     const isAllowed = asked.by.scopes.includes(right);
     if (route.answersNodes === undefined || parameters === undefined || !isAllowed) return notHere;
@@ -152,7 +154,7 @@ export class Site {
     const request = {
       question: httpQuestionOf(asked),
       parameters,
-      query: new URLSearchParams(asked.query),
+      query,
       caller: { name, scopes: new Set(scopes.filter(isApiScope)) },
       body: asked.body,
     };

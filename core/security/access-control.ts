@@ -14,6 +14,7 @@ import type { ApiKeys } from './api-keys.ts';
 import { Backend } from './backend.ts';
 import { BackendProvider } from './backend-provider.ts';
 import { CertificateProvider } from './certificate-provider.ts';
+import { isDashboard } from './dashboard-tickets.ts';
 import { encodeRuleBook } from './encode-rules.ts';
 import { HookProvider } from './hook-provider.ts';
 import { changedUsers } from './password-file.ts';
@@ -192,7 +193,10 @@ export class AccessControl {
     const changed = changedUsers(before ?? new Map(), files.users ?? new Map());
     const isChanged = ({ username, issuedAt }: Identity): boolean =>
       username !== undefined && issuedAt === undefined && changed.has(username);
-    this.#options.endClients((client) => isChanged(client) || files.revoked?.has(client) === true);
+    // A dashboard comes again if its key is still good.
+    this.#options.endClients(
+      (client) => isChanged(client) || isDashboard(client) || files.revoked?.has(client) === true,
+    );
   }
 
   /** A worker has adopted the rules. */

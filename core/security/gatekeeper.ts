@@ -38,6 +38,7 @@ import {
 import { Authorizer } from './authorizer.ts';
 import { BanKeeper, type Bans } from './ban-keeper.ts';
 import type { Ban } from './bans.ts';
+import { DashboardTickets, isDashboard } from './dashboard-tickets.ts';
 import { type HttpCredentials, SignIn, type SignInRefusal } from './sign-in.ts';
 
 /** The options that are functions: they are not part of the configuration. */
@@ -60,6 +61,8 @@ export interface GatekeeperOptions {
   /** Ends the connections of these clients. */
   endClients(isOver: (identity: Identity, client: ClientInfo) => boolean, reasonCode: number): void;
   isOverloaded(): boolean;
+  /** A dashboard connects, which wants the overview. */
+  onDashboard(): void;
   /** `fields`: of the client that it is about. */
   onFailed(error: unknown, sentence: string, fields?: Readonly<Record<string, string>>): void;
 }
@@ -81,6 +84,7 @@ export class Gatekeeper {
   readonly #authorizer: Authorizer;
   readonly #signIn: SignIn;
   readonly #bans: BanKeeper;
+  readonly #tickets: DashboardTickets;
   /** Clients that are connected, by the place of their listener. */
   readonly #byListener = new Map<number, number>();
   #reloads = 0;
@@ -133,6 +137,7 @@ export class Gatekeeper {
         options.onFailed(error, 'an authorization hook or back end has failed; the client is denied'),
     });
     this.#signIn = this.#newSignIn();
+    this.#tickets = new DashboardTickets(config.nodeName, () => clock.nowMs());
   }
 
   #newSignIn(): SignIn {
@@ -202,10 +207,23 @@ export class Gatekeeper {
     const listener = this.#listenerOf(request);
     const refusal = this.#admission.refusalOf(request);
     if (refusal !== undefined) return this.#refused(request, refusal);
+    const ticketed = this.#tickets.redeem(request.password);
+    if (ticketed !== undefined) return this.#admitDashboard(request, ticketed);
     const asked = authenticationOf(request, listener?.anonymous);
     const verdict = this.#authenticator.decide(worker, connection, asked);
     if (!(verdict instanceof Promise)) return this.#judge(request, verdict);
     return verdict.then((settled) => settled && this.#judge(request, settled));
+  }
+
+  /** It leaves nothing behind: neither a session nor a will. A ticket that is not good is no attempt to guess one. */
+  #admitDashboard(
+    request: ConnectRequest,
+    access: Access | 'unknown',
+  ): ConnectVerdict | Promise<ConnectVerdict> {
+    if (access === 'unknown' || request.willTopic !== undefined || request.sessionExpirySeconds > 0)
+      return this.#refused(request, ReasonCode.notAuthorized);
+    this.#options.onDashboard();
+    return this.#judge(request, { reasonCode: ReasonCode.success, access });
   }
 
   #judge(request: ConnectRequest, verdict: Verdict): ConnectVerdict | Promise<ConnectVerdict> {
@@ -296,7 +314,9 @@ export class Gatekeeper {
   }
 
   /** That of its listener, then its own: of its grant, else of its user. */
-  #topicPrefixOf({ topicPrefix, username }: Access, listener: ListenerConfig | undefined): string {
+  #topicPrefixOf(access: Access, listener: ListenerConfig | undefined): string {
+    const { topicPrefix, username } = access;
+    if (topicPrefix !== undefined && isDashboard(access)) return topicPrefix; // wherever it has come in
     return (listener?.topicPrefix ?? '') + (topicPrefix ?? this.#access.prefixOf(username));
   }
 
@@ -349,14 +369,18 @@ export class Gatekeeper {
     const found = this.#options.connected(clientId);
     const isHere = found !== undefined && found.worker === worker && found.connection === connection;
     if (!isHere) return; // it has left, and nobody waits
-    const client = authorizedClientOf(found.client, found.identity);
+    const { identity } = found;
+    const client = authorizedClientOf(found.client, identity);
     const reloads = this.#reloads;
     const answers = await Promise.all(
       topics.map(async ({ topic, qos, retain }) =>
         message.action === 'publish'
           ? await this.#authorizer.mayPublish(client, { topic, qos, retain, isWill: false })
           : {
-              isAllowed: await this.#authorizer.maySubscribe(client, { topicFilter: topic, qos }),
+              // What a dashboard gets is no topic of the program's.
+              isAllowed:
+                isDashboard(identity) ||
+                (await this.#authorizer.maySubscribe(client, { topicFilter: topic, qos })),
               keptMs: 0,
             },
       ),
@@ -406,6 +430,11 @@ export class Gatekeeper {
   /** A user of the broker who asks over HTTP: see SignIn. */
   signIn(credentials: HttpCredentials): Promise<ApiCaller | SignInRefusal> {
     return this.#signIn.decide(credentials);
+  }
+
+  /** A password with which the caller's dashboard connects, once: see DashboardTickets. */
+  issueTicket(caller: ApiCaller, clientId: string): string {
+    return this.#tickets.issue(caller, clientId);
   }
 
   /** Why somebody may not have this will; undefined if he may. */

@@ -43,8 +43,12 @@ class Incoming {
     if (isError(reason)) return fail(connection, reason);
     // A repetition goes nowhere, whatever its topic.
     const bool isAgain = publish.qos == 2 && connection.session->unfinished->received.all.contains(publish.packetId);
-    const bool isReserved = isReservedTopic(publish.topic);
-    const Bytes topic = fullTopic(connection, publish.topic);  // that of the broker
+    bool isReserved = isReservedTopic(publish.topic);
+    Bytes topic = publish.topic;
+    if (connection.topicPrefix) [[unlikely]] {
+      topic = fullTopic(connection, publish.topic);  // that of the broker
+      isReserved = isReserved || isReservedTopic(topic);
+    }
     bool isDenied = !isAgain && !mayPublish(connection, topic, topicHash);
     if (connection.decisions && !isAgain && !isDenied && !isReserved) {
       const auto kind = uint8_t(publish.qos | (publish.retain ? 4 : 0));

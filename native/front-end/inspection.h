@@ -2,6 +2,7 @@
 // more, ask again.
 #pragma once
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "../accounts.h"
@@ -71,43 +72,62 @@ class Inspection {
     }
   }
 
+  // Where a list of matches goes on: below that many subscribers of the filter with this number.
+  struct MatchPlace {
+    uint32_t filter = 0;  // 0: there is nothing more
+    uint32_t subscribers = 0;
+    static constexpr MatchPlace first() { return {1, UINT32_MAX}; }
+  };
+
   // The subscriptions of this worker that match a topic name, including shared ones, at most `max`: `visit(filter,
-  // subscriber)`. Gives the number of all.
+  // subscriber)`. From `place` on, which is then that of the rest. Filters in the order of their numbers, subscribers
+  // from the last to the first: the last one takes the place of one that leaves, so all that stay are visited, whoever
+  // comes or goes between two pages. Gives the number of all.
   template <class Visit>
-  static size_t eachMatch(FilterTable& filters, Bytes topic, size_t max, Visit&& visit) {
+  static size_t eachMatch(FilterTable& filters, Bytes topic, size_t max, MatchPlace& place, Visit&& visit) {
     std::vector<Filter*> matches;
     filters.match(topic, filters.hashOf(topic), matches);
+    std::vector<std::pair<uint32_t, Filter*>> numbered;
+    const auto add = [&](Filter& filter) { numbered.emplace_back(filters.numberOf(filter), &filter); };
+    for (Filter* filter : matches) {
+      add(*filter);
+      for (uint32_t id = filter->share; id != 0; id = filters.share(id).next) add(*filters.share(id).own);
+    }
+    std::ranges::sort(numbered);
+    const MatchPlace from = std::exchange(place, {});
     size_t left = std::min(max, rowsMax);
     size_t count = 0;
-    const auto take = [&](Filter& filter) {
-      count += filter.subscribers.size();
-      for (const Subscriber& subscriber : filter.subscribers) {
-        if (left == 0) return;
-        left--;
-        visit(filter, subscriber);
-      }
-    };
-    for (Filter* filter : matches) {
-      take(*filter);
-      for (uint32_t id = filter->share; id != 0; id = filters.share(id).next) take(*filters.share(id).own);
+    for (const auto& [number, filter] : numbered) {
+      const auto all = uint32_t(filter->subscribers.size());
+      count += all;
+      if (from.filter == 0 || number < from.filter || place.filter != 0) continue;
+      uint32_t below = number == from.filter ? std::min(all, from.subscribers) : all;
+      for (; below > 0 && left > 0; left--) visit(*filter, filter->subscribers[--below]);
+      if (below > 0) place = {number, below};
     }
     return count;
   }
 
-  // The retained messages of this worker's topics that match a topic filter, at most `max`: `visit(message)`. True if
-  // these are all.
+  // The retained messages of this worker's topics that match a topic filter, at most `max`: `visit(message)`. Behind
+  // `place` (empty: from the beginning), which is then that of the rest. True if there is none. Messages that are set
+  // meanwhile are visited or not; if what was at `place` is gone, some are visited again.
   template <class Visit>
-  static bool eachRetained(RetainedStore& store, Bytes filter, size_t max, uint64_t nowMs, Visit&& visit) {
+  static bool eachRetained(RetainedStore& store, Bytes filter, size_t max, uint64_t nowMs, std::vector<uint8_t>& place,
+                           Visit&& visit) {
     RetainedStore::Walk walk(store, {filter.begin(), filter.end()});
+    walk.goBehind(place);
     const size_t wanted = std::min(max, rowsMax);
     size_t found = 0;
     for (size_t looked = 0; looked < retainedNodesMax && found <= wanted; looked += nodesPerStep) {
       size_t nodes = nodesPerStep;
       const bool isOver = walk.step(nowMs, nodes, [&](const MessageRef& message) {
-        if (++found <= wanted) visit(message);
+        if (++found > wanted) return;
+        visit(message);
+        if (found == wanted) place = walk.place();
       });
-      if (isOver) return found <= wanted;
+      if (isOver && found <= wanted) return true;
     }
+    if (found == 0 || found < wanted) place = walk.place();
     return false;
   }
 

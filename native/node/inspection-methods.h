@@ -12,10 +12,12 @@ class FlatList {
   explicit FlatList(napi_env env) : env_(env) { napi_create_array(env, &list_); }
   void number(double number) { put(toNumber(env_, number)); }
   void text(Bytes text) { put(toText(env_, text)); }
+  // In the place of what is there.
+  void put(uint32_t index, napi_value value) { napi_set_element(env_, list_, index, value); }
   napi_value value() const { return list_; }
 
  private:
-  void put(napi_value value) { napi_set_element(env_, list_, length_++, value); }
+  void put(napi_value value) { put(length_++, value); }
 
   const napi_env env_;
   napi_value list_ = nullptr;
@@ -55,18 +57,22 @@ inline napi_value subscriptionsOf(napi_env env, napi_callback_info info) {
   return list.value();
 }
 
-// [ number of all, then for each: session | subscription ]
+// [ number of all | filter and subscribers of the place where the rest begins, 0: there is none | then for each:
+// session | subscription ]
 inline napi_value matchesOf(napi_env env, napi_callback_info info) {
-  const Call<2> call(env, info);
+  const Call<4> call(env, info);
   const std::string topic = call.text(0);
+  Inspection::MatchPlace place{uint32_t(call.integer(2)), uint32_t(call.integer(3))};
   FlatList rows(env);
-  rows.number(0);
+  for (unsigned head = 0; head < 3; head++) rows.number(0);
   const size_t count = Inspection::eachMatch(call.host->engine.filterTable(), bytesOf(topic), size_t(call.integer(1)),
-                                             [&](const Filter& filter, const Subscriber& subscriber) {
+                                             place, [&](const Filter& filter, const Subscriber& subscriber) {
                                                rows.number(double(subscriber.session->key));
                                                putSubscription(rows, filter, subscriber);
                                              });
-  napi_set_element(env, rows.value(), 0, toNumber(env, double(count)));
+  rows.put(0, toNumber(env, double(count)));
+  rows.put(1, toNumber(env, place.filter));
+  rows.put(2, toNumber(env, place.subscribers));
   return rows.value();
 }
 
@@ -86,20 +92,23 @@ inline napi_value slowOf(napi_env env, napi_callback_info info) {
   return rows.value();
 }
 
-// [ whether these are all, then for each: topic | bytes of the payload | QoS ]
+// [ the place where the rest begins, empty: there is none | then for each: topic | bytes of the payload | QoS ]
 inline napi_value retainedOf(napi_env env, napi_callback_info info) {
-  const Call<2> call(env, info);
+  const Call<3> call(env, info);
   const std::string filter = call.text(0);
+  const std::string from = call.text(2);
+  const Bytes behind = bytesOf(from);
+  std::vector<uint8_t> place(behind.begin(), behind.end());
   Engine& engine = call.host->engine;
   FlatList rows(env);
-  rows.number(0);
+  rows.text({});
   const bool areAll = Inspection::eachRetained(engine.shard().retained(), bytesOf(filter), size_t(call.integer(1)),
-                                               engine.nowMs(), [&](const MessageRef& message) {
+                                               engine.nowMs(), place, [&](const MessageRef& message) {
                                                  rows.text(message->topic());
                                                  rows.number(message->payloadBytes);
                                                  rows.number(message->qos);
                                                });
-  napi_set_element(env, rows.value(), 0, toNumber(env, areAll ? 1 : 0));
+  if (!areAll) rows.put(0, toText(env, place));
   return rows.value();
 }
 

@@ -86,6 +86,9 @@ class FilterTable {
     return id != 0 ? &filters_[id] : nullptr;
   }
 
+  // The number of a filter here: another one may get it when it is gone.
+  uint32_t numberOf(const Filter& filter) const { return findId(filter.text()); }
+
   // Removes a filter that nobody needs any more.
   void releaseIfUnused(Filter& filter) {
     if (filter.routes != 0 || !filter.subscribers.isEmpty()) return;

@@ -266,6 +266,25 @@ class RetainedStore::Walk {
   Bytes filter() const { return cursor_.filter(); }
   uint64_t begun() const { return begun_; }
 
+  // Where the walk is: the topic of its node, with a slash before it. Empty before the first.
+  std::vector<uint8_t> place() const {
+    std::vector<uint32_t> way;
+    for (uint32_t node = cursor_.node(); node != root; node = store_->tree_.parent(node)) way.push_back(node);
+    std::vector<uint8_t> topic;
+    for (; !way.empty(); way.pop_back()) {
+      const Bytes text = store_->tree_.text(way.back());
+      topic.push_back('/');
+      topic.insert(topic.end(), text.begin(), text.end());
+    }
+    return topic;
+  }
+  // Of a walk that has not begun: goes on behind what place() of another one was. If that node is gone, all that is
+  // below the last one on the way to it comes again.
+  void goBehind(Bytes place) {
+    if (!place.empty()) cursor_.seek(store_->tree_, place.subspan(1));
+    store_->pin(cursor_.node());
+  }
+
   // Checks up to `nodes` nodes of the tree, subtracts their number (one with many levels counts for more), and calls
   // `visit(message)` for each message. Removes expired ones. True at the end of the walk.
   template <class Visit>

@@ -41,6 +41,21 @@ class TreeCursor {
     fits_ = true;
     return false;
   }
+  // Moves from the root to the node of a topic, where next() goes on, or as far as the tree still leads there.
+  void seek(const Tree& tree, Bytes topic) {
+    if (levels_.empty()) cut();
+    for (size_t start = 0; start <= topic.size();) {
+      const Bytes rest = topic.subspan(start);
+      const uint32_t below = fits_ ? tree.child(node_, firstLevel(rest)) : 0;
+      if (below == 0) return;
+      const Bytes text = tree.text(below);
+      const bool leadsThere = text.size() <= rest.size() && areEqual(text, rest.first(text.size())) &&
+                              (text.size() == rest.size() || rest[text.size()] == '/');
+      if (!leadsThere) return;
+      enter(tree, below, depth_);
+      start += text.size() + 1;
+    }
+  }
   // The cost of the last step, in nodes of one level.
   size_t work() const { return work_; }
 

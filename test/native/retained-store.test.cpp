@@ -292,3 +292,48 @@ TEST("retained store: a walk in steps visits what was there at the beginning and
     CHECK_EQ(store.nodes(), 1);
   });
 }
+
+TEST(
+    "retained store: walks that go on where another one was visit all that has stayed, and end, whatever comes and "
+    "goes") {
+  check::eachSeed(60, [](check::Random& random) {
+    RetainedStore store(random.next(), {});
+    Topics stayed;
+    for (const std::string& topic : topics) {
+      if (!random.chance(70)) continue;
+      store.set(messageOf(topic, "x"));
+      stayed[topic] = "x";
+    }
+    const std::string& filter = random.pick(filters);
+    const bool isChanging = random.chance(70);
+    std::multiset<std::string> visited;
+    std::vector<uint8_t> place;
+    for (size_t page = 0;; page++) {
+      if (!CHECK(page < 2'000)) return;
+      RetainedStore::Walk walk(store, octetsOf(bytesOf(filter)));
+      walk.goBehind(place);
+      size_t nodes = random.between(1, 3);
+      const auto visit = [&](const MessageRef& message) {
+        const std::string topic = textOf(message->topic());
+        CHECK(matchesByTheBook(filter, topic));
+        visited.insert(topic);
+      };
+      if (walk.step(0, nodes, visit)) break;
+      place = walk.place();
+      CHECK(!place.empty());
+      if (!isChanging || page > 100) continue;
+      const std::string& topic = random.pick(topics);
+      if (random.chance(50)) {
+        store.set(messageOf(topic, "y"));
+      } else {
+        store.remove(bytesOf(topic));
+        stayed.erase(topic);
+      }
+    }
+    for (const auto& [topic, payload] : stayed) {
+      if (!matchesByTheBook(filter, topic)) continue;
+      CHECK(visited.contains(topic));
+      if (!isChanging) CHECK_EQ(visited.count(topic), size_t(1));
+    }
+  });
+}

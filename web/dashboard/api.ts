@@ -32,9 +32,18 @@ export async function ask<Body>(path: string, method = 'GET', body?: unknown): P
   return (response.status === 204 ? undefined : await response.json()) as Body;
 }
 
-/** The text of /metrics. Errors: as ask(). */
-export async function askMetrics(): Promise<string> {
-  return await (await request('metrics', 'GET')).text();
+/**
+ * The path of a route such as `clients/{clientid}/events`, with this in its place, and its query. Browsers remove the segments
+ * '.' and '..' from a path: these names go into the query.
+ */
+export function pathOf(route: string, name: string, query: Readonly<Record<string, string>> = {}): string {
+  const isDots = name === '.' || name === '..';
+  const asked = new URLSearchParams(query);
+  const path = route.replace(/\{(\w+)\}/, (_whole, parameter: string) => {
+    if (isDots) asked.set(parameter, name);
+    return isDots ? '-' : encodeURIComponent(name);
+  });
+  return asked.size === 0 ? path : `${path}?${asked}`;
 }
 
 /** A file or a stream; `path`: below the root of the site. Errors: as ask(). */

@@ -1,6 +1,6 @@
 /** Who may not connect: the list, a form for one more, and the end of each. */
 import { byId, make, shownName } from '../shared/dom.ts';
-import { ask, type Page } from './api.ts';
+import { ask, type Page, pathOf } from './api.ts';
 import { shownDuration } from './format.ts';
 import { attempt, showRows, type View } from './parts.ts';
 
@@ -101,7 +101,7 @@ export class BanView implements View {
   }
 
   async #lift({ as, who }: Ban): Promise<string> {
-    await ask(`banned/${as}/${encodeURIComponent(who)}`, 'DELETE');
+    await ask(pathOf(`banned/${as}/{who}`, who), 'DELETE');
     this.#isLonger = false;
     await this.refresh();
     return `${who} can connect again.`;

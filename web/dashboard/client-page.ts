@@ -1,6 +1,6 @@
 /** One client: what happened to it, how it is, what it subscribes to, and its end. */
 import { byId, make, setText, shownName } from '../shared/dom.ts';
-import { ApiError, ask, type Page } from './api.ts';
+import { ApiError, ask, type Page, pathOf } from './api.ts';
 import { type Client, roadOf, versions } from './clients.ts';
 import { shownAge, shownBytes, shownCount, shownDuration, shownTime } from './format.ts';
 import { attempt, copyText, say, showFacts, showRows, type View } from './parts.ts';
@@ -93,8 +93,8 @@ export class ClientPage implements View {
     if (client !== undefined && this.#cursor === undefined) await this.#askSubscriptions(undefined);
   }
 
-  #path(below = ''): string {
-    return `clients/${encodeURIComponent(this.#clientId)}${below}`;
+  #path(below = '', query: Readonly<Record<string, string>> = {}): string {
+    return pathOf(`clients/{clientid}${below}`, this.#clientId, query);
   }
 
   #showClient(client: Figures | undefined): void {
@@ -126,8 +126,8 @@ export class ClientPage implements View {
   }
 
   async #askSubscriptions(cursor: string | undefined): Promise<void> {
-    const query = new URLSearchParams({ limit: '100', ...(cursor === undefined ? {} : { cursor }) });
-    const page = await absentIfUnknown(ask<Page<Subscription>>(`${this.#path('/subscriptions')}?${query}`));
+    const query = { limit: '100', ...(cursor === undefined ? {} : { cursor }) };
+    const page = await absentIfUnknown(ask<Page<Subscription>>(this.#path('/subscriptions', query)));
     const rows = (page?.data ?? []).map((each) => this.#subscriptionRow(each));
     const list = byId('client-subscriptions');
     if (cursor === undefined) showRows(list, rows);
@@ -151,7 +151,7 @@ export class ClientPage implements View {
   }
 
   async #unsubscribe(topic: string): Promise<string> {
-    await ask(`${this.#path('/subscriptions')}?topic=${encodeURIComponent(topic)}`, 'DELETE');
+    await ask(this.#path('/subscriptions', { topic }), 'DELETE');
     this.#cursor = undefined;
     await this.refresh();
     return `The subscription to ${shownName(topic)} is ended.`;
@@ -183,7 +183,7 @@ export class ClientPage implements View {
     const question = `End the session of ${shownName(this.#clientId)}, with its queued messages?`;
     if (!keepsSession && !confirm(question)) return;
     await attempt(this.#said, async () => {
-      await ask(`${this.#path()}?keep_session=${keepsSession}`, 'DELETE');
+      await ask(this.#path('', { keep_session: `${keepsSession}` }), 'DELETE');
       return keepsSession ? 'Its connection ends.' : 'Its session ends.';
     });
     await this.refresh().catch(() => {}); // the next one says what is wrong

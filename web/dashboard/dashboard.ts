@@ -1,11 +1,15 @@
-/** The dashboard: signs in, shows the view that the address names, and keeps it fresh while the page is visible. */
+/**
+ * The dashboard: signs in, shows the view that the address names, and keeps it fresh while the page is visible. The overview
+ * comes by itself, over MQTT.
+ */
 import 'uplot/dist/uPlot.min.css';
 import './dashboard.css';
 import { byId, setText } from '../shared/dom.ts';
-import { ApiError, ask, forgetCredentials, isSignedIn, keepCredentials, sentenceOf } from './api.ts';
+import { ApiError, forgetCredentials, isSignedIn, keepCredentials, sentenceOf } from './api.ts';
 import { BanView } from './bans.ts';
 import { ClientPage } from './client-page.ts';
 import { Clients } from './clients.ts';
+import { Live } from './live.ts';
 import { askCluster, Nodes } from './nodes.ts';
 import { Overview } from './overview.ts';
 import { say, type View } from './parts.ts';
@@ -17,9 +21,15 @@ import { TraceView } from './traces.ts';
 
 const refreshMs = 2_000;
 
+const live = new Live({
+  onOverview: (figures) => overview.take(figures),
+  onChanged: () => void refresh(),
+  onRefused: onFailed,
+});
+const overview = new Overview(live);
 const clients = new Clients(onFailed);
 const views: Readonly<Record<string, View>> = {
-  overview: new Overview(),
+  overview,
   clients,
   client: new ClientPage(onFailed),
   topics: new Topics(onFailed),
@@ -75,7 +85,7 @@ async function refresh(): Promise<void> {
   if (signedIn.hidden) return;
   try {
     if (document.visibilityState === 'visible') await views[shown]?.refresh();
-    showLink('connected', 'Live', '');
+    showLink('connected', live.isOn ? 'Live' : 'Polling', '');
   } catch (error) {
     onFailed(error);
   }
@@ -103,11 +113,11 @@ async function trySignIn(): Promise<void> {
   const said = byId('sign-in-said');
   say(said, '');
   try {
-    await ask('stats');
     await showCluster();
     signIn.hidden = true;
     signedIn.hidden = false;
     document.documentElement.classList.add('is-signed-in');
+    live.start();
     showRoute(false);
   } catch (error) {
     if (error instanceof ApiError && error.status < 500) signOut(error.message);
@@ -131,6 +141,7 @@ async function showCluster(): Promise<void> {
 
 function signOut(sentence: string): void {
   clearTimeout(timer);
+  live.stop();
   forgetCredentials();
   views[shown]?.hide?.();
   signedIn.hidden = true;

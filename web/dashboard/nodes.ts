@@ -1,7 +1,8 @@
 /** The nodes of the cluster, as this one sees them, and the lanes from it to each other one. */
 import { byId, make, setText } from '../shared/dom.ts';
-import { ask, askMetrics } from './api.ts';
+import { ask } from './api.ts';
 import { shownBytes, shownCount, shownDuration } from './format.ts';
+import type { BrokerOverview } from './live.ts';
 import { showRows, type View } from './parts.ts';
 
 export interface ClusterNode {
@@ -35,8 +36,8 @@ export interface ClusterState {
 /** Undefined: the broker is not in a cluster. Errors: as ask(). */
 export async function askCluster(): Promise<ClusterState | undefined> {
   // A request that is answered with 404 would be an error in the console of the browser.
-  if (!/^rallymq_cluster_nodes /m.test(await askMetrics())) return undefined;
-  return await askNodes();
+  const { isInCluster } = await ask<BrokerOverview>('overview');
+  return isInCluster ? await askNodes() : undefined;
 }
 
 /** In a cluster. Errors: as ask(). */

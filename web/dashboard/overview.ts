@@ -1,13 +1,13 @@
 /** The broker at a glance: rates and levels with their last minutes, the workers, and totals. */
 import { byId, make, setText } from '../shared/dom.ts';
-import { siteRoot } from '../shared/statistics.ts';
-import { ask, askMetrics } from './api.ts';
+import { ask } from './api.ts';
 import { Curve } from './curve.ts';
 import { shownBytes, shownCount, shownDuration, shownRate } from './format.ts';
+import type { BrokerOverview, Live } from './live.ts';
 import { showFacts, type View } from './parts.ts';
 import { Threads } from './threads.ts';
 
-type Stats = Readonly<Record<string, number>>;
+type Stats = BrokerOverview['stats'];
 
 interface Figure {
   readonly title: string;
@@ -83,34 +83,35 @@ class Plot {
 export class Overview implements View {
   readonly #plots = figures.map((figure) => new Plot(figure));
   readonly #threads = new Threads(byId('threads'));
+  readonly #live: Pick<Live, 'isOn'>;
   #before: Stats | undefined;
 
-  constructor() {
+  constructor(live: Pick<Live, 'isOn'>) {
+    this.#live = live;
     byId('plots').append(...this.#plots.map(({ element }) => element));
   }
 
   show(): void {}
 
+  /** Comes by itself, or is asked for. */
   async refresh(): Promise<void> {
-    const [stats, metrics, health] = await Promise.all([ask<Stats>('stats'), askMetrics(), askHealth()]);
+    if (this.#live.isOn) return;
+    const overview = await ask<BrokerOverview>('overview');
+    if (!this.#live.isOn) this.take(overview);
+  }
+
+  take({ stats, threads, trouble }: BrokerOverview): void {
     // A broker that was started again counts anew.
     const isSame = (this.#before?.['uptimeMs'] ?? 0) <= (stats['uptimeMs'] ?? 0);
     const second = Date.now() / 1_000;
     for (const plot of this.#plots) plot.update(isSame ? this.#before : undefined, stats, second);
     this.#before = stats;
-    this.#threads.update(metrics, second);
+    this.#threads.update(threads, second);
     showTotals(stats);
     const degraded = byId('degraded');
-    degraded.hidden = health === undefined;
-    setText(degraded, health ?? '');
+    degraded.hidden = trouble === null;
+    setText(degraded, trouble ?? '');
   }
-}
-
-/** Why the broker cannot do all that it should. */
-async function askHealth(): Promise<string | undefined> {
-  const response = await fetch(new URL('healthz', siteRoot));
-  const { reason } = (await response.json()) as { reason?: string };
-  return reason;
 }
 
 function showTotals(stats: Stats): void {

@@ -1,10 +1,12 @@
 /** The workers and the main thread as small multiples: how busy each is, and how long its turns take. */
 import { make, setText } from '../shared/dom.ts';
 import { Curve } from './curve.ts';
-import { boundOf, mainBusySecondsOf, type WorkerTurns, workerTurnsOf } from './metrics-reader.ts';
+import type { BrokerOverview, WorkerTurns } from './live.ts';
 
 /** Above it, others wait often. */
 const busyMax = 0.9;
+/** The part of turns whose bound is shown. */
+const noted = 0.99;
 
 class Thread {
   readonly element: HTMLLIElement;
@@ -31,48 +33,31 @@ class Thread {
 
 export class Threads {
   readonly #list: HTMLElement;
-  readonly #workers = new Map<string, Thread>();
+  readonly #workers: Thread[] = [];
   #main: Thread | undefined;
-  #before:
-    | { readonly turns: readonly WorkerTurns[]; readonly mainSeconds: number; readonly atMs: number }
-    | undefined;
+  #before: (BrokerOverview['threads'] & { readonly second: number }) | undefined;
 
   constructor(list: HTMLElement) {
     this.#list = list;
   }
 
-  /** `metrics`: the text of /metrics. `second`: as in Curve. */
-  update(metrics: string, second: number): void {
-    const now = {
-      turns: workerTurnsOf(metrics),
-      mainSeconds: mainBusySecondsOf(metrics),
-      atMs: performance.now(),
-    };
+  /** `second`: as in Curve. */
+  update(threads: BrokerOverview['threads'], second: number): void {
     const before = this.#before;
-    this.#before = now;
-    for (const { worker } of now.turns) this.#workerOf(worker);
+    this.#before = { ...threads, second };
+    for (const worker of threads.workers.keys()) this.#workers[worker] ??= this.#add(`Worker ${worker}`);
     this.#main ??= this.#add('Main thread');
     // A broker that was started again counts anew.
-    if (before === undefined || before.mainSeconds > now.mainSeconds) return;
-    const seconds = (now.atMs - before.atMs) / 1_000;
-    this.#main.update((now.mainSeconds - before.mainSeconds) / seconds, 'CONNECT and HTTP', second);
-    for (const turns of now.turns) {
-      const earlier = before.turns.find(({ worker }) => worker === turns.worker);
-      if (earlier !== undefined)
-        this.#workerOf(turns.worker).update(
-          (turns.seconds - earlier.seconds) / seconds,
-          noteOf(earlier, turns),
-          second,
-        );
+    if (before === undefined || before.mainSeconds > threads.mainSeconds) return;
+    const seconds = second - before.second;
+    if (seconds <= 0) return;
+    this.#main.update((threads.mainSeconds - before.mainSeconds) / seconds, 'CONNECT and HTTP', second);
+    for (const [worker, now] of threads.workers.entries()) {
+      const earlier = before.workers[worker];
+      if (earlier === undefined) continue;
+      const note = noteOf(turnsSince(earlier, now), threads.turnBoundsUs);
+      this.#workers[worker]?.update((now.seconds - earlier.seconds) / seconds, note, second);
     }
-  }
-
-  #workerOf(worker: string): Thread {
-    const known = this.#workers.get(worker);
-    if (known !== undefined) return known;
-    const thread = this.#add(`Worker ${worker}`);
-    this.#workers.set(worker, thread);
-    return thread;
   }
 
   #add(name: string): Thread {
@@ -86,10 +71,20 @@ function shownPart(part: number): string {
   return `${Math.round(part * 100)} %`;
 }
 
-function noteOf(before: WorkerTurns, now: WorkerTurns): string {
-  const bound = boundOf(0.99, before, now);
-  if (bound === undefined) return 'idle';
-  const within =
-    bound === Number.POSITIVE_INFINITY ? 'over 5 s' : `within ${Number((bound * 1_000).toPrecision(3))} ms`;
-  return `99 % of turns ${within}`;
+function turnsSince(earlier: WorkerTurns, now: WorkerTurns): number[] {
+  return now.turns.map((count, bucket) => count - (earlier.turns[bucket] ?? 0));
+}
+
+/** `turns`: how many took so long, of each bucket. */
+function noteOf(turns: readonly number[], boundsUs: readonly number[]): string {
+  const all = turns.reduce((sum, count) => sum + count, 0);
+  if (all === 0) return 'idle';
+  let below = 0;
+  const bucket = turns.findIndex((count) => {
+    below += count;
+    return below >= all * noted;
+  });
+  const boundUs = boundsUs[bucket];
+  const within = boundUs === undefined ? 'over 5 s' : `within ${Number((boundUs / 1_000).toPrecision(3))} ms`;
+  return `${noted * 100} % of turns ${within}`;
 }

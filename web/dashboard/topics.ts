@@ -1,6 +1,6 @@
 /** Topics: all of them as a tree, who gets one, and what is retained. */
 import { byId, make, setText, shownName } from '../shared/dom.ts';
-import { ask, type Page } from './api.ts';
+import { ask, type Page, pathOf } from './api.ts';
 import type { Subscription } from './client-page.ts';
 import { shownBytes, shownCount, shownDuration } from './format.ts';
 import { attempt, clientLink, say, type View } from './parts.ts';
@@ -28,6 +28,14 @@ interface Message {
 export class Topics implements View {
   #topic = '';
   #hasLooked = false;
+  #matchTopic = '';
+  #retainedFilter = '';
+  readonly #matches: Paged = { list: byId('matches'), more: byId('matches-more'), cursor: undefined };
+  readonly #retained: Paged = {
+    list: byId('retained-rows'),
+    more: byId('retained-more'),
+    cursor: undefined,
+  };
 
   readonly #tree: TopicTree;
 
@@ -36,6 +44,12 @@ export class Topics implements View {
     const { look, lookRetained } = { look: () => this.#look(), lookRetained: () => this.#lookRetained() };
     onSubmit('match-form', () => attempt(byId('match-said'), look));
     onSubmit('retained-form', () => attempt(byId('retained-said'), lookRetained));
+    this.#matches.more.addEventListener('click', () => {
+      void attempt(byId('match-said'), () => this.#look(this.#matches.cursor));
+    });
+    this.#retained.more.addEventListener('click', () => {
+      void attempt(byId('retained-said'), () => this.#lookRetained(this.#retained.cursor));
+    });
     byId('retained-delete').addEventListener('click', () => {
       if (!confirm(`Delete the retained message of ${shownName(this.#topic)}?`)) return;
       void attempt(byId('retained-said'), () => this.#delete());
@@ -51,36 +65,28 @@ export class Topics implements View {
     say(byId('retained-said'), await this.#lookRetained());
   }
 
-  async #look(): Promise<string> {
-    const topic = byId<HTMLInputElement>('match-topic').value;
-    const { data, meta } = await ask<Page<Match>>(`subscriptions?match_topic=${encodeURIComponent(topic)}`);
-    byId('matches').replaceChildren(
-      ...data.map(({ clientid, topic: filter, qos }) =>
-        make(
-          'li',
-          {},
-          clientid === null ? 'the program that embeds the broker' : clientLink(clientid),
-          make('span', { class: 'mono quiet' }, shownName(filter)),
-          make('span', { class: 'tag' }, `QoS ${qos}`),
-        ),
-      ),
-    );
+  async #look(cursor?: string): Promise<string> {
+    if (cursor === undefined) this.#matchTopic = byId<HTMLInputElement>('match-topic').value;
+    const query = pageQuery({ match_topic: this.#matchTopic }, cursor);
+    const { data, meta } = await ask<Page<Match>>(`subscriptions?${query}`);
+    const shown = showPage(this.#matches, data.map(matchRow), meta.cursor, cursor !== undefined);
     const count = meta.count ?? data.length;
     byId('matches-region').hidden = count === 0;
     if (count === 0) return 'No subscribers.';
     const one = count === 1 ? 'One subscription' : `${shownCount(count)} subscriptions`;
-    return data.length < count ? `${one}; the first ${data.length}:` : `${one}:`;
+    return meta.hasnext ? `${one}; the first ${shown}:` : `${one}:`;
   }
 
-  async #lookRetained(): Promise<string> {
-    const filter = byId<HTMLInputElement>('retained-filter').value;
-    const { data, meta } = await ask<Page<Retained>>(`retained?topic=${encodeURIComponent(filter)}`);
+  async #lookRetained(cursor?: string): Promise<string> {
+    if (cursor === undefined) this.#retainedFilter = byId<HTMLInputElement>('retained-filter').value;
+    const query = pageQuery({ topic: this.#retainedFilter }, cursor);
+    const { data, meta } = await ask<Page<Retained>>(`retained?${query}`);
     byId('retained-one').hidden = true;
-    byId('retained-rows').replaceChildren(...data.map((each) => this.#row(each)));
-    if (data.length === 0) return 'Nothing is retained there.';
-    return meta.hasnext
-      ? `The first ${data.length}; a narrower filter shows others:`
-      : `${shownCount(data.length)} ${data.length === 1 ? 'message' : 'messages'}:`;
+    const rows = data.map((each) => this.#row(each));
+    const shown = showPage(this.#retained, rows, meta.cursor, cursor !== undefined);
+    if (meta.hasnext) return `The first ${shownCount(shown)}:`;
+    if (shown === 0) return 'Nothing is retained there.';
+    return `${shownCount(shown)} ${shown === 1 ? 'message' : 'messages'}:`;
   }
 
   #row({ topic, payload_size: bytes }: Retained): HTMLLIElement {
@@ -90,7 +96,7 @@ export class Topics implements View {
   }
 
   async #open(topic: string): Promise<string> {
-    const message = await ask<Message>(`retained/${encodeURIComponent(topic)}`);
+    const message = await ask<Message>(pathOf('retained/{topic}', topic));
     this.#topic = topic;
     byId('retained-one').hidden = false;
     setText(byId('retained-topic'), shownName(topic));
@@ -100,10 +106,47 @@ export class Topics implements View {
   }
 
   async #delete(): Promise<string> {
-    await ask(`retained/${encodeURIComponent(this.#topic)}`, 'DELETE');
+    await ask(pathOf('retained/{topic}', this.#topic), 'DELETE');
     await this.#lookRetained();
     return 'Deleted.';
   }
+}
+
+/** A list that is shown page by page. */
+interface Paged {
+  readonly list: HTMLElement;
+  /** A button. */
+  readonly more: HTMLElement;
+  /** Of the next page. */
+  cursor: string | undefined;
+}
+
+/** `isFurther`: behind what is shown already. Gives how many rows there are now. */
+function showPage(
+  paged: Paged,
+  rows: readonly HTMLElement[],
+  cursor: string | undefined,
+  isFurther: boolean,
+): number {
+  if (isFurther) paged.list.append(...rows);
+  else paged.list.replaceChildren(...rows);
+  paged.cursor = cursor;
+  paged.more.hidden = cursor === undefined;
+  return paged.list.childElementCount;
+}
+
+function pageQuery(query: Readonly<Record<string, string>>, cursor: string | undefined): URLSearchParams {
+  return new URLSearchParams({ ...query, ...(cursor === undefined ? {} : { cursor }) });
+}
+
+function matchRow({ clientid, topic, qos }: Match): HTMLLIElement {
+  return make(
+    'li',
+    {},
+    clientid === null ? 'the program that embeds the broker' : clientLink(clientid),
+    make('span', { class: 'mono quiet' }, shownName(topic)),
+    make('span', { class: 'tag' }, `QoS ${qos}`),
+  );
 }
 
 /** Such as: QoS 1 · application/json · expires in 2 min. */

@@ -1,11 +1,12 @@
 /** Retained messages: which there are, and each by its topic. The rules hold for what is read and published. */
 import { isReservedTopic, isSharedFilter, isValidTopicFilter, isValidTopicName } from '../../wire/topic.ts';
-import { assertKnown, limitOf, limitParameter } from '../list-query.ts';
+import { assertKnown, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';
 import { contentSchema, messageOf, objectOf, retainedSchema, shownMessage } from '../message-body.ts';
 import { count, oneOf, page, record, text } from '../operation.ts';
 import { ofNode, whereverItIs } from '../other-nodes.ts';
 import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
-import type { Route, RouteContext, RouteRequest } from '../route.ts';
+import type { RetainedPlace, Route, RouteContext, RouteRequest } from '../route.ts';
+import { openedCursor, sealedCursor } from '../sealed-cursor.ts';
 import { publishOne, shownCaller } from './publish.ts';
 
 const path = '/api/v1/retained/{topic+}';
@@ -15,7 +16,10 @@ const notAllowed = 'The topic is invalid';
 const query = {
   topic: { description: "A topic filter; default '#'", schema: text },
   limit: limitParameter,
+  cursor: cursorParameter,
 };
+
+const listName = 'retained';
 
 export const retainedList: Route = ofNode({
   method: 'get',
@@ -24,7 +28,7 @@ export const retainedList: Route = ofNode({
   operation: {
     summary: 'List retained messages',
     description:
-      'Without their payloads. meta.hasnext: there are more, or the search took too long; use a filter that matches fewer.',
+      'Without their payloads. A page may have fewer rows than the limit, or none, and a next page: the search took too long.',
     query,
     answers: {
       200: {
@@ -40,11 +44,12 @@ export const retainedList: Route = ofNode({
     const filter = given.get('topic') ?? '#';
     if (!isValidTopicFilter(filter) || isSharedFilter(filter))
       throw new RequestFault(400, 'topic must be a topic filter, such as sensors/+/temperature.');
-    const { areAll, rows } = await source.retainedTopics(filter, limit);
+    const from = openedCursor<RetainedPlace>(listName, given);
+    const { rows, next } = await source.retainedTopics(filter, limit, from);
     const data = rows
       .filter(({ topic }) => caller !== undefined && source.mayReceive(caller, topic))
       .map(({ topic, payloadBytes, qos }) => ({ topic, payload_size: payloadBytes, qos }));
-    return apiAnswer(200, { data, meta: { limit, hasnext: !areAll } });
+    return apiAnswer(200, pageBody(data, limit, next && sealedCursor(listName, next)));
   },
 });
 

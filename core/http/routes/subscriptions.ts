@@ -1,16 +1,20 @@
 /** Who gets this topic? The subscriptions of all clients that match it. */
 import { isValidTopicName } from '../../wire/topic.ts';
-import { assertKnown, limitOf, limitParameter } from '../list-query.ts';
+import { assertKnown, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';
 import { page, record, text } from '../operation.ts';
 import { ofNode } from '../other-nodes.ts';
 import { apiAnswer, RequestFault } from '../problem.ts';
-import type { Route } from '../route.ts';
+import type { MatchesPlace, Route } from '../route.ts';
+import { openedCursor, sealedCursor } from '../sealed-cursor.ts';
 import { shownSubscription, subscriptionSchemas } from './clients.ts';
 
 const query = {
   match_topic: { description: 'A topic name', schema: text },
   limit: limitParameter,
+  cursor: cursorParameter,
 };
+
+const listName = 'subscriptions';
 
 export const subscriptions: Route = ofNode({
   method: 'get',
@@ -19,7 +23,7 @@ export const subscriptions: Route = ofNode({
   operation: {
     summary: 'Find the subscribers of a topic',
     description:
-      'The subscriptions that match match_topic, including shared ones and those of clients that are away. meta.count is their number, also beyond the limit.',
+      'The subscriptions that match match_topic, including shared ones and those of clients that are away. meta.count is the number on all pages.',
     query,
     answers: {
       200: {
@@ -35,8 +39,10 @@ export const subscriptions: Route = ofNode({
     const topic = given.get('match_topic') ?? '';
     if (!isValidTopicName(topic))
       throw new RequestFault(400, 'Give match_topic=TOPIC, a topic name without wildcards.');
-    const { count, rows } = await source.matches(topic, limit);
+    const from = openedCursor<MatchesPlace>(listName, given);
+    const { count, rows, next } = await source.matches(topic, limit, from);
     const data = rows.map((row) => ({ clientid: row.clientId ?? null, ...shownSubscription(row) }));
-    return apiAnswer(200, { data, meta: { limit, hasnext: count > rows.length, count } });
+    const cursor = next && sealedCursor(listName, next);
+    return apiAnswer(200, pageBody(data, limit, cursor, { count }));
   },
 });

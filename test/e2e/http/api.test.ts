@@ -5,6 +5,9 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Message, Rally, RallyOptions } from '../../../client/rally.ts';
+import type { BrokerOptions } from '../../../core/broker.ts';
+import type { SiteSource } from '../../../core/http/route.ts';
 import {
   apiKeyLine,
   apiScopes,
@@ -45,6 +48,19 @@ async function startApi(t: TestContext, options: object = {}) {
   return { ...running, origin, headers, api };
 }
 
+/** All pages of a list, which begins with `path`. */
+async function* pagesOf(api: Api, path: string): AsyncGenerator<Answer> {
+  let cursor: string | undefined;
+  do {
+    const page = await api(cursor === undefined ? path : `${path}&cursor=${encodeURIComponent(cursor)}`);
+    assert.equal(page.status, 200);
+    yield page;
+    const { meta } = page.body as { meta: { hasnext: boolean; cursor?: string } };
+    assert.equal(meta.hasnext, meta.cursor !== undefined);
+    cursor = meta.cursor;
+  } while (cursor !== undefined);
+}
+
 type Row = Readonly<Record<string, unknown>>;
 
 function rowsOf({ body }: Answer): readonly Row[] {
@@ -71,6 +87,22 @@ test('clients are found, shown, explained and ended, on whatever worker they are
   const { data, meta } = body as { data: readonly Row[]; meta: Row };
   assert.equal(meta['count'], 8);
   assert.deepEqual(data.map(({ clientid }) => clientid).sort(), names);
+  const [member] = clients;
+  await member?.subscribe('$share/g/scores/#', () => {}).ready;
+  const found: unknown[] = [];
+  for await (const page of pagesOf(api, 'subscriptions?match_topic=scores/1&limit=2')) {
+    assert.equal((page.body as { meta: Row }).meta['count'], found.length < 4 ? 9 : 7);
+    found.push(...rowsOf(page).map(({ clientid, topic }) => `${clientid as string} ${topic as string}`));
+    if (found.length !== 4) continue;
+    // Two leave that were shown: others take their places, and are shown all the same.
+    for (const shown of found.slice(0, 2)) {
+      const [clientid = '', topic = ''] = `${shown as string}`.split(' ');
+      const path = `clients/${encodeURIComponent(clientid)}/subscriptions?topic=${encodeURIComponent(topic)}`;
+      assert.equal((await api(path, 'DELETE')).status, 204);
+    }
+  }
+  const all = [...names.map((name) => `${name} scores/+`), 'court/0 $share/g/scores/#'];
+  assert.deepEqual([...new Set(found)].sort(), all.sort());
   assert.equal((await api('clients/court%2F0?keep_session=true', 'DELETE')).status, 204);
   await until('it was cut, and says why', async () => {
     const events = rowsOf(await api('clients/court%2F0/events'));
@@ -110,11 +142,81 @@ test('messages go out to subscribers, and what is retained can be listed, read, 
       .sort(),
     topics.toSorted(),
   );
-  const few = await api('retained?topic=kept/%2B&limit=7');
-  assert.deepEqual([rowsOf(few).length, (few.body as { meta: Row }).meta['hasnext']], [7, true]);
+  // Page by page, while what was shown last is deleted, and one that comes later is there already.
+  const seen: unknown[] = [];
+  for await (const page of pagesOf(api, 'retained?topic=kept/%2B&limit=7')) {
+    const topicsHere = rowsOf(page).map(({ topic }) => topic);
+    seen.push(...topicsHere);
+    if (seen.length === 7)
+      for (const topic of ['kept/30', 'kept/3/below'])
+        await api(`retained/${topic}`, 'PUT', { payload: 'x' });
+    if (seen.length === 14) {
+      const [last = ''] = topicsHere.slice(-1);
+      await api(`retained/${last as string}`, 'DELETE');
+      topics.splice(topics.indexOf(last as string), 1);
+      await api(`retained/${last as string}`, 'PUT', { payload: 'again' });
+      topics.push(last as string);
+    }
+  }
+  assert.deepEqual([...new Set(seen)].filter((topic) => topic !== 'kept/30').sort(), topics.toSorted());
   assert.equal(((await api('retained/kept/3')).body as Row)['payload'], 'kept/3');
   assert.equal((await api('retained/kept/3', 'DELETE')).status, 204);
   assert.equal((await api('retained/kept/3')).status, 404);
+});
+
+const dashboardId = 'dashboard-0123456789abcdef';
+
+test('with a ticket a dashboard gets the overview over MQTT and nothing else, whatever clients need', async (t) => {
+  const folder = accessFolder(t);
+  const everything = { allow: { publish: '#', subscribe: ['#', '$SYS/#'] } };
+  const setUps: readonly BrokerOptions[] = [
+    { listeners: [{ port: 0, topicPrefix: 'tenants/red/', clientIdPrefix: 'red-' }] },
+    {
+      passwordFile: folder.write('users', passwordLines({ lee: 'x' })),
+      rulesFile: folder.write('rules', { roles: { all: everything }, everyone: 'all' }),
+    },
+    { tokenSecretFile: folder.write('secret', 'a secret of more than thirty-two bytes') },
+    { authenticate: () => false, authorizeSubscribe: () => false, authorizePublish: () => true },
+  ];
+  for (const options of setUps) {
+    const { api, broker, wsUrl } = await startApi(t, { workers: 1, ...options });
+    await broker.publish('secret', 'x', { retain: true });
+    const ticketOf = async (): Promise<string> => {
+      const { status, body } = await api('dashboard/ticket', 'POST', { clientid: dashboardId });
+      assert.equal(status, 200);
+      return (body as { ticket: string }).ticket;
+    };
+    const come = (password: string, more: RallyOptions = {}): Promise<Rally> => {
+      const properties = { sessionExpiryInterval: 0 };
+      return connectRally(t, url, { clientId: dashboardId, password, properties, reconnect: false, ...more });
+    };
+    const [tenant] = broker.address().listeners;
+    const url = tenant === undefined ? wsUrl : `ws://127.0.0.1:${tenant.port}/mqtt`;
+    await assert.rejects(come(await ticketOf(), { clientId: 'another' }), { reasonCode: 0x85 });
+    await assert.rejects(come(await ticketOf(), { will: { topic: 'overview' } }), { reasonCode: 0x87 });
+    await assert.rejects(come(await ticketOf(), { properties: {} }), { reasonCode: 0x87 }, 'a session stays');
+    const ticket = await ticketOf();
+    const dashboard = await come(ticket);
+    await assert.rejects(come(ticket, { clientId: `${dashboardId}2` }), { reasonCode: 0x87 }, 'used');
+    const topics = new Set<string>();
+    const take = ({ topic }: Message): void => void topics.add(topic);
+    for (const filter of ['#', 'secret', '$SYS/#', '$SYS/broker/uptime']) dashboard.subscribe(filter, take);
+    const overview = await new Promise<Message>((resolve) => dashboard.subscribe('overview', resolve));
+    const { stats, threads, trouble } = overview.json<ReturnType<SiteSource['overview']>>();
+    assert.equal(stats['clientsConnected'], 1);
+    assert.equal(threads.workers.length, 1);
+    assert.equal(threads.workers[0]?.turns.length, threads.turnBoundsUs.length + 1);
+    assert.equal(trouble, null);
+    for (const topic of ['overview', 'a', '$SYS/dashboard/overview'])
+      await assert.rejects(dashboard.publish(topic, 'x', { qos: 1 }), { reasonCode: 0x87 }, topic);
+    const again = new Promise((resolve) => dashboard.subscribe('overview', resolve, { retainHandling: 2 }));
+    await again; // what the others would have got has come before
+    topics.delete('overview');
+    assert.deepEqual([...topics], []);
+    const closed = new Promise((resolve) => dashboard.on('closed', resolve));
+    await broker.reload();
+    await closed; // it comes again if its key is still good
+  }
 });
 
 test('rules hold for keys, and a reload brings new ones', async (t) => {

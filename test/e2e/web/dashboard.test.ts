@@ -76,7 +76,7 @@ const views = [
   'settings',
 ] as const;
 const arrived: Readonly<Record<(typeof views)[number], readonly [selector: string, text: RegExp]>> = {
-  overview: ['.plot strong', /^3$/m],
+  overview: ['.plot strong', /^4$/m], // its own is one of them
   clients: ['#clients-rows', /court\/1/],
   'client/court%2F1': ['#client-subscriptions', /scores\/\+/],
   topics: ['#retained-rows', /scores\/1/],
@@ -142,15 +142,16 @@ test('a client is found, shown, cut and explained', async (t) => {
   await page.fill('#clients-search', '192.0.2.1');
   await page.locator('#clients-none').waitFor();
   await page.fill('#clients-search', ' 127.0.0.1');
-  await reads(page.locator('#clients-rows a'), 'court/0\ncourt/1\ncourt/2');
+  await reads(page.locator('#clients-rows a'), /^court\/0\ncourt\/1\ncourt\/2\ndashboard-\w{16}$/);
   const { client: formula } = await openConnected(t, 'tcp', stage, { clientId: '=cmd"1' });
   const download = page.waitForEvent('download');
   await page.click('#clients-export');
-  await reads(page.locator('#clients-said'), '4 clients exported.');
+  await reads(page.locator('#clients-said'), '5 clients exported.');
   const csv = readFileSync(await (await download).path(), 'utf8').split('\r\n');
   assert.match(csv[0] ?? '', /^"clientid","node","connected","username","ip_address",/);
   assert.match(csv[1] ?? '', /^"court\/0","","true","","127\.0\.0\.1","ws","false","5","20/);
-  assert.match(csv[4] ?? '', /^"'=cmd""1",/, 'no formula');
+  assert.match(csv[4] ?? '', /^"dashboard-/);
+  assert.match(csv[5] ?? '', /^"'=cmd""1",/, 'no formula');
   formula.destroy();
   await page.selectOption('#clients-by', 'like_clientid');
   await page.fill('#clients-search', 'COURT/2');
@@ -191,7 +192,7 @@ test('a client is found, shown, cut and explained', async (t) => {
 
 test('while the broker cannot answer the sign-in waits, and is not forgotten', async (t) => {
   const page = await signIn(t, await startStage(t), 'desktop', true);
-  await page.route(/api\/v1\/stats/, (route) =>
+  await page.route(/api\/v1\/overview/, (route) =>
     route.fulfill({ status: 503, body: 'The broker is busy.\n' }),
   );
   await page.reload();
@@ -213,6 +214,15 @@ test('who gets a topic, what is retained, and a message to all of them', async (
   page.once('dialog', (dialog) => void dialog.accept());
   await page.click('#retained-delete');
   await reads(page.locator('#retained-said'), 'Deleted.');
+  const kept = Array.from({ length: 120 }, (_, index) => `kept/${index}`);
+  await Promise.all(kept.map((topic) => stage.broker.publish(topic, 'x', { retain: true })));
+  await page.fill('#retained-filter', 'kept/+');
+  await page.press('#retained-filter', 'Enter');
+  await reads(page.locator('#retained-said'), 'The first 100:');
+  await page.click('#retained-more');
+  await reads(page.locator('#retained-said'), '120 messages:');
+  assert.equal(new Set(await page.locator('#retained-rows button').allTextContents()).size, 120);
+  await page.locator('#retained-more').waitFor({ state: 'hidden' });
   await page.click('nav a[href="#publish"]');
   await page.fill('#publish-topic', 'nobody/listens');
   await page.click('#publish-form button');
@@ -270,6 +280,55 @@ test('a client is traced: seen live, cut short, taken as a file, and gone', asyn
   await reads(page.locator('#traces-rows'), /client court\/1stopped1 event/);
   await page.click('#traces-rows button:text-is("Delete")');
   await page.locator('#traces-none').waitFor();
+});
+
+test('the overview is asked for where it cannot come by itself, and comes again after files were reloaded', async (t) => {
+  const stage = await startStage(t);
+  const page = await visit(t, `http://127.0.0.1:${stage.port}/dashboard/`, { isBrokerBusy: true });
+  await page.routeWebSocket(/\/mqtt$/, (socket) => socket.close());
+  await page.fill('#key', stage.key);
+  await page.click('#sign-in-form button');
+  await reads(page.locator('#link-state'), 'Polling');
+  await reads(page.locator('.plot strong').first(), '3');
+  await reads(page.locator('#threads'), /Worker 0.*\d+ %.*Worker 1.*Main thread/s);
+  const other = await signIn(t, stage, 'desktop', true);
+  await reads(page.locator('.plot strong').first(), '4');
+  const { connectionsOpened: before } = stage.broker.statistics();
+  await stage.broker.reload();
+  await untilAsync('it has come again', () =>
+    Promise.resolve(stage.broker.statistics().connectionsOpened > before),
+  );
+  await reads(other.locator('#link-state'), 'Live');
+});
+
+test('a client and a topic are called by the dots that browsers take out of paths', async (t) => {
+  const stage = await startStage(t);
+  const page = await signIn(t, stage, 'desktop');
+  await stage.broker.publish('.', '40-30', { retain: true });
+  for (const clientId of ['.', '..']) {
+    const client = await connectRally(t, stage.wsUrl, { clientId, reconnect: false });
+    await client.subscribe('dots', () => {}).ready;
+    await page.evaluate("location.hash = '#clients'");
+    await page.click(`#clients-rows a:text-is("${clientId}")`);
+    await reads(page.locator('#client-title'), clientId);
+    await reads(page.locator('#client-events'), /Connected/);
+    await page.click('#client-subscriptions button[aria-label="End the subscription to dots"]');
+    await reads(page.locator('#client-said'), 'The subscription to dots is ended.');
+    await page.click('#client-ban');
+    await page.click('#ban-form button');
+    await reads(page.locator('#bans-said'), `${clientId} can no longer connect.`);
+    await page.click(`#bans-rows button[aria-label="Lift the ban on ${clientId}"]`);
+    await reads(page.locator('#bans-said'), `${clientId} can connect again.`);
+    await page.evaluate(`location.hash = '#client/${clientId}'`);
+    await reads(page.locator('#client-title'), clientId);
+    await reads(page.locator('#client-events'), /administrativeAction/);
+  }
+  await page.evaluate("location.hash = '#topics'");
+  await page.click('#retained-rows button:text-is(".")');
+  await reads(page.locator('#retained-payload'), '40-30');
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.click('#retained-delete');
+  await reads(page.locator('#retained-said'), 'Deleted.');
 });
 
 test('a user signs in with its password or a token, does what its scopes let it, and signs out', async (t) => {

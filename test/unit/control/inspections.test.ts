@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Told } from '../../../core/control/asks.ts';
 import { Inspections } from '../../../core/control/inspections.ts';
 
-const retained = { about: 'retained', filter: '#', max: 10 } as const;
+const retained = { about: 'retained', filter: '#', max: 10, behind: '' } as const;
 
 function newInspections(workers: number) {
   const asked: { readonly worker: number; readonly told: Told<'inspect'> }[] = [];
@@ -23,10 +23,10 @@ test('an answer goes to whoever asked, and all are asked at once', async () => {
     asked.map(({ worker }) => worker),
     [0, 1],
   );
-  for (const { worker, told } of asked.toReversed()) told({ reply: { areAll: worker === 0, rows: [] } });
+  for (const { worker, told } of asked.toReversed()) told({ reply: { rest: `${worker}`, rows: [] } });
   assert.deepEqual(
-    (await answers).map(({ areAll }) => areAll),
-    [true, false],
+    (await answers).map(({ rest }) => rest),
+    ['0', '1'],
   );
 });
 

@@ -61,6 +61,8 @@ function publishingSite(reasonCode = 0, mayPublish = (_topic: string) => true) {
   return { site, published };
 }
 
+const dashboardId = 'dashboard-0123456789abcdef';
+
 // A path and a body with which each route does what it is for.
 const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>> = {
   'post /api/v1/publish': ['/api/v1/publish', { topic: 'a' }],
@@ -92,6 +94,8 @@ const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>
   'get /api/v1/traces/{id}/log': ['/api/v1/traces/t1/log'],
   'get /api/v1/traces/{id}/events': ['/api/v1/traces/t1/events'],
   'get /api/v1/stats': ['/api/v1/stats'],
+  'get /api/v1/overview': ['/api/v1/overview'],
+  'post /api/v1/dashboard/ticket': ['/api/v1/dashboard/ticket', { clientid: dashboardId }],
   'get /api/v1/config': ['/api/v1/config'],
   'post /api/v1/config/reload': ['/api/v1/config/reload'],
   'put /api/v1/log-level': ['/api/v1/log-level', { level: 'debug' }],
@@ -529,6 +533,16 @@ test('a client has figures, subscriptions, events and an end', async () => {
     assert.equal((await ask(site, `/api/v1/clients/bob${path}`)).status, 404);
   assert.equal((await ask(site, '/api/v1/clients/bob', { method: 'delete' })).status, 404);
   assert.equal((await ask(site, '/api/v1/clients/%ff')).status, 400);
+  // Programs remove such segments from paths: the name is in the query.
+  for (const path of ['', '/subscriptions', '/events'])
+    assert.equal((await ask(site, `/api/v1/clients/-${path}?clientid=ada%2F1`)).status, 200, path);
+  assert.equal((await ask(site, '/api/v1/clients/ada%2F1?clientid=..')).status, 200);
+  assert.match(JSON.stringify((await ask(site, '/api/v1/clients/-?clientid=..')).body), /'\.\.'/);
+  const unsubscribed = '/api/v1/clients/-/subscriptions?clientid=ada/1&topic=a/%2B';
+  assert.equal((await ask(site, unsubscribed, { method: 'delete' })).status, 204);
+  assert.equal((await ask(site, '/api/v1/banned/clientid/-?who=a/b', { method: 'delete' })).status, 204);
+  assert.equal((await ask(site, '/api/v1/retained/-?topic=a/b')).status, 200);
+  assert.equal((await ask(site, '/api/v1/retained/-?topic=a/%23')).status, 400);
 });
 
 test('who gets a topic', async () => {
@@ -536,10 +550,28 @@ test('who gets a topic', async () => {
     { ...subscription, session: 7, clientId: 'ada/1' },
     { ...subscription, session: 9, clientId: undefined },
   ];
-  const site = siteWith({}, { matches: () => Promise.resolve({ count: 5, rows }) });
-  const { body } = await ask(site, '/api/v1/subscriptions?match_topic=a/b');
-  const { data, meta } = body as { data: { clientid: unknown }[]; meta: unknown };
-  assert.deepEqual(meta, { limit: 100, hasnext: true, count: 5 });
+  const next = { worker: 1, place: { filter: 7, below: 3 } };
+  const asked: unknown[] = [];
+  const site = siteWith(
+    {},
+    {
+      matches: (_topic, _max, from) => {
+        asked.push(from);
+        return Promise.resolve({ count: 5, rows, next: from === undefined ? next : undefined });
+      },
+    },
+  );
+  const url = '/api/v1/subscriptions?match_topic=a/b';
+  const { body } = await ask(site, url);
+  const { data, meta } = body as { data: { clientid: unknown }[]; meta: { cursor: string } };
+  const { cursor, ...others } = meta;
+  assert.deepEqual(others, { limit: 100, hasnext: true, count: 5 });
+  const second = await ask(site, `${url}&cursor=${cursor}`);
+  assert.deepEqual((second.body as { meta: unknown }).meta, { limit: 100, hasnext: false, count: 5 });
+  assert.deepEqual(asked, [undefined, next]);
+  for (const bad of ['1', `${cursor.slice(0, -2)}xx`, cursor.slice(1)])
+    assert.equal((await ask(site, `${url}&cursor=${bad}`)).status, 400, bad);
+  assert.equal((await ask(site, `/api/v1/retained?cursor=${cursor}`)).status, 400, 'of another list');
   assert.deepEqual(
     data.map(({ clientid }) => clientid),
     ['ada/1', null],
@@ -574,18 +606,25 @@ test('retained messages are shown in text or base64, and as the rules allow', as
 
 test('the list of retained messages has only what the rules allow', async () => {
   const rows = ['a', 'secret'].map((topic) => ({ topic, payloadBytes: 2, qos: 0 }) as const);
+  const next = { worker: 0, place: 'secret/of/others' };
   const site = siteWith(
     {},
     {
-      retainedTopics: () => Promise.resolve({ areAll: true, rows }),
+      retainedTopics: (_filter, _max, from) =>
+        Promise.resolve({
+          rows: from === undefined ? rows : [],
+          next: from === undefined ? next : undefined,
+        }),
       mayReceive: (_key, topic) => topic === 'a',
     },
   );
   const { body } = await ask(site, '/api/v1/retained?topic=%2B');
-  assert.deepEqual(body, {
-    data: [{ topic: 'a', payload_size: 2, qos: 0 }],
-    meta: { limit: 100, hasnext: false },
-  });
+  const { data, meta } = body as { data: unknown; meta: { hasnext: boolean; cursor: string } };
+  assert.deepEqual(data, [{ topic: 'a', payload_size: 2, qos: 0 }]);
+  assert.equal(meta.hasnext, true);
+  assert.doesNotMatch(Buffer.from(meta.cursor, 'base64url').toString('latin1'), /secret/);
+  const second = await ask(site, `/api/v1/retained?topic=%2B&cursor=${meta.cursor}`);
+  assert.deepEqual(second.body, { data: [], meta: { limit: 100, hasnext: false } });
   for (const filter of ['a%23', '%24share/g/a', ''])
     assert.equal((await ask(site, `/api/v1/retained?topic=${filter}`)).status, 400, filter);
 });
@@ -603,6 +642,35 @@ test('a reload says what came of it, and what is wrong with a file', async () =>
     assert.equal(refused.status, 422);
     assert.match(JSON.stringify(refused.body), /rules, line 3: no\./);
   }
+});
+
+test('a ticket is for a client identifier that nobody else can have', async () => {
+  const issued: unknown[] = [];
+  const site = siteWith(
+    {},
+    {
+      issueTicket: ({ name }, clientId) => {
+        issued.push([name, clientId]);
+        return 'rmqt_1';
+      },
+    },
+  );
+  const path = '/api/v1/dashboard/ticket';
+  const given = await ask(site, path, { method: 'post', body: { clientid: dashboardId } });
+  assert.deepEqual([given.body, issued], [{ ticket: 'rmqt_1' }, [['admin', dashboardId]]]);
+  for (const clientid of [
+    undefined,
+    7,
+    'dashboard-',
+    'dashboard-short',
+    'court/1',
+    `${dashboardId}/`,
+    `x${dashboardId}`,
+  ])
+    assert.equal((await ask(site, path, { method: 'post', body: { clientid } })).status, 400, `${clientid}`);
+  const more = { clientid: dashboardId, scopes: 'all' };
+  assert.equal((await ask(site, path, { method: 'post', body: more })).status, 400);
+  assert.equal(issued.length, 1);
 });
 
 test('the configuration has no secret', async () => {

@@ -5,7 +5,10 @@ import { type CounterName, counterNames } from '../../../core/data-plane/addon.t
 import type { Clock } from '../../../core/sessions/timers.ts';
 import { ClusterTopics } from '../../../core/statistics/cluster-topics.ts';
 import { LoadAverages } from '../../../core/statistics/load-averages.ts';
+import { OverviewPublisher } from '../../../core/statistics/overview-publisher.ts';
 import { SysPublisher } from '../../../core/statistics/sys-publisher.ts';
+import { ReasonCode } from '../../../core/wire/reason-code.ts';
+import { FakeClock as MsClock } from '../../support/fake-clock.ts';
 
 /** Runs what is due when the test says so. */
 class FakeClock implements Clock {
@@ -229,4 +232,42 @@ test('a node of a cluster tells of its own lanes, and the longest there of the n
   assert.equal(after.get('$SYS/cluster/nodes/a/lanes/b/waiting_bytes'), '');
   assert.equal(after.get('$SYS/cluster/nodes/b/lanes/a/frames_resent'), '');
   assert.deepEqual(first.messages({ ...figures('a', 'a'), isReached: false }), []);
+});
+
+test('the overview is published soon after a dashboard has come, each second while there is one, and no longer', async () => {
+  const clock = new MsClock();
+  const startMs = clock.nowMs();
+  const publishedAt: number[] = [];
+  let answer: () => Promise<number> = () => Promise.resolve(ReasonCode.success);
+  const publisher = new OverviewPublisher({
+    clock,
+    overview: () => '{}',
+    publish: () => {
+      publishedAt.push(clock.nowMs() - startMs);
+      return answer();
+    },
+  });
+  const play = async (seconds: number): Promise<readonly number[]> => {
+    publishedAt.length = 0;
+    for (let tenths = 0; tenths < seconds * 10; tenths++) {
+      clock.advance(100);
+      await new Promise(setImmediate); // the answer comes
+    }
+    return [...publishedAt];
+  };
+  assert.deepEqual(await play(5), []);
+  publisher.wake();
+  assert.deepEqual(await play(3), [5_100, 6_100, 7_100]);
+  answer = () => Promise.resolve(ReasonCode.noMatchingSubscribers);
+  assert.equal((await play(20)).length, 6, 'the dashboard may come back');
+  assert.deepEqual(await play(5), []);
+  answer = () => Promise.reject(new Error('too large'));
+  publisher.wake();
+  assert.equal((await play(20)).length, 5);
+  answer = () => Promise.resolve(ReasonCode.success);
+  publisher.wake();
+  assert.equal((await play(2)).length, 2);
+  publisher.stop();
+  publisher.wake();
+  assert.deepEqual(await play(5), []);
 });
