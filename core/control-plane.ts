@@ -194,6 +194,7 @@ export class ControlPlane {
       cluster: this.#cluster,
       running: () => this.#running,
       clientsRefused: () => this.#clients.refusedCount,
+      authentications: () => this.#gatekeeper.authentications,
       trouble: () => this.#trouble,
     });
     this.#http = new HttpFrontEnd(config, version, this.#siteSource());

@@ -48,7 +48,9 @@ enum class Counter : uint8_t {
   sharedSubscriptions,  // of those
   retained,
   queued,
-  topicFilters,  // that a worker knows: those of its own subscribers, and those of others for the topics of its slots
+  topicFilters,   // that a worker knows: those of its own subscribers, and those of others for the topics of its slots
+  retainedBytes,  // with the tree of their topics; as of the last second
+  outboxBytes,    // of memory, for what sockets have not taken; likewise
   count,
   gauges = connections,
 };

@@ -170,6 +170,8 @@ class Engine : private ShardPort,
     frontEnd_.outbound().arena().tick();
     shard_.tick();
     counters_.set(Counter::topicFilters, filters_.size());
+    counters_.set(Counter::retainedBytes, shard_.retained().bytes());
+    counters_.set(Counter::outboxBytes, frontEnd_.outbound().arena().usedBytes());
     if (!slotMoves_.isGiving()) shard_.dropLeft([this](uint64_t topicHash) { return isElsewhere(topicHash); });
     noteFullStore();
     if (journal_.isOn()) tickJournal();

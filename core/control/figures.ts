@@ -5,6 +5,7 @@
 import { getHeapStatistics } from 'node:v8';
 import { type CounterName, counterNames } from '../data-plane/addon.ts';
 import type { EventStreams } from '../http/sse/event-streams.ts';
+import type { AuthenticationCount } from '../security/authenticator.ts';
 import type { SessionDirectory } from '../sessions/session-directory.ts';
 import type { ClientCounts } from '../statistics/client-counts.ts';
 import { metricFamilies } from '../statistics/metric-families.ts';
@@ -45,6 +46,7 @@ export interface FiguresOptions {
   /** Errors: NOT_RUNNING. */
   running(): Supervisor;
   clientsRefused(): number;
+  authentications(): readonly AuthenticationCount[];
   /** Why the broker cannot do everything it should, though it runs; undefined: it can. */
   trouble(): string | undefined;
 }
@@ -135,6 +137,7 @@ export class Figures {
       counters: this.statistics(),
       clients: directory.counts,
       counts,
+      authentications: this.#options.authentications(),
       streams: streams.counts,
       loopLag: running.times('loopLag'),
       deliveryTime: running.times('deliveryTime'),

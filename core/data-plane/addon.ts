@@ -117,6 +117,8 @@ export const counterNames = [
   'retained',
   'queued',
   'topicFilters',
+  'retainedBytes',
+  'outboxBytes',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 

@@ -51,8 +51,19 @@ export interface Verdict {
   readonly access?: Access;
 }
 
+/** How often something has decided so since the start. */
+export interface AuthenticationCount {
+  /** A provider, a method of enhanced authentication, `anonymous`, or `unknown`: nothing knows the user. */
+  readonly method: string;
+  /** `failed`: it could not decide, or not in time. */
+  readonly result: 'accepted' | 'refused' | 'failed';
+  readonly count: number;
+}
+
 /** An authentication under way. */
 interface Pending {
+  /** What is deciding now: as of AuthenticationCount. */
+  method: string;
   /** Takes the client's next data while it is awaited. */
   answer: ((data: Uint8Array | undefined) => void) | undefined;
   abandon(): void;
@@ -79,6 +90,11 @@ export class Authenticator {
   /** By worker and connection. */
   readonly #pending = new Map<string, Pending>();
   #nextAlone = 0;
+  /** By method and result. */
+  readonly #counts = new Map<
+    string,
+    { -readonly [Name in keyof AuthenticationCount]: AuthenticationCount[Name] }
+  >();
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -101,6 +117,7 @@ export class Authenticator {
     return this.#bounded(worker, connection, client, (pending) => {
       const challenge = (challengeData: Uint8Array) =>
         this.#options.sendChallenge(worker, connection, challengeData);
+      pending.method = name;
       return runExchange(method.begin(client), data, pending, challenge);
     });
   }
@@ -109,6 +126,17 @@ export class Authenticator {
   async decideAlone(client: ConnectingClient): Promise<Verdict> {
     const verdict = await this.#decidePlain(overHttp, this.#nextAlone++, client, false);
     return verdict ?? unavailable;
+  }
+
+  get counts(): readonly AuthenticationCount[] {
+    return [...this.#counts.values()];
+  }
+
+  #note(method: string, result: AuthenticationCount['result']): void {
+    const key = `${method} ${result}`;
+    const known = this.#counts.get(key);
+    if (known === undefined) this.#counts.set(key, { method, result, count: 1 });
+    else known.count++;
   }
 
   /** The client has answered a challenge. */
@@ -136,15 +164,17 @@ export class Authenticator {
     const isOpen = allowsHere ?? allowsAnonymous;
     const isClosed = this.#methods.size > 0 ? !isOpen : allowsHere === false;
     if (providers.length === 0) return isClosed ? notAuthorized : letIn;
-    return this.#bounded(worker, connection, client, () => this.#ask(client, isOpen));
+    return this.#bounded(worker, connection, client, (pending) => this.#ask(client, isOpen, pending));
   }
 
-  async #ask(client: ConnectingClient, isOpen: boolean): Promise<Verdict> {
+  async #ask(client: ConnectingClient, isOpen: boolean, pending: Pending): Promise<Verdict> {
     for (const provider of this.#options.providers) {
+      pending.method = provider.name;
       const decision = await provider.decide(client);
       if (decision === 'unknown') continue;
       return 'reasonCode' in decision ? decision : { reasonCode: ReasonCode.success, access: decision };
     }
+    pending.method = client.username === undefined ? 'anonymous' : 'unknown';
     if (client.username !== undefined) return { reasonCode: ReasonCode.badUserNameOrPassword };
     return isOpen ? letIn : notAuthorized;
   }
@@ -158,7 +188,7 @@ export class Authenticator {
   ): Promise<Verdict | undefined> {
     const { clock, timeoutMs, onFailed } = this.#options;
     const key = keyOf(worker, connection);
-    const pending: Pending = { answer: undefined, abandon: () => {} };
+    const pending: Pending = { method: '', answer: undefined, abandon: () => {} };
     let timer: Timer | undefined;
     const over = new Promise<Verdict | undefined>((resolve) => {
       pending.abandon = () => resolve(undefined);
@@ -173,15 +203,24 @@ export class Authenticator {
     });
     this.#pending.set(key, pending);
     try {
-      return await Promise.race([run(pending), over]);
+      const verdict = await Promise.race([run(pending), over]);
+      if (verdict !== undefined) this.#note(pending.method, resultOf(verdict));
+      return verdict;
     } catch (error) {
       onFailed(error, client);
+      this.#note(pending.method, 'failed');
       return unavailable;
     } finally {
       timer?.cancel();
       this.#pending.delete(key);
     }
   }
+}
+
+function resultOf({ reasonCode, isUndecided = false }: Verdict): AuthenticationCount['result'] {
+  if (reasonCode === ReasonCode.success) return 'accepted';
+  const isLate = reasonCode === ReasonCode.serverUnavailable || reasonCode === ReasonCode.serverBusy;
+  return isUndecided || isLate ? 'failed' : 'refused';
 }
 
 async function runExchange(

@@ -17,6 +17,7 @@ const unavailable: Decision = { reasonCode: ReasonCode.serverUnavailable };
 const refused: Decision = { reasonCode: ReasonCode.badUserNameOrPassword };
 
 export class BackendProvider implements Provider {
+  readonly name = 'backend';
   readonly #options: BackendProviderOptions;
 
   constructor(options: BackendProviderOptions) {

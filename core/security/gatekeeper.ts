@@ -30,6 +30,7 @@ import { Admission } from './admission.ts';
 import { type ApiCaller, accessOfCaller } from './api-caller.ts';
 import type { ApiKeys } from './api-keys.ts';
 import {
+  type AuthenticationCount,
   type AuthenticationRequest,
   Authenticator,
   failedLoginReasons,
@@ -152,6 +153,10 @@ export class Gatekeeper {
       scopesOf: (username) => this.#access.apiKeys?.scopesOfUser(username),
       maySubscribe: !hasTenants && !this.#authorizer.asksToSubscribe,
     });
+  }
+
+  get authentications(): readonly AuthenticationCount[] {
+    return this.#authenticator.counts;
   }
 
   /** What the files say that reload() reads, by kind. */

@@ -5,6 +5,7 @@ import { accessOf, isGrant, isRefusal } from './grants.ts';
 import type { Decision, Provider } from './provider.ts';
 
 export class HookProvider implements Provider {
+  readonly name = 'hook';
   readonly #authenticate: Authenticate;
 
   constructor(authenticate: Authenticate) {

@@ -23,6 +23,7 @@ const busy: Decision = { reasonCode: ReasonCode.serverBusy };
 const none = new Uint8Array();
 
 export class PasswordProvider implements Provider {
+  readonly name = 'password';
   readonly #options: PasswordProviderOptions;
   readonly #key = randomBytes(32);
 

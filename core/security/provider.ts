@@ -6,6 +6,8 @@ import type { Access } from './access.ts';
 export type Decision = Access | { readonly reasonCode: number } | 'unknown';
 
 export interface Provider {
+  /** For the metrics. */
+  readonly name: string;
   /** If it throws or rejects, the client is refused, and no other provider is asked. */
   decide(client: ConnectingClient): Decision | Promise<Decision>;
 }

@@ -40,6 +40,7 @@ const notAuthorized = { reasonCode: ReasonCode.notAuthorized };
 const unavailable = { reasonCode: ReasonCode.serverUnavailable };
 
 export class TokenProvider implements Provider {
+  readonly name = 'token';
   readonly #options: TokenProviderOptions;
 
   constructor(options: TokenProviderOptions) {

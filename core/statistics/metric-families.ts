@@ -2,6 +2,7 @@
 import type { LaneFigures } from '../cluster/lane-figures.ts';
 import type { ClusterFigures } from '../control/cluster-control.ts';
 import type { CounterName, Times } from '../data-plane/addon.ts';
+import type { AuthenticationCount } from '../security/authenticator.ts';
 import type { DirectoryCounts } from '../sessions/session-directory.ts';
 import type { ClientCounts } from './client-counts.ts';
 import type { Distribution, Family, Sample } from './metrics-text.ts';
@@ -11,6 +12,8 @@ export interface MetricsSample {
   readonly counters: Readonly<Record<CounterName, number>>;
   readonly clients: DirectoryCounts;
   readonly counts: ClientCounts;
+  /** Empty where nobody authenticates. */
+  readonly authentications: readonly AuthenticationCount[];
   readonly streams: { readonly streams: number; readonly missed: number };
   /** Of the workers' event loops. */
   readonly loopLag: Times;
@@ -79,6 +82,7 @@ const plain: readonly Plain[] = [
     'Queued messages whose content was read back from the log.',
   ],
   ['counter', 'rallymq_messages_handed_over', 'handedOver', 'Messages passed from worker to worker.'],
+  ['counter', 'rallymq_lane_records', 'laneRecords', 'Records that workers took from each other.'],
   ['counter', 'rallymq_tls_handshakes_resumed', 'tlsResumed', 'TLS handshakes that resumed a session.'],
   ['gauge', 'rallymq_sessions', 'sessions', 'Sessions, of connected and disconnected clients.'],
   ['gauge', 'rallymq_subscriptions', 'subscriptions', 'Subscriptions of all sessions.'],
@@ -90,6 +94,18 @@ const plain: readonly Plain[] = [
     'Topic filters that the workers know; each worker counts its own.',
   ],
   ['gauge', 'rallymq_retained_messages', 'retained', 'Retained messages, except those of $SYS.'],
+  [
+    'gauge',
+    'rallymq_retained_bytes',
+    'retainedBytes',
+    'Bytes of retained messages and their topics, as of the last second.',
+  ],
+  [
+    'gauge',
+    'rallymq_outbox_bytes',
+    'outboxBytes',
+    'Memory in use for what sockets have not accepted, as of the last second.',
+  ],
   ['gauge', 'rallymq_messages_queued', 'queued', 'Messages queued in sessions.'],
 ];
 
@@ -114,6 +130,14 @@ export function metricFamilies(sample: MetricsSample): Family[] {
       { labels: { result: 'accepted' }, value: clients.accepted },
       ...counts.refused.map(({ reason, count }) => ({ labels: { result: reason }, value: count })),
     ]),
+    counter(
+      'rallymq_authentications',
+      'Authentications of clients and of users over HTTP, by what decided and how.',
+      sample.authentications.map(({ method, result, count }) => ({
+        labels: { method, result },
+        value: count,
+      })),
+    ),
     counter(
       'rallymq_disconnects',
       'Connections that have ended, by reason.',

@@ -43,12 +43,8 @@ class Incoming {
     if (isError(reason)) return fail(connection, reason);
     // A repetition goes nowhere, whatever its topic.
     const bool isAgain = publish.qos == 2 && connection.session->unfinished->received.all.contains(publish.packetId);
-    bool isReserved = isReservedTopic(publish.topic);
-    Bytes topic = publish.topic;
-    if (connection.topicPrefix) [[unlikely]] {
-      topic = fullTopic(connection, publish.topic);  // that of the broker
-      isReserved = isReserved || isReservedTopic(topic);
-    }
+    const bool isReserved = isReservedTopic(publish.topic);
+    const Bytes topic = fullTopic(connection, publish.topic);  // that of the broker
     bool isDenied = !isAgain && !mayPublish(connection, topic, topicHash);
     if (connection.decisions && !isAgain && !isDenied && !isReserved) {
       const auto kind = uint8_t(publish.qos | (publish.retain ? 4 : 0));
@@ -204,8 +200,11 @@ class Incoming {
   bool mayPublish(const Connection& connection, Bytes topic, uint64_t topicHash) {
     RecentTopics::Topic& recent = recent_.of(connection.slot);
     const uint32_t epoch = gate_.epoch();
-    if (!recent.hasAnswer(connection.generation, epoch))
-      recent.setAnswer(connection.generation, epoch, gate_.mayPublish(*connection.session, topic, topicHash));
+    if (!recent.hasAnswer(connection.generation, epoch)) {
+      // A prefix may lead below $SYS: a dashboard's.
+      const bool isOpen = !connection.topicPrefix || !isReservedTopic(topic);
+      recent.setAnswer(connection.generation, epoch, isOpen && gate_.mayPublish(*connection.session, topic, topicHash));
+    }
     return recent.isAllowed();
   }
 

@@ -88,6 +88,31 @@ test('where anonymous clients are let in, a user whom nobody knows is not one of
   assert.deepEqual(await stage.decide({ client: { ...client, username: 'eve' } }), { reasonCode: 0x86 });
 });
 
+test('what has decided, and how, is counted', async () => {
+  const answers = [true, false, 'unknown', 'unknown', 'no answer'];
+  const stage = new Stage({
+    authenticate: () => answers.shift() as boolean,
+    methods: [methodOf({ outcome: 'failure' })],
+  });
+  for (const username of ['a', 'b', 'c', undefined, 'd'])
+    await stage.decide({ client: { ...client, ...(username === undefined ? {} : { username }) } });
+  await stage.decide({ method: 'STEPS' });
+  await stage.decide({ method: 'STEPS' }); // no step is left: it throws
+  assert.deepEqual(
+    stage.authenticator.counts.map(({ method, result, count }) => `${method} ${result} ${count}`),
+    [
+      'hook accepted 1',
+      'hook refused 1',
+      'unknown refused 1',
+      'anonymous refused 1',
+      'hook failed 1',
+      'STEPS refused 1',
+      'STEPS failed 1',
+    ],
+  );
+  assert.deepEqual(new Stage().authenticator.counts, []);
+});
+
 test('without a hook or a method everybody is let in, at once', () => {
   assert.deepEqual(new Stage().decide(), letIn);
 });

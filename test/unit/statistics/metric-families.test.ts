@@ -31,6 +31,7 @@ const sample: MetricsSample = {
     storageRefused: 7,
   },
   counts,
+  authentications: [{ method: 'password', result: 'refused', count: 4 }],
   streams: { streams: 2, missed: 1 },
   loopLag: {
     boundsUs: [1_000, 10_000],
@@ -92,6 +93,8 @@ test('what is counted stands there once, under its name', () => {
     'rallymq_connects_total{result="accepted"} 5',
     'rallymq_connects_total{result="badUserNameOrPassword"} 1',
     'rallymq_disconnects_total{reason="keepAliveTimeout"} 1',
+    'rallymq_authentications_total{method="password",result="refused"} 4',
+    `rallymq_retained_bytes ${counterNames.indexOf('retainedBytes') + 1}`,
     `rallymq_messages_dropped_total{reason="queue_full"} ${counterNames.indexOf('droppedQueueFull') + 1}`,
     'rallymq_loop_lag_seconds_bucket{worker="0",le="0.001"} 3',
     'rallymq_loop_lag_seconds_bucket{worker="0",le="+Inf"} 6',
