@@ -142,8 +142,8 @@ export function inspect(engine: Engine, asked: Inspection): InspectionAnswer {
     }
     case 'retained': {
       const list = engine.retainedOf(asked.filter, asked.max, asked.behind);
-      const rest = String(list[0]);
-      return { rest: rest === '' ? undefined : rest, rows: rowsOf(list, 1, 3, retainedOf) };
+      const [rest] = list; // a text, which may be empty, or 0
+      return { rest: typeof rest === 'string' ? rest : undefined, rows: rowsOf(list, 1, 3, retainedOf) };
     }
     case 'topicLevels':
       return rowsOf(engine.topicLevelsOf(asked.above, asked.after, asked.max), 0, 7, topicLevelOf);

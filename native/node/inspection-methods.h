@@ -92,7 +92,7 @@ inline napi_value slowOf(napi_env env, napi_callback_info info) {
   return rows.value();
 }
 
-// [ the place where the rest begins, empty: there is none | then for each: topic | bytes of the payload | QoS ]
+// [ the place where the rest begins, 0: there is none | then for each: topic | bytes of the payload | QoS ]
 inline napi_value retainedOf(napi_env env, napi_callback_info info) {
   const Call<3> call(env, info);
   const std::string filter = call.text(0);
@@ -101,7 +101,7 @@ inline napi_value retainedOf(napi_env env, napi_callback_info info) {
   std::vector<uint8_t> place(behind.begin(), behind.end());
   Engine& engine = call.host->engine;
   FlatList rows(env);
-  rows.text({});
+  rows.number(0);
   const bool areAll = Inspection::eachRetained(engine.shard().retained(), bytesOf(filter), size_t(call.integer(1)),
                                                engine.nowMs(), place, [&](const MessageRef& message) {
                                                  rows.text(message->topic());
