@@ -54,7 +54,7 @@ export interface ClientHistoryOptions {
 /** A client, in a list that begins with the one whose last event is oldest. */
 interface Remembered {
   readonly clientId: string;
-  readonly events: ClientEvent[];
+  events: ClientEvent[];
   /** On the clock; undefined while the client is connected. */
   leftAtMs: number | undefined;
   drops: DropsOfClient | undefined;
@@ -145,7 +145,8 @@ export class ClientHistory {
   }
 
   #push(remembered: Remembered, event: ClientEvent): void {
-    remembered.events.push(event);
+    if (remembered.events.length > 0) remembered.events.push(event);
+    else remembered.events = [event]; // to push the first takes memory for 17
     this.#count++;
     if (remembered.events.length > eventsPerClientMax) {
       remembered.events.shift();
@@ -155,9 +156,14 @@ export class ClientHistory {
   }
 
   #remember(clientId: string): Remembered {
-    const events: ClientEvent[] = [];
-    const nothing = { leftAtMs: undefined, drops: undefined, before: undefined, behind: undefined };
-    const remembered: Remembered = { clientId, events, ...nothing };
+    const remembered: Remembered = {
+      clientId,
+      events: [],
+      leftAtMs: undefined,
+      drops: undefined,
+      before: undefined,
+      behind: undefined,
+    };
     this.#byClient.set(clientId, remembered);
     return remembered;
   }

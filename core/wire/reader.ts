@@ -47,24 +47,26 @@ export class Reader {
 
   /** The next bytes, not copied; none if there are not as many. */
   take(byteCount: number): Uint8Array {
-    if (byteCount > this.remaining) {
-      this.fail(malformedPacket('it ends too early'));
-      return new Uint8Array();
-    }
-    this.#offset += byteCount;
-    return this.#bytes.subarray(this.#offset - byteCount, this.#offset);
+    return this.#bytes.subarray(this.#advance(byteCount), this.#offset);
+  }
+
+  /** Gives where the next bytes begin: at the end if there are not as many. */
+  #advance(byteCount: number): number {
+    if (byteCount > this.remaining) this.fail(malformedPacket('it ends too early'));
+    else this.#offset += byteCount;
+    return this.fault ? this.#offset : this.#offset - byteCount;
   }
 
   uint8(): number {
-    return this.#uint(1);
+    return this.#bytes[this.#advance(1)] ?? 0;
   }
 
   uint16(): number {
-    return this.#uint(2);
+    return this.uint8() * 256 + this.uint8();
   }
 
   uint32(): number {
-    return this.#uint(4);
+    return this.uint16() * 65_536 + this.uint16();
   }
 
   variableByteInteger(): number {
@@ -108,10 +110,6 @@ export class Reader {
   /** Length-prefixed bytes, copied: what a packet carries outlives the chunk it came in. */
   binary(): Uint8Array {
     return new Uint8Array(this.take(this.uint16()));
-  }
-
-  #uint(byteCount: number): number {
-    return this.take(byteCount).reduce((value, byte) => value * 256 + byte, 0);
   }
 }
 

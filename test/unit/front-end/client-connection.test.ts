@@ -8,8 +8,11 @@ import { type Engine, Subscribed } from '../../../core/data-plane/addon.ts';
 import { ClientConnection, type ConnectionContext } from '../../../core/front-end/client-connection.ts';
 import { Connacks } from '../../../core/front-end/connacks.ts';
 import { PendingSubscribes } from '../../../core/front-end/subscribe.ts';
+import { encodeConnack } from '../../../core/wire/encode-connack.ts';
 import { encodeAuth, encodeDisconnect } from '../../../core/wire/encode-disconnect.ts';
 import type { ConnectPacket, ProtocolVersion } from '../../../core/wire/packets.ts';
+import type { Properties } from '../../../core/wire/properties.ts';
+import { ReasonCode } from '../../../core/wire/reason-code.ts';
 import { connectFrame, subscribeFrame, subscription } from '../../support/frames.ts';
 import { bodyOf, bytes, headerOf } from '../wire/frames.ts';
 
@@ -319,4 +322,25 @@ test('the host program is connected from the start, and may subscribe to all', (
   client.accept();
   client.receive(subscribeFrame('#', 2));
   assert.equal(client.did.at(-1), `close ${0xa2}`);
+});
+
+test('a successful CONNACK is remembered, and not taken for a similar one', () => {
+  const connacks = new Connacks();
+  const similar: readonly Properties[] = [
+    { maximumPacketSize: 1_000 },
+    { maximumPacketSize: 1_000, receiveMaximum: 10 },
+    { maximumPacketSize: 1_000 },
+    { receiveMaximum: 10 },
+    {},
+  ];
+  for (const properties of similar) {
+    for (const sessionPresent of [false, true, false]) {
+      const packet = { sessionPresent, reasonCode: ReasonCode.success, properties };
+      assert.deepEqual(connacks.of(packet, 5), encodeConnack(packet, 5));
+      assert.equal(connacks.of({ ...packet, properties: { ...properties } }, 5), connacks.of(packet, 5));
+    }
+    const older = { sessionPresent: false, reasonCode: ReasonCode.success, properties: {} };
+    assert.deepEqual(connacks.of(older, 4), encodeConnack(older, 4));
+    assert.deepEqual(connacks.of(older, 5), encodeConnack(older, 5));
+  }
 });
