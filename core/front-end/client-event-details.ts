@@ -7,11 +7,23 @@ import { reasonSentence } from './reason-strings.ts';
 
 const versions = { 3: '3.1', 4: '3.1.1', 5: '5.0' } as const;
 
+/** Joined, and not concatenated piece by piece: each piece would stay an object for as long as the event is kept. */
 export function connectedDetail(client: ClientInfo): string {
   const { transport, tls, protocolVersion, remoteAddress, username } = client;
-  const road = `${transport === 'ws' ? 'WebSocket' : 'TCP'}${tls === undefined ? '' : ' with TLS'}`;
+  const road = transport === 'ws' ? 'WebSocket' : 'TCP';
+  const withTls = tls === undefined ? '' : ' with TLS';
   const who = username === undefined ? '' : ` as ${username}`;
-  return `MQTT ${versions[protocolVersion]} over ${road} from ${remoteAddress}${who}.`;
+  return [
+    'MQTT ',
+    versions[protocolVersion],
+    ' over ',
+    road,
+    withTls,
+    ' from ',
+    remoteAddress,
+    who,
+    '.',
+  ].join('');
 }
 
 export function refusedDetail(reasonCode: number): string {
