@@ -1,4 +1,4 @@
-/** The score of a match as a table, changed in place: only what is another than before, and that flashes. */
+/** The score of a match as a table, updated in place: only changed values are set, and they flash. */
 import { make, setText } from '../shared/dom.ts';
 import { isTieBreak, pointsShown, type Score, type Side, servingSide, setsWon } from '../tennis/match.ts';
 import type { MatchState } from '../tennis/record.ts';

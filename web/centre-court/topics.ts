@@ -1,18 +1,18 @@
 /**
- * Where matches are on the broker. Both messages of a match are retained:
+ * The topics of matches. Both messages of a match are retained:
  *
  *     demos/centre-court/<id>/score    MatchState, for spectators
- *     demos/centre-court/<id>/points   MatchRecord, for the umpire to go on from
+ *     demos/centre-court/<id>/points   MatchRecord, with which an umpire continues
  */
 import type { Message } from '../../client/rally.ts';
 import { type MatchSheet, type MatchState, noStatistics, pointsFromText } from '../tennis/record.ts';
 
 export interface MatchRecord {
   readonly sheet: MatchSheet;
-  /** As pointsToText() writes them. */
+  /** In the format of pointsToText(). */
   readonly points: string;
   readonly at: number;
-  /** Which umpire's page has made it, and which of its records it is. */
+  /** The umpire's page that made it, and the number of the record. */
   readonly by?: string;
 }
 
@@ -28,12 +28,12 @@ export function pointsTopic(id: string): string {
   return `${root}/${id}/points`;
 }
 
-/** The match that a topic is about. */
+/** The match of a topic. */
 export function matchIdOf(topic: string): string {
   return topic.split('/')[2] ?? '';
 }
 
-/** The match that the address of this page names, behind the #. */
+/** The match in the address of this page, after the #. */
 export function matchIdOfPage(): string {
   return location.hash.slice(1).replace(/[^\w-]/g, '');
 }

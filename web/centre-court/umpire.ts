@@ -1,10 +1,10 @@
 /**
- * The umpire's page: it keeps the record of one match and publishes record and score after each point. What is
- * scored while the broker is away waits here, in order, and goes out when it is back; it is also kept in the
- * browser, so that it survives a reload.
+ * The umpire's page: it keeps the record of one match and publishes record and score after each point. Points
+ * scored while the broker is unreachable wait here, in order, and are sent afterwards; they are also stored in the
+ * browser, so that they survive a reload.
  *
- * Several umpires may score one match. All of them end up with the record that the broker has got last: while an
- * own record is on its way, what comes from others is older than it.
+ * Several umpires may score one match. They all end up with the record that the broker received last: while an
+ * own record is in transit, records that arrive from others are older.
  */
 import './centre-court.css';
 import type { Message, Subscription, Value } from '../../client/rally.ts';
@@ -33,7 +33,7 @@ import {
 
 /** The broker discards a match one day after its last point. */
 const expirySeconds = 86_400;
-/** What the broker has of a match has come by then, after a connection. */
+/** By this time after a connection, the broker's messages of a match have arrived. */
 const patienceMs = 600;
 
 const board = new Scoreboard();
@@ -46,11 +46,11 @@ let points: readonly Point[] = [];
 let lastAt = 0;
 /** Messages that the broker has not confirmed. */
 let waiting = 0;
-/** The newest own record, until it has come back from the broker. */
+/** The newest own record, until the broker has delivered it back. */
 let awaited: string | undefined;
-/** What is shown was scored before a reload, and not told. */
+/** The points shown were scored before a reload, and not published. */
 let isUntold = false;
-/** Whether the broker has said anything of the match on this connection. */
+/** Whether the broker has sent anything about the match on this connection. */
 let hasHeard = false;
 const pageId = randomId();
 let records = 0;
@@ -70,7 +70,7 @@ addEventListener('keydown', onKey);
 addEventListener('hashchange', follow);
 follow();
 
-/** Opens the match in the address, whoever scored it before. */
+/** Opens the match in the address, whoever has scored it so far. */
 function follow(): void {
   const id = matchIdOfPage();
   if (sheet?.id === id) return;
@@ -91,7 +91,7 @@ function subscribe(id: string): void {
   subscription = rally.subscribe(pointsTopic(id), received, { qos: 1 });
 }
 
-/** In the browser: what the broker has not confirmed. */
+/** Stored in the browser: the records that the broker has not confirmed. */
 function keptKey(id: string): string {
   return `umpire-${id}`;
 }
@@ -113,7 +113,7 @@ function takeUp(record: MatchRecord): void {
   show();
 }
 
-/** Somebody has taken the match away. */
+/** Someone has removed the match. */
 function gone(): void {
   if (sheet === undefined) return;
   sheet = undefined;
@@ -170,7 +170,7 @@ function remove(): void {
   location.hash = '';
 }
 
-/** Tells everyone: first the record, then the score that follows from it. */
+/** Publishes the record, and then the score that follows from it. */
 function tell(at = Date.now()): void {
   if (sheet === undefined) return;
   lastAt = at;
@@ -242,7 +242,7 @@ function showButtons(side: Side, isOver: boolean): void {
     way,
     label: labels[way],
   }));
-  // The buttons stay where they are, so that a finger or the focus on one is not lost.
+  // The buttons stay in place, so that a finger or the focus on one is not lost.
   wanted.forEach(({ way, label }, index) => {
     const button = (group.children[index] as HTMLButtonElement | undefined) ?? addButton(group, side);
     button.dataset['way'] = way;

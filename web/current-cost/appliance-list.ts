@@ -1,4 +1,4 @@
-/** The appliances: what each draws, and its switch, which moves when the appliance has answered. */
+/** The appliances: the power of each, and its switch, which moves when the appliance has answered. */
 import { byId, make, numberFormat, setText } from '../shared/dom.ts';
 import { colourOf } from './colours.ts';
 import type { Appliance } from './topics.ts';

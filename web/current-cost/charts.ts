@@ -22,7 +22,7 @@ export class Charts {
     this.#livePlace = livePlace;
     this.#hoursPlace = hoursPlace;
     new ResizeObserver(() => this.#fit()).observe(livePlace);
-    // Its colours are drawn, so the scheme needs another drawing.
+    // Its colours are drawn, so another colour scheme needs a new drawing.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#restart());
   }
 
@@ -60,7 +60,7 @@ export class Charts {
   }
 
   #liveOptions({ names }: History): Options {
-    // Drawn from the top of the stack down, so that each covers what is below it.
+    // Drawn from the top of the stack down, so that each area covers the ones below it.
     const series = names.map(({ name }, index) => ({
       label: name,
       stroke: colourOf(index),

@@ -1,6 +1,6 @@
 /**
- * The home energy monitor: what each meter reads now, the last minutes as a chart, the last day by hours, a threshold
- * that alerts, and switches that send commands and show what the appliance answers.
+ * The home energy monitor: the current reading of each meter, the last minutes as a chart, the last day by hours, a threshold
+ * that alerts, and switches that send commands and show what the appliance reports.
  */
 import 'uplot/dist/uPlot.min.css';
 import './current-cost.css';
@@ -17,11 +17,11 @@ const pricePerKilowattHour = 28;
 const rally = openRally();
 const history = new History();
 const list = new ApplianceList((id, isOn) => void command(id, isOn));
-/** The charts come after the first paint. */
+/** The charts are loaded after the first paint. */
 const charts = import('./charts.ts').then(
   ({ Charts }) => new Charts(byId('live-chart'), byId('hours-chart')),
 );
-/** After so long without a reading figures are old. */
+/** Readings older than this are outdated. */
 const staleSeconds = 5;
 let threshold: number | undefined;
 let lastMs = 0;
@@ -86,7 +86,7 @@ function showTotal(): void {
   setText(byId('total'), numberFormat.format(total));
   const isOver = threshold !== undefined && total > threshold;
   byId('now').classList.toggle('over', isOver);
-  // The text is one as long as it lasts, so that it is not read out again each second.
+  // The text is changed only with the state, so that screen readers do not repeat it each second.
   setText(
     byId('alert'),
     isOver ? `More than ${numberFormat.format(threshold ?? 0)} W. Switch something off?` : '',
@@ -113,7 +113,7 @@ async function command(id: string, isOn: boolean): Promise<void> {
 }
 
 let isScheduled = false;
-/** All meters of a second are drawn together. */
+/** All readings of a second are drawn together. */
 function scheduleLive(): void {
   if (isScheduled) return;
   isScheduled = true;

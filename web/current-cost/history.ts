@@ -1,4 +1,4 @@
-/** What was drawn: the last minutes by seconds, and the last day by hours. */
+/** The consumption: the last minutes by seconds, and the last day by hours. */
 import { type Appliance, type HourTotals, hourMs, type Recent } from './topics.ts';
 
 const keptSeconds = 300;
@@ -35,11 +35,11 @@ export class History {
     this.#hours.set(hour.start, hour);
   }
 
-  /** Columns for the chart: seconds, then watts of each appliance on top of those before it; last is the total. */
+  /** Columns for the chart: seconds, then watts of each appliance stacked on those before it; the last column is the total. */
   stacked(): number[][] {
     const seconds = [...this.#seconds.keys()].sort((one, two) => one - two);
     const columns: number[][] = [seconds, ...this.names.map(() => [])];
-    // A meter that is late in a second is taken to draw what it drew.
+    // If a reading is late, the previous one is used.
     const last = new Map<string, number>();
     for (const second of seconds) {
       let sum = 0;
@@ -53,7 +53,7 @@ export class History {
     return columns;
   }
 
-  /** Beginnings of the hours in seconds, and watt-hours of each. */
+  /** The start of each hour in seconds, and its watt-hours. */
   hours(): [number[], number[]] {
     const shown = this.#recentHours();
     return [shown.map(({ start }) => start / 1_000), shown.map(sumOf)];

@@ -1,13 +1,13 @@
 /**
- * Where the house is on the broker:
+ * The topics of the house:
  *
  *     demos/current-cost/appliances          Appliance[], retained
- *     demos/current-cost/<id>/watts          what the meter reads, as text, each second, retained
+ *     demos/current-cost/<id>/watts          the reading of the meter, as text, each second, retained
  *     demos/current-cost/<id>/switch         'on' or 'off', reported by the appliance, retained
  *     demos/current-cost/<id>/switch/set     the same as a command to it
  *     demos/current-cost/hours/<0..23>       HourTotals, retained: the last 24 hours
  *     demos/current-cost/recent              Recent, retained: the last minutes
- *     demos/current-cost/threshold           watts beyond which pages alert, as text, retained
+ *     demos/current-cost/threshold           the watts above which pages alert, as text, retained
  */
 
 import type { Message } from '../../client/rally.ts';
@@ -19,7 +19,7 @@ export interface Appliance {
 
 /** Watt-hours of one hour, by appliance. */
 export interface HourTotals {
-  /** Its beginning, in milliseconds since 1970. */
+  /** Its start, in milliseconds since 1970. */
   readonly start: number;
   readonly wattHours: Readonly<Record<string, number>>;
 }
@@ -37,7 +37,7 @@ export const hourMs = 3_600_000;
 /** Appliances on a page; everyone may publish here. */
 const appliancesMax = 20;
 
-/** These give undefined for what is not what it should be. */
+/** These return undefined for invalid content. */
 export function readAppliances(message: Message): readonly Appliance[] | undefined {
   const value = parse(message);
   if (!Array.isArray(value)) return undefined;

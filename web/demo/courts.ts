@@ -1,4 +1,4 @@
-/** Three courts, on each one match after the other, as long as the demo runs. */
+/** Three courts, each with one match after the other, as long as the demo runs. */
 import type { Rally } from '../../client/rally.ts';
 import { pointsTopic, scoreTopic } from '../centre-court/topics.ts';
 import type { Side } from '../tennis/match.ts';
@@ -6,7 +6,7 @@ import { drawPlayers, type Player, playMatch, playPoint } from '../tennis/play.t
 import { type MatchSheet, type MatchState, type Point, pointsToText, stateOf } from '../tennis/record.ts';
 
 const courts = ['Centre Court', 'Court 1', 'Court 2'];
-/** What lies between two points, in milliseconds: from an ace to a long rally. */
+/** The time between two points, in milliseconds: from an ace to a long rally. */
 const pauseMs = { min: 2_000, max: 6_000 };
 const betweenMatchesMs = 15_000;
 
@@ -80,7 +80,7 @@ class Court {
   }
 }
 
-/** Plays until the returned function is called. `speed` 2: twice as fast as people do. */
+/** Plays until the returned function is called. `speed` 2: twice as fast as people. */
 export function playOnAllCourts(rally: Rally, speed: number): () => void {
   const all: Court[] = [];
   const busy = (): Set<string> => new Set(all.flatMap(({ players }) => players.map(({ name }) => name)));

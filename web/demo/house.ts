@@ -1,8 +1,8 @@
-/** The meters of a house: each appliance draws what such a thing draws, and obeys its switch. */
+/** The meters of a house: each appliance consumes a realistic amount, and obeys its switch. */
 import type { Message, Rally, Value } from '../../client/rally.ts';
 import { type Appliance, type HourTotals, hourMs, type Recent, root } from '../current-cost/topics.ts';
 
-/** Watts at a time (in seconds) when it is on, as a cycle with some noise. */
+/** Watts at a time (in seconds) while it is on: a cycle with some noise. */
 interface Model extends Appliance {
   readonly idleWatts: number;
   readonly watts: (seconds: number, noise: number) => number;
@@ -52,14 +52,14 @@ class House {
 
   constructor(rally: Rally) {
     this.#rally = rally;
-    // As if it had run for a while.
+    // As if it had been running for a while.
     const now = Date.now();
     for (let step = recentSteps; step > 0; step -= 1) this.#keepRecent(now - step * recentStepMs);
     const share = (now - this.#hourStart) / hourMs;
     for (const model of models) this.#wattHours[model.id] = meanWatts(model, this.#hourStart) * share;
   }
 
-  /** Everything that is retained, for a broker that does not know it. */
+  /** All retained messages, for a broker that does not have them. */
   tellAll(): void {
     this.#publish(
       'appliances',
@@ -162,7 +162,7 @@ function hourOf(ms: number): number {
   return Math.floor(ms / hourMs) * hourMs;
 }
 
-/** What it draws in an hour of the day, about: less at night. */
+/** Approximate consumption by hour of the day: less at night. */
 function meanWatts(model: Model, start: number): number {
   const hour = new Date(start).getHours();
   const isAwake = hour >= 6 && hour < 23;

@@ -1,5 +1,5 @@
 /**
- * The console: a client of its own, with its connection, its subscriptions, and the messages that come. It connects
+ * The console: a client of its own, with its connection, its subscriptions, and the received messages. It connects
  * to any broker that the browser can reach, with MQTT 5 or 3.1.1.
  */
 import {
@@ -17,7 +17,7 @@ import { MessageLog } from './message-log.ts';
 import { bytesFromHex, hexOf, textOf } from './payload.ts';
 import { TopicTree } from './topic-tree.ts';
 
-/** Between two drawings: often enough to be live, rarely enough for a flood. */
+/** The interval between two drawings: short enough to look live, long enough for a flood of messages. */
 const drawPeriodMs = 125;
 
 export function startConsole(url: string): void {
@@ -36,7 +36,7 @@ class Console {
   #rally: Promise<Rally> | undefined;
   #isDrawing = false;
   #isLogInSight = true;
-  /** Messages that had come when the list was last seen. */
+  /** The number of messages when the list was last visible. */
   #seen = 0;
   #second = { startMs: 0, count: 0 };
 
@@ -57,7 +57,7 @@ class Console {
     this.#hintAtArrivals();
   }
 
-  /** Where the list is out of sight, as on a phone, a button counts the new messages and leads to them. */
+  /** If the list is out of sight, as on a phone, a button counts the new messages and scrolls to them. */
   #hintAtArrivals(): void {
     const hint = byId('arrived');
     new IntersectionObserver(([entry]) => {
@@ -79,7 +79,7 @@ class Console {
     byId('arrived').hidden = false;
   }
 
-  /** A connection that is there or under way, or a new one. */
+  /** The existing connection, open or opening, or a new one. */
   #connect(): Promise<Rally> {
     this.#rally ??= this.#open();
     return this.#rally;
@@ -196,7 +196,7 @@ class Console {
     this.#draw();
   }
 
-  /** Of the tree: shows the messages of the topic, and takes it into the form. */
+  /** Called by the tree: shows the messages of the topic, and puts it into the form. */
   #choose(topic: string): void {
     byId<HTMLInputElement>('search').value = topic;
     byId<HTMLInputElement>('topic').value = topic;

@@ -1,4 +1,4 @@
-/** The page at `/`: that the broker is alive, where it listens, the demos, and the console. */
+/** The page at `/`: the broker's state and addresses, the demos, and the console. */
 import './landing.css';
 import { byId, setText } from '../shared/dom.ts';
 import { mqttPath, openRally } from '../shared/page.ts';
@@ -7,7 +7,7 @@ import { showPulse } from './pulse.ts';
 import { type BrokerFacts, snippetsOf } from './snippets.ts';
 import { showTeasers } from './teasers.ts';
 
-/** Between two attempts to find out where the broker is. */
+/** The delay between two requests for the broker's addresses. */
 const retryMs = 1_000;
 
 // After the first paint.
@@ -39,7 +39,7 @@ function showSignedOut(): void {
   for (const teaser of document.querySelectorAll('.teaser span')) setText(teaser, 'Sign in first');
 }
 
-/** The figures of a broker that requires credentials are for its operators. */
+/** If a broker requires credentials, its figures are for operators only. */
 function closePulse(isSignedIn: boolean): void {
   document.querySelector('.pulse')?.classList.add('closed');
   setText(byId('pulse-title'), 'This broker');
@@ -66,7 +66,7 @@ async function brokerFacts(): Promise<BrokerFacts | undefined> {
     const response = await fetch('api/broker');
     return response.ok ? ((await response.json()) as BrokerFacts) : undefined;
   } catch {
-    return undefined; // nobody answers
+    return undefined; // no answer
   }
 }
 
@@ -103,7 +103,7 @@ function copyFrom(button: HTMLButtonElement): void {
   });
 }
 
-/** Gives what was done. A page over http, other than on this machine, has no clipboard but that of its selection. */
+/** Returns what it did. A page over http, unless from this machine, may not use the clipboard and selects the text instead. */
 async function copy(snippet: HTMLElement): Promise<string> {
   try {
     await navigator.clipboard.writeText(snippet.textContent ?? '');

@@ -1,14 +1,14 @@
 /**
- * The messages of the console, the newest on top. Drawing is apart from receiving: a few times a second, and never
- * more rows than are shown, so that a flood costs the page little. While the list is scrolled down or paused, what
- * comes is kept and counted, and nothing moves.
+ * The messages of the console, newest first. Drawing is independent of receiving: a few times a second, and never
+ * more rows than are shown, so that a flood costs the page little. While the list is scrolled down or paused, new
+ * messages are kept and counted, and nothing moves.
  */
 import type { Message, Properties } from '../../client/rally.ts';
 import { byId, make, numberFormat, setText, shownName } from '../shared/dom.ts';
 import { previewOf, showPayload, textOf } from './payload.ts';
 
 const shownMax = 200;
-/** Kept to be searched. */
+/** Kept for the search. */
 const keptMax = 2_000;
 
 interface Entry {
@@ -16,7 +16,7 @@ interface Entry {
   readonly atMs: number;
   /** Counts all messages, from 1. */
   readonly number: number;
-  /** Topic and payload in small letters, once they were searched. */
+  /** Topic and payload in lower case, once they have been searched. */
   searched?: string;
 }
 
@@ -29,7 +29,7 @@ export class MessageLog {
   readonly #place = byId('log');
   readonly #again: (message: Message) => void;
 
-  /** `again` is called with a message that is to be published again. */
+  /** `again` is called with a message to publish again. */
   constructor(again: (message: Message) => void) {
     this.#again = again;
     byId('pause').addEventListener('change', () => this.draw());

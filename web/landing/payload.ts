@@ -11,7 +11,7 @@ export interface ShownPayload {
   readonly text: string;
 }
 
-/** One line of it. */
+/** In one line. */
 export function previewOf(bytes: Uint8Array): string {
   if (bytes.length === 0) return '(empty)';
   const text = textOf(bytes.subarray(0, previewMax));
@@ -32,7 +32,7 @@ export function showPayload(bytes: Uint8Array): ShownPayload {
   };
 }
 
-/** Undefined: it is no text. A character that is cut in two at the end is left out. */
+/** Undefined: it is not text. A character cut off at the end is left out. */
 export function textOf(bytes: Uint8Array): string | undefined {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
@@ -42,7 +42,7 @@ export function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Bytes from hex digits, with whatever space between them; undefined if it is something else. */
+/** Bytes from hex digits, with any white space between them; undefined for other text. */
 export function bytesFromHex(text: string): Uint8Array | undefined {
   const digits = text.replace(/\s+/g, '');
   if (digits.length % 2 !== 0 || /[^\da-f]/i.test(digits)) return undefined;
@@ -62,7 +62,7 @@ function prettyJson(text: string): string | undefined {
   }
 }
 
-/** Offset, bytes, and the characters that they would be. */
+/** Offset, bytes, and their characters. */
 function hexDump(bytes: Uint8Array): string {
   const lines: string[] = [];
   for (let at = 0; at < Math.min(bytes.length, hexBytesMax); at += hexColumns) {

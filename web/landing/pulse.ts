@@ -1,5 +1,5 @@
 /**
- * The live counter: what the broker has counted, asked for once a second while somebody looks and the client is
+ * The live counter: the broker's figures, requested once a second while the page is visible and the client
  * connected.
  */
 import type { Rally } from '../../client/rally.ts';
@@ -9,7 +9,7 @@ import { isForbidden, readStatistics, type Statistics } from '../shared/statisti
 const periodMs = 1_000;
 /** Of the curve. */
 const samplesMax = 60;
-/** What it reaches at least, so that a few messages are no peak. */
+/** The minimum scale, so that a few messages are not a peak. */
 const peakMin = 10;
 const curveHeight = 20;
 
@@ -54,12 +54,12 @@ function show(now: Statistics, before: Statistics | undefined): void {
 
 const rates: number[] = [];
 
-/** Deliveries a second, the newest at the right. */
+/** Deliveries per second, the newest at the right. */
 function drawCurve(rate: number): void {
   rates.push(rate);
   if (rates.length > samplesMax) rates.shift();
   const peak = Math.max(peakMin, ...rates) * 1.1;
-  // From edge to edge, however few there are.
+  // Over the full width, even if there are few.
   const step = (samplesMax - 1) / Math.max(1, rates.length - 1);
   const shown = rates.length === 1 ? [rate, rate] : rates;
   const points = shown.map((value, index) => {

@@ -1,12 +1,12 @@
 /**
- * What a visitor copies from the landing page. It works as copied, at the addresses under which the visitor reaches the
- * broker; where clients need credentials, USER and PASSWORD are placeholders.
+ * The snippets of the landing page. They work as copied, at the addresses under which the visitor reaches the
+ * broker; if clients need credentials, USER and PASSWORD are placeholders.
  */
 
-/** What GET /api/broker answers. */
+/** The answer to GET /api/broker. */
 export interface BrokerFacts {
   readonly version: string;
-  /** On which the broker listens. */
+  /** The host on which the broker listens. */
   readonly host: string;
   readonly port: number;
   readonly path: string;
@@ -22,15 +22,15 @@ export interface Snippets {
   readonly page: string;
   /** Whether the broker accepts the page when it is opened from the disk. */
   readonly isPageForDisk: boolean;
-  /** Two commands for a shell: the second prints what the first has published. */
+  /** Two commands for a shell: the second prints what the first publishes. */
   readonly terminal: string;
-  /** Makes the commands trust a certificate of `rallymq dev-cert`; undefined where they do not use the broker's TLS. */
+  /** Makes the commands trust a certificate of `rallymq dev-cert`; undefined if they do not use the broker's TLS. */
   readonly trustOption: string | undefined;
   /** A URL; undefined: the visitor cannot reach the broker over TCP. */
   readonly tcpAddress: string | undefined;
 }
 
-/** What one snippet publishes, the other shows. */
+/** One snippet publishes it, and the other shows it. */
 const filter = 'scores/#';
 const topic = 'scores/court/1';
 const payload = '40-30';
@@ -67,14 +67,14 @@ function pageOf({ authenticates }: BrokerFacts, root: URL, webSocket: URL): stri
 
 interface Commands {
   readonly command: (action: 'pub' | 'sub') => string;
-  /** Options, each after a space. */
+  /** Options, each preceded by a space. */
   readonly where: string;
   readonly trustOption: string | undefined;
 }
 
 function overTcp({ protocol, hostname, port }: URL): Commands {
   const isSecure = protocol === 'mqtts:';
-  // What the commands do without options is left out.
+  // Default values are left out.
   const isDefaultHost = hostname === '127.0.0.1' || hostname === 'localhost';
   const host = isDefaultHost && !isSecure ? '' : ` -h ${hostname.replace(/^\[|\]$/g, '')}`;
   const where = port === '1883' ? host : `${host} -p ${port}`;
@@ -85,7 +85,7 @@ function overTcp({ protocol, hostname, port }: URL): Commands {
   };
 }
 
-/** With the command of MQTT.js, since mosquitto's have no WebSocket. */
+/** With the command of MQTT.js, since mosquitto's commands have no WebSocket. */
 function overWebSocket({ protocol, hostname, port, pathname }: URL): Commands {
   const isSecure = protocol === 'wss:';
   const shownHost = hostname.includes(':') ? `'${hostname}'` : hostname;
@@ -96,7 +96,7 @@ function overWebSocket({ protocol, hostname, port, pathname }: URL): Commands {
   };
 }
 
-/** With TLS where the page has it. A proxy for HTTP in front of the broker does not pass on its other ports. */
+/** With TLS if the page has it. An HTTP proxy in front of the broker does not forward its other ports. */
 function tcpAddressOf(facts: BrokerFacts, root: URL): URL | undefined {
   const isSecure = root.protocol === 'https:';
   const port = isSecure ? facts.mqttsPort || facts.tlsPort : facts.tcpPort;
@@ -105,7 +105,7 @@ function tcpAddressOf(facts: BrokerFacts, root: URL): URL | undefined {
   return new URL(`${isSecure ? 'mqtts' : 'mqtt'}://${host}:${port}`);
 }
 
-/** The host of a URL; undefined: only the broker's own machine reaches it, and the visitor is elsewhere. */
+/** The host of a URL; undefined: only the broker's own machine can reach it, and the visitor is elsewhere. */
 function reachableHost(listens: string, visited: string): string | undefined {
   const isAnyAddress = listens === '0.0.0.0' || listens === '::';
   if (isAnyAddress || (isLoopback(listens) && isLoopback(visited))) return visited;

@@ -1,4 +1,4 @@
-/** The state of each demo in one line: the landing page subscribes to all of them. */
+/** The state of each demo in a line: the landing page subscribes to all of them. */
 
 import type { Rally } from '../../client/rally.ts';
 import { allScores, matchIdOf, readState } from '../centre-court/topics.ts';
@@ -7,7 +7,7 @@ import { allPeople, readPerson } from '../rooms/topics.ts';
 import { byId, numberFormat, setText } from '../shared/dom.ts';
 import { pointsShown } from '../tennis/match.ts';
 
-/** Until then a demo may still have something to say. */
+/** The time in which the first messages of a demo arrive. */
 const patienceMs = 600;
 
 export function showTeasers(rally: Rally): void {

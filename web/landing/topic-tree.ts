@@ -1,11 +1,11 @@
-/** The topics that messages have come to, as a tree, with the last value of each and how many there were. */
+/** The topics of the received messages as a tree, with the last value and the number of messages of each. */
 import type { Message } from '../../client/rally.ts';
 import { byId, make, numberFormat, setText, shownName } from '../shared/dom.ts';
 import { previewOf } from './payload.ts';
 
-/** Topics beyond these are counted and not shown. */
+/** Further topics are counted and not shown. */
 const topicsMax = 2_000;
-/** Levels that are open from the start. */
+/** Levels that are expanded at first. */
 const openLevels = 2;
 
 interface Branch {
@@ -28,7 +28,7 @@ export class TopicTree {
   readonly #choose: (topic: string) => void;
   #root = newBranch();
 
-  /** `choose` is called with the topic that somebody clicks. */
+  /** `choose` is called with a topic when it is clicked. */
   constructor(choose: (topic: string) => void) {
     this.#choose = choose;
     byId('tree').append(this.#root.list);
@@ -56,7 +56,7 @@ export class TopicTree {
     byId('tree').replaceChildren(this.#root.list);
   }
 
-  /** Shows what has changed since the last time. */
+  /** Shows the changes since the last call. */
   draw(): void {
     const branches = new Set<Branch>();
     for (const leaf of this.#changed) {

@@ -1,7 +1,7 @@
-/** How far a polled score is behind the pushed one. Scores are known by the time `at` which they were made. */
+/** How far a polled score is behind the pushed one. A score is identified by its time `at`. */
 
 export class Behind {
-  /** When the scores were pushed that the poll has not shown, oldest first. */
+  /** When the scores were pushed that no poll has shown yet, oldest first. */
   #missed: { at: number; pushedMs: number }[] = [];
   #shownAt = 0;
   #sumMs = 0;
@@ -22,7 +22,7 @@ export class Behind {
     if (at > this.#shownAt) this.#missed.push({ at, pushedMs: nowMs });
   }
 
-  /** Gives whether it is another score than the last poll has shown. */
+  /** Returns whether the score differs from that of the last poll. */
   polled(at: number, nowMs: number): boolean {
     const hasNews = this.#shownAt !== 0 && at !== this.#shownAt;
     this.#shownAt = at;
@@ -38,13 +38,13 @@ export class Behind {
     return this.#missed.length > 0;
   }
 
-  /** How long there has been a newer score; 0 if there is none. */
+  /** How long a newer score has existed; 0 if there is none. */
   behindMs(nowMs: number): number {
     const [first] = this.#missed;
     return first === undefined ? 0 : nowMs - first.pushedMs;
   }
 
-  /** From being pushed to being shown, on average; undefined before there were `countMin`. */
+  /** The average time from push to display; undefined until there are `countMin`. */
   meanMs(countMin = 1): number | undefined {
     return this.#count < countMin ? undefined : this.#sumMs / this.#count;
   }

@@ -1,18 +1,18 @@
-/** What it costs to keep viewers up to date, pushed and polled: pure arithmetic on what was measured. */
+/** The cost of keeping viewers up to date, pushed and polled: arithmetic on measured values. */
 
-/** What one step costs: a delivery of a push, or one poll with its answer. */
+/** The cost of one step: a delivery of a push, or a poll with its answer. */
 export interface StepCost {
   /** HTTP, or MQTT and WebSocket, with their headers; without those of TCP and IP. */
   readonly bytes: number;
-  /** CPU time of the broker, in microseconds; undefined until it was measured. */
+  /** CPU time of the broker, in microseconds; undefined before it is measured. */
   readonly cpuUs: number | undefined;
 }
 
-/** What a number of viewers costs in a second. */
+/** The cost of a number of viewers per second. */
 export interface Load {
   readonly requests: number;
   readonly bytes: number;
-  /** Cores of the broker that are busy: 1 is one core all the time. */
+  /** Busy cores of the broker: 1 is one core all the time. */
   readonly cores: number | undefined;
 }
 
@@ -31,7 +31,7 @@ function coresOf(steps: number, cpuUs: number | undefined): number | undefined {
   return cpuUs === undefined ? undefined : (steps * cpuUs) / 1_000_000;
 }
 
-/** Bytes of a PUBLISH of QoS 0 or 1 in MQTT 5 without properties, in one WebSocket frame of a server. */
+/** Bytes of a PUBLISH with QoS 0 or 1 in MQTT 5 without properties, in one WebSocket frame of a server. */
 export function pushBytes(topicBytes: number, payloadBytes: number, qos: number): number {
   const remaining = 2 + topicBytes + (qos > 0 ? 2 : 0) + 1 + payloadBytes;
   const packet = 1 + varintBytes(remaining) + remaining;

@@ -1,6 +1,6 @@
 /**
- * Measures what a delivery and a poll cost the broker: a hundred real connections that are pushed a score, then as
- * many viewers who poll it. The CPU time is that of the whole process of the broker, less what it takes when
+ * Measures what a delivery and a poll cost the broker: first a hundred real connections get a pushed score, then as
+ * many viewers poll it. The CPU time is that of the broker's process, minus its CPU time while
  * nothing is measured.
  */
 import { Rally } from '../../client/rally.ts';
@@ -18,9 +18,9 @@ const deadlineMs = 20_000;
 export interface Measured {
   readonly cpuUsPerDelivery: number;
   readonly cpuUsPerPoll: number;
-  /** From publishing to the last of the viewers, on average. */
+  /** From publishing to the last viewer, on average. */
   readonly pushMs: number;
-  /** From asking to having the answer, on average. */
+  /** From request to answer, on average. */
   readonly pollMs: number;
 }
 
@@ -94,7 +94,7 @@ async function cpuOf(work: () => Promise<void>): Promise<Spent> {
   return { ms: after.uptimeMs - before.uptimeMs, cpuUs: after.cpuUs - before.cpuUs };
 }
 
-/** Not below nothing: what is not measured here goes up and down as well. */
+/** At least 0: the load that is not measured varies as well. */
 function costOf({ ms, cpuUs }: Spent, idlePerMs: number, steps: number): number {
   return Math.max(0, cpuUs - idlePerMs * ms) / steps;
 }

@@ -1,4 +1,4 @@
-/** One poll: the retained message of a topic over HTTP, and what that took. */
+/** One poll: the retained message of a topic over HTTP, and its cost. */
 import { siteRoot } from '../shared/statistics.ts';
 
 export interface PollResult {
@@ -13,7 +13,7 @@ function retainedUrl(topic: string): URL {
   return new URL(`api/retained/${topic.split('/').map(encodeURIComponent).join('/')}`, siteRoot);
 }
 
-/** Throws if the broker cannot be reached, or does not answer such requests. */
+/** Throws if the broker cannot be reached, or does not serve such requests. */
 export async function poll(topic: string, signal?: AbortSignal): Promise<PollResult> {
   const startMs = performance.now();
   const response = await fetch(retainedUrl(topic), { cache: 'no-store', signal: signal ?? null });

@@ -1,6 +1,6 @@
 /**
- * The same match pushed and polled, side by side. The pushed side is the truth: a polled score is behind for as
- * long as a newer one has been pushed.
+ * The same match pushed and polled, side by side. The pushed side is the reference: a polled score is behind while
+ * a newer one has been pushed.
  */
 import '../centre-court/centre-court.css';
 import './push-or-poll.css';
@@ -17,9 +17,9 @@ import { poll } from './poll.ts';
 import { Timeline } from './timeline.ts';
 
 const viewerCounts = [1, measuredViewers, 10_000] as const;
-/** A change in this many seconds, until the match itself has told its pace. */
+/** The assumed seconds between changes, until the pace of the match is known. */
 const pacePrior = 4;
-/** Points that a mean is made of at least. */
+/** The minimum number of points for an average. */
 const timedMin = 5;
 const echoTopic = `demos/push-or-poll/${tabId('push-or-poll')}/echo`;
 
@@ -97,7 +97,7 @@ function nothingCounted() {
     pushes: 0,
     pushBytes: 0,
     polls: 0,
-    /** Polls that have found a score that was not shown. */
+    /** Polls that have found a new score. */
     news: 0,
     pollBytes: 0,
     pollMs: 0,
@@ -110,7 +110,7 @@ function pushed(message: Message): void {
   counted.pushes += 1;
   counted.pushBytes += pushBytes(message.topic.length, message.bytes.length, message.qos);
   boards.push.show(state);
-  // The first one was there before this page came.
+  // The first one existed before this page was opened.
   if (latest !== undefined) {
     const now = performance.now();
     counted.changes += 1;
@@ -158,7 +158,7 @@ function periodSeconds(): number {
   return Number(byId<HTMLSelectElement>('period').value);
 }
 
-/** How often the score changes, in a second. */
+/** Changes of the score per second. */
 function pace(): number {
   const seconds = (performance.now() - counted.since) / 1_000;
   return (counted.changes + 1) / (seconds + pacePrior);
@@ -202,7 +202,7 @@ function showFigures(): void {
 function showViewers(viewers: number): void {
   const push = pushLoad(viewers, pace(), pushCost());
   const polls = pollLoad(viewers, periodSeconds(), pollCost());
-  // A score waits half a period for the next poll, which then takes its time.
+  // A score waits half a period for the next poll, which takes its own time.
   const expected = (periodSeconds() * 1_000) / 2 + counted.pollMs / (counted.polls || 1);
   const pollDelay = behind.meanMs(timedMin) ?? expected;
   const pushDelay = viewers === 1 || measured === undefined ? echoMs : pushDelayMs(viewers, measured);
@@ -218,7 +218,7 @@ function showViewers(viewers: number): void {
   }
 }
 
-/** Until the last of the viewers has it: each further one waits for the deliveries before its own. */
+/** Until the last viewer has it: each one waits for the deliveries to those before it. */
 function pushDelayMs(viewers: number, { pushMs, cpuUsPerDelivery }: Measured): number {
   return pushMs + ((viewers - measuredViewers) * cpuUsPerDelivery) / 1_000;
 }

@@ -1,4 +1,4 @@
-/** The last minute as two lanes: what was pushed, what was polled, and how long the polled side was behind. */
+/** The last minute as two lanes: pushed scores, polled scores, and how long the polled side was behind. */
 
 const shownMs = 60_000;
 
@@ -9,7 +9,7 @@ interface Poll {
 
 interface Late {
   readonly fromMs: number;
-  /** Undefined: it still is. */
+  /** Undefined: it is still behind. */
   untilMs?: number;
 }
 
@@ -36,7 +36,7 @@ export class Timeline {
     if (isLate && (last === undefined || last.untilMs !== undefined)) this.#late.push({ fromMs: nowMs });
   }
 
-  /** `isUpToDate`: there is no newer score than the one that it has found. */
+  /** `isUpToDate`: there is no newer score. */
   polled(nowMs: number, hasNews: boolean, isUpToDate: boolean): void {
     this.#polls.push({ atMs: nowMs, hasNews });
     const last = this.#late.at(-1);
@@ -115,7 +115,7 @@ function dot(
   context.stroke();
 }
 
-/** Below the lanes: how long ago. */
+/** Below the lanes: the time axis. */
 function drawAxis(
   context: CanvasRenderingContext2D,
   width: number,

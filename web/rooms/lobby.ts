@@ -1,13 +1,13 @@
-/** The lobby: the rooms that somebody is in, by one subscription to the people of all rooms. */
+/** The lobby: the rooms with people in them, by one subscription to the people of all rooms. */
 import type { Rally } from '../../client/rally.ts';
 import { byId, make } from '../shared/dom.ts';
 import { noteWhenEmpty } from '../shared/page.ts';
 import { allPeople, readPerson, roomName } from './topics.ts';
 
-/** Everyone may publish people. */
+/** Everyone may publish people here. */
 const roomsMax = 50;
 
-/** `choose` is called with the room that somebody clicks. */
+/** `choose` is called with a room when it is clicked. */
 export function showRooms(rally: Rally, choose: (room: string) => void): void {
   /** The topics of the people in each room. */
   const rooms = new Map<string, Set<string>>();

@@ -1,9 +1,9 @@
-/** The messages of a room in the order in which they were written, and how far the own ones have come. */
+/** The messages of a room in the order in which they were written, and the delivery state of the visitor's own. */
 import { make, setText, timeFormat } from '../shared/dom.ts';
 import { errorText } from '../shared/page.ts';
 import type { ChatMessage, Person, Receipt } from './topics.ts';
 
-/** As many as the style sheet has. */
+/** The number of colours in the style sheet. */
 const colours = 6;
 
 interface Entry {
@@ -12,11 +12,11 @@ interface Entry {
   readonly at: number;
   isSent: boolean;
   error?: Error | undefined;
-  /** What others have of it. */
+  /** Whether others have received and read it. */
   readonly receipts: Map<string, Receipt['state']>;
 }
 
-/** The colour of somebody's name, always the same. */
+/** The colour of a name, always the same. */
 export function colourClass(client: string): string {
   const sum = [...client].reduce((total, character) => total + (character.codePointAt(0) ?? 0), 0);
   return `who-${sum % colours}`;
@@ -43,7 +43,7 @@ export class MessageList {
     scroller.addEventListener('scroll', () => {
       this.#isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 80;
     });
-    // A banner or a keyboard takes room: the last message stays in view.
+    // A banner or a keyboard takes space: the last message stays visible.
     new ResizeObserver(() => this.#keepEnd()).observe(scroller);
   }
 

@@ -19,28 +19,28 @@ export interface Visitor {
 }
 
 export interface RoomEvents {
-  /** Undefined: has left. */
+  /** Undefined: the person has left. */
   person(client: string, person: Person | undefined): void;
   /** Undefined: it was removed. */
   message(id: string, message: ChatMessage | undefined): void;
-  /** How far an own message has come. */
+  /** The delivery state of an own message. */
   receipt(id: string, receipt: Receipt): void;
   sent(id: string, error?: Error): void;
-  /** Empty: has stopped. */
+  /** Empty: the person has stopped typing. */
   typing(client: string, name: string): void;
 }
 
 /** The length of the history: a new message removes the oldest. */
 const keptMessages = 100;
 const keptSeconds = 86_400;
-/** After a connection is lost, before others see that somebody has left. */
+/** The time after a lost connection before others see that a person has left. */
 const willDelaySeconds = 2;
 /** How long read receipts wait for an author who is away. */
 const sessionSeconds = 3_600;
 const receiptDelayMs = 100;
 const typingPeriodMs = 2_000;
 
-/** What to connect with: the will takes the visitor out of the room. */
+/** The options of the connection: its will removes the visitor from the room. */
 export function connectOptions(room: string, { client }: Visitor): RallyOptions {
   return {
     clientId: client,
@@ -63,9 +63,9 @@ export class Room {
   readonly #since = Date.now();
   /** When messages were written, by id. */
   readonly #known = new Map<string, number>();
-  /** Messages of others that were not read yet: the author by id. */
+  /** Unread messages of others: the author by id. */
   readonly #unread = new Map<string, string>();
-  /** Receipts that are about to be sent, by author. */
+  /** Receipts to send, by author. */
   readonly #receipts = new Map<string, { ids: string[]; state: Receipt['state'] }>();
   #receiptTimer: ReturnType<typeof setTimeout> | undefined;
   #typedAtMs = 0;
@@ -76,7 +76,7 @@ export class Room {
     this.#visitor = visitor;
     this.#events = events;
     const { client } = visitor;
-    // The will may have gone out, so each connection begins with it.
+    // The will may have been published, so each connection starts with it.
     rally.on('connected', () => this.#enter());
     rally.subscribe(this.#topics.person('+'), (message) => this.#onPerson(message), { qos: 1 });
     rally.subscribe(this.#topics.message('+'), (message) => this.#onMessage(message), { qos: 1 });
@@ -87,7 +87,7 @@ export class Room {
     });
   }
 
-  /** Gives the id of the message; `sent` follows when the broker has it. */
+  /** Returns the id of the message; `sent` follows when the broker has it. */
   write(text: string): { id: string; message: ChatMessage } {
     const at = Date.now();
     const id = `${at.toString(36)}-${randomId()}`;
@@ -109,7 +109,7 @@ export class Room {
     return { id, message };
   }
 
-  /** Called for each key. */
+  /** Call it for each key. */
   typing(): void {
     if (Date.now() - this.#typedAtMs < typingPeriodMs || this.#rally.status !== 'connected') return;
     this.#typedAtMs = Date.now();
@@ -123,20 +123,20 @@ export class Room {
       void this.#rally.publish(this.#topics.typing(this.#visitor.client));
   }
 
-  /** The visitor looks at the page: everything in it is read. */
+  /** The visitor looks at the page: everything in it counts as read. */
   looked(): void {
     for (const [id, author] of this.#unread) this.#confirm(author, id, 'read');
     this.#unread.clear();
   }
 
-  /** Resolves when the room knows that the visitor has left. */
+  /** Resolves when the room has been told that the visitor has left. */
   async leave(): Promise<void> {
     const goodbye = this.#rally.publish(this.#topics.person(this.#visitor.client), undefined, {
       qos: 1,
       retain: true,
     });
     if (this.#rally.status === 'connected') await goodbye.catch(() => undefined);
-    else goodbye.catch(() => undefined); // the will has said it
+    else goodbye.catch(() => undefined); // the will tells it
     this.#rally.close();
   }
 
@@ -171,7 +171,7 @@ export class Room {
     this.#events.typing(lastLevel(message), message.text());
   }
 
-  /** Receipts of the same kind to one author go together. */
+  /** Receipts of the same kind to one author are sent together. */
   #confirm(author: string, id: string, state: Receipt['state']): void {
     const key = `${state} ${author}`;
     const waiting = this.#receipts.get(key) ?? { ids: [], state };

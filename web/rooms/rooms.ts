@@ -8,7 +8,7 @@ import { colourClass, MessageList } from './message-list.ts';
 import { connectOptions, Room, type Visitor } from './room.ts';
 import { type Person, roomName } from './topics.ts';
 
-/** Without another sign, somebody has stopped typing. */
+/** Without a further notice, a person has stopped typing. */
 const typingMs = 4_000;
 
 const nameKey = 'rooms-name';
@@ -47,7 +47,7 @@ document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') room?.looked();
 });
 
-// After a reload the visitor is where he was.
+// After a reload the visitor is in the same room again.
 const kept = sessionStorage.getItem(nameKey);
 if (kept !== null && sessionStorage.getItem('rooms-in') === roomOfPage()) {
   join(kept, roomOfPage());
@@ -154,6 +154,6 @@ function roomOfPage(): string {
   try {
     return roomName(decodeURIComponent(location.hash.slice(1))) || 'lobby';
   } catch {
-    return 'lobby'; // not percent-encoded as it should be
+    return 'lobby'; // not valid percent-encoding
   }
 }

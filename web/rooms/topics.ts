@@ -1,7 +1,7 @@
 /**
- * Where a room is on the broker:
+ * The topics of a room:
  *
- *     demos/rooms/<room>/people/<client>      Person, retained; the will of each client takes it away
+ *     demos/rooms/<room>/people/<client>      Person, retained; the will of each client removes it
  *     demos/rooms/<room>/messages/<id>        ChatMessage, retained: the history; QoS 1
  *     demos/rooms/<room>/receipts/<client>    Receipt, to the author of messages; QoS 1
  *     demos/rooms/<room>/typing/<client>      the name of a person who is typing, or empty; QoS 0
@@ -15,7 +15,7 @@ export interface Person {
 }
 
 export interface ChatMessage {
-  /** The client that has written it. */
+  /** The client of the author. */
   readonly from: string;
   readonly name: string;
   readonly text: string;
@@ -23,7 +23,7 @@ export interface ChatMessage {
   readonly at: number;
 }
 
-/** What somebody has of an author's messages. */
+/** The messages of an author that a person has received or read. */
 export interface Receipt {
   readonly by: string;
   readonly ids: readonly string[];
@@ -64,7 +64,7 @@ export function lastLevel({ topic }: Message): string {
   return topic.slice(topic.lastIndexOf('/') + 1);
 }
 
-/** A name of a room, as a level of a topic; empty if nothing of it is left. */
+/** The name of a room as a topic level; empty if nothing of it is left. */
 export function roomName(text: string): string {
   return text
     .trim()
@@ -74,7 +74,7 @@ export function roomName(text: string): string {
     .slice(0, 40);
 }
 
-/** These give undefined for an empty message, and for what is not what it should be: everyone may publish. */
+/** These return undefined for an empty message and for invalid content: everyone may publish. */
 export function readPerson(message: Message): Person | undefined {
   const value = parse(message) as Person | undefined;
   return typeof value?.name === 'string' && typeof value.since === 'number' ? value : undefined;

@@ -1,2 +1,2 @@
-/** esbuild puts what a page imports of these beside its script. */
+/** esbuild writes imported style sheets of a page next to its script. */
 declare module '*.css';

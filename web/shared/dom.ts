@@ -1,15 +1,15 @@
-/** The little that the pages need of the DOM: find, make, replace. Text is always text, never HTML. */
+/** The DOM functions that the pages need: find, create, replace. Text is always text, never HTML. */
 
 type Child = Node | string | undefined;
 
-/** The element with this id; the page was written with it. */
+/** The element with this id, which the page must contain. */
 export function byId<Type extends HTMLElement = HTMLElement>(id: string): Type {
   const element = document.getElementById(id);
   if (element === null) throw new Error(`there is no #${id} on this page`);
   return element as Type;
 }
 
-/** Makes an element: attributes by name (false and undefined: absent, true: empty), then what is in it. */
+/** Creates an element: attributes by name (false and undefined: absent, true: empty), then its content. */
 export function make<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
   attributes: Readonly<Record<string, string | number | boolean | undefined>> = {},
@@ -24,7 +24,7 @@ export function make<Name extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Sets the text if it is another one, and lets it flash where `flashes` is asked for. */
+/** Sets the text if it has changed, and lets it flash if `flashes` is set. */
 export function setText(element: Element, text: string, flashes = false): void {
   if (element.textContent === text) return;
   const isFirst = element.textContent === '';
@@ -33,8 +33,8 @@ export function setText(element: Element, text: string, flashes = false): void {
 }
 
 /**
- * A name that a client has chosen. What is not to be seen is written out: control characters, spaces without width, and
- * marks that turn text around, by which one name could pass for another.
+ * A name chosen by a client. Invisible characters are spelled out: control characters, zero-width spaces, and
+ * direction marks, with which one name could look like another.
  */
 export function shownName(name: string): string {
   const unseen = /[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu;
@@ -43,7 +43,7 @@ export function shownName(name: string): string {
 
 function flash(element: Element): void {
   element.classList.remove('flash');
-  void (element as HTMLElement).offsetWidth; // the animation begins again
+  void (element as HTMLElement).offsetWidth; // the animation starts again
   element.classList.add('flash');
 }
 

@@ -15,18 +15,18 @@ export function openRally(options: RallyOptions = {}): Rally {
   return rally;
 }
 
-/** Below whatever path a proxy has put the pages. */
+/** Below the path, if any, that a proxy serves the pages under. */
 export function mqttPath(): string {
   const path = document.documentElement.dataset['mqtt'] ?? '/mqtt';
   return new URL(path.slice(1), siteRoot).pathname;
 }
 
-/** Until then a page does not say that there is nothing. */
+/** Before this time a page does not report that there is nothing to show. */
 const patienceMs = 1_500;
 
 /**
- * Shows `note` while there is nothing to see: not before the broker has been there for a moment. The function it
- * gives is to be called whenever that may have changed.
+ * Shows `note` while there is nothing to see, but not in the first moments of a connection. Call the returned
+ * function whenever that may have changed.
  */
 export function noteWhenEmpty(rally: Rally, note: HTMLElement, isEmpty: () => boolean): () => void {
   let mayShow = false;
@@ -42,7 +42,7 @@ export function noteWhenEmpty(rally: Rally, note: HTMLElement, isEmpty: () => bo
   return update;
 }
 
-/** A name for this tab: the same after a reload, another one in another tab. */
+/** A name for this tab: the same after a reload, different in another tab. */
 export function tabId(key: string): string {
   const kept = sessionStorage.getItem(key);
   const id = kept ?? randomId();

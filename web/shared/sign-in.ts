@@ -20,7 +20,7 @@ export function keptCredentials(): Partial<KeptCredentials> {
   }
 }
 
-/** `place` is emptied; `why` is the broker's reason. */
+/** Replaces the content of `place`; `why` is the broker's reason. */
 export function offerSignIn(place: HTMLElement, why: string): void {
   const wasRefused = keptCredentials().password !== undefined;
   sessionStorage.removeItem(key);
@@ -51,7 +51,7 @@ export function offerSignIn(place: HTMLElement, why: string): void {
       password: password.input.value,
     };
     sessionStorage.setItem(key, JSON.stringify(kept));
-    location.reload(); // the page starts again, signed in
+    location.reload(); // the page reloads, signed in
   });
   place.classList.add('asks');
   place.replaceChildren(form);

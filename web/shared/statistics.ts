@@ -1,4 +1,4 @@
-/** What the broker counts, as GET /api/statistics gives it. */
+/** The broker's counters, as GET /api/statistics returns them. */
 
 export interface Statistics {
   readonly publishReceived: number;
@@ -17,7 +17,7 @@ class Forbidden extends Error {}
 /** The root of the site, wherever this page is below it. */
 export const siteRoot = new URL('..', import.meta.url);
 
-/** Throws an error for which `isForbidden` holds if this broker does not tell, and never will. */
+/** Throws an error for which `isForbidden` holds if this broker does not give its figures to pages. */
 export async function readStatistics(): Promise<Statistics> {
   const response = await fetch(new URL('api/statistics', siteRoot));
   if (response.status === 403 || response.status === 404) throw new Forbidden('no statistics here');

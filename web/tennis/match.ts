@@ -19,11 +19,11 @@ export interface SetScore {
 export interface Score {
   /** 3 or 5. */
   readonly bestOf: 3 | 5;
-  /** Those that are over, in order. */
+  /** Completed sets, in order. */
   readonly sets: readonly SetScore[];
-  /** Of the set that is played. Both 0 when the match is over. */
+  /** Of the current set. Both 0 when the match is over. */
   readonly games: Pair;
-  /** Of the game or the tie-break that is played, counted 0, 1, 2, ... */
+  /** Of the current game or tie-break, counted 0, 1, 2, ... */
   readonly points: Pair;
   /** The server of the game, or the first server of the tie-break. */
   readonly server: Side;
@@ -91,7 +91,7 @@ export function servingSide(score: Score): Side {
   return turns % 2 === 0 ? score.server : other(score.server);
 }
 
-/** What the umpire calls: '0', '15', '30', '40', 'Ad', or the points of a tie-break. */
+/** The call of the umpire: '0', '15', '30', '40', 'Ad', or the points of a tie-break. */
 export function pointsShown(score: Score): readonly [string, string] {
   const [first, second] = score.points;
   if (isTieBreak(score)) return [`${first}`, `${second}`];
@@ -108,7 +108,7 @@ export function isDeuce(score: Score): boolean {
 
 export type Stake = 'match' | 'set' | 'break' | undefined;
 
-/** The highest prize that `side` wins with the next point beyond the point itself: game, set or match. */
+/** What `side` wins with the next point, besides the point itself: a game, a set or the match. */
 export function stakeOf(score: Score, side: Side): Stake {
   if (score.winner !== undefined) return undefined;
   const next = scorePoint(score, side);

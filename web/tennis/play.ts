@@ -1,11 +1,11 @@
-/** A tennis match that plays itself: points as two people of flesh and blood would win them. */
+/** A tennis match that plays itself, with realistic points. */
 import { newScore, other, type Score, type Side, scorePoint, servingSide, stakeOf } from './match.ts';
 import type { Point, Way } from './record.ts';
 
-/** How well somebody plays, as shares of 1. */
+/** The skill of a player, as fractions of 1. */
 export interface Player {
   readonly name: string;
-  /** Points won on the own service against somebody as good. */
+  /** Points won when serving, against an equally good player. */
   readonly service: number;
   /** Added to every point. */
   readonly strength: number;
@@ -15,7 +15,7 @@ export interface Player {
   readonly doubleFaults: number;
 }
 
-/** Gives a number from 0 to 1, 1 excluded. */
+/** Returns a number from 0 to 1, excluding 1. */
 export type Random = () => number;
 
 /** The next point of a match at `score`. */

@@ -15,7 +15,7 @@ import {
   stakeOf,
 } from './match.ts';
 
-/** How a point was won: by an ace, a double fault of the other, a winner, or an error of the other. */
+/** How a point was won: by an ace, a double fault of the opponent, a winner, or an error of the opponent. */
 export const ways = { a: 'ace', d: 'double fault', w: 'winner', e: 'error' } as const;
 export type Way = keyof typeof ways;
 
@@ -30,19 +30,19 @@ export interface Statistics {
   readonly doubleFaults: Pair;
   readonly winners: Pair;
   readonly errors: Pair;
-  /** Points won on the own service, and how many were served. */
+  /** Points won when serving, and points served. */
   readonly serviceWon: Pair;
   readonly served: Pair;
   readonly breakPoints: Pair;
   readonly breaks: Pair;
-  /** Points in a row, up to now. */
+  /** Consecutive points up to now. */
   readonly run: Pair;
 }
 
-/** What spectators get: everything that a page shows of a match. */
+/** The message for spectators: everything that a page shows of a match. */
 export interface MatchState {
   readonly id: string;
-  /** Where it is played. */
+  /** The name of the court. */
   readonly court: string;
   readonly players: readonly [string, string];
   /** Who keeps the score: 'demo', or a person on the umpire's page. */
@@ -51,7 +51,7 @@ export interface MatchState {
   readonly statistics: Statistics;
   /** The last point, in words; empty before the first. */
   readonly last: string;
-  /** Counts the points, so that a later state has a greater number. */
+  /** The number of points, so that a later state has a greater number. */
   readonly version: number;
   /** When the last point was won, in milliseconds since 1970. */
   readonly at: number;
@@ -93,7 +93,7 @@ function countPoint(statistics: Statistics, score: Score, { side, way }: Point):
   };
 }
 
-/** Whether `side` breaks the other's service by winning the next point, be it for the set or the match. */
+/** Whether `side` would break serve by winning the next point, including for the set or match. */
 function stakeAtBreak(score: Score, side: Side): boolean {
   const stake = stakeOf(score, side);
   if (stake === 'break') return true;
@@ -109,7 +109,7 @@ export function pointsToText(points: readonly Point[]): string {
   return points.map(({ side, way }) => `${side}${way}`).join('');
 }
 
-/** Undefined: it is no such text. */
+/** Undefined: the text is invalid. */
 export function pointsFromText(text: string): Point[] | undefined {
   if (!/^([01][adwe])*$/.test(text)) return undefined;
   return Array.from(text.match(/../g) ?? [], (pair) => ({
