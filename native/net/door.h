@@ -135,7 +135,9 @@ class Door final : private ListenerOutlet, private VisitorPort {
     visitor->place = visitors_.size();
     visitors_.push_back(visitor.get());
     visitor->watch();
+    Visitor& arrived = *visitor;
     (void)stream->handOver(std::move(visitor));
+    arrived.onReadable();  // a client speaks first: in a storm its request is already here
   }
 
   void onOutOfDescriptors() override { push(Notice::outOfDescriptors, {}); }

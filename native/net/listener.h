@@ -20,7 +20,7 @@ class ListenerOutlet {
   ~ListenerOutlet() = default;
 };
 
-class Listener {
+class Listener final : private WatchedSocket {
  public:
   Listener(StreamLoop& loop, Protocols protocols, ListenerOutlet& outlet)
       : loop_(loop), protocols_(protocols), outlet_(outlet) {}
@@ -40,33 +40,32 @@ class Listener {
       return error;
     }
     fd_ = fd;
-    uv_poll_init(loop_.uv, &poll_, fd);
-    poll_.data = this;
-    loop_.openHandles++;
-    watch();
+    accept(true);
     return port;
   }
 
   void stop() {
     if (fd_ < 0) return;
-    uv_close(reinterpret_cast<uv_handle_t*>(&poll_),
-             [](uv_handle_t* handle) { static_cast<Listener*>(handle->data)->loop_.openHandles--; });
+    accept(false);  // the workers may share the socket, which stays in the epoll as long as one of them has it
     ::close(std::exchange(fd_, -1));
   }
 
   // Once a second: resumes after a pause.
   void tick() {
-    if (std::exchange(isOutOfDescriptors_, false)) watch();
+    if (fd_ >= 0) accept(true);
   }
 
  private:
   static constexpr int backlog = 4'096;
   static constexpr int acceptsMax = 64;  // in one turn, so that those who are here get theirs
 
-  void watch() {
-    if (fd_ < 0) return;
-    uv_poll_start(&poll_, UV_READABLE,
-                  [](uv_poll_t* handle, int, int) { static_cast<Listener*>(handle->data)->acceptAll(); });
+  void accept(bool accepts) {
+    const uint32_t before = std::exchange(isAccepting_, accepts) ? EPOLLIN : 0U;
+    loop_.watch(fd_, *this, before, accepts ? EPOLLIN : 0U);
+  }
+
+  void onReady(uint32_t) override {
+    if (isAccepting_) acceptAll();
   }
 
   void acceptAll() {
@@ -80,8 +79,7 @@ class Listener {
       }
       if (errno == ECONNABORTED || errno == EINTR) continue;
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        isOutOfDescriptors_ = true;
-        uv_poll_stop(&poll_);
+        accept(false);
         outlet_.onOutOfDescriptors();
       }
       return;
@@ -91,9 +89,8 @@ class Listener {
   StreamLoop& loop_;
   const Protocols protocols_;
   ListenerOutlet& outlet_;
-  uv_poll_t poll_{};
   int fd_ = -1;
-  bool isOutOfDescriptors_ = false;
+  bool isAccepting_ = false;
 };
 
 }  // namespace rally

@@ -275,6 +275,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
       leave();
       return;
     }
+    if (got.bytes == 0) return;
     held.insert(held.end(), door_.input().begin(), door_.input().begin() + std::ptrdiff_t(got.bytes));
     if (hasProxyHeader_ || takeProxyHeader()) proceedBefore();
   }

@@ -28,7 +28,7 @@ class EngineHost : private cluster::FrameSink {
       : engine(ownEngine),
         script(env, handlers),
         hostTransport(script, engine.frontEnd(), engine.limits().hostWindowBytes),
-        streams{loopOf(env)},
+        streams(loopOf(env)),
         sockets(streams, engine.limits(), engine.frontEnd()),
         door(streams, engine.limits(), engine.counters(), engine.frontEnd().events(), sockets),
         env_(env) {
@@ -44,6 +44,7 @@ class EngineHost : private cluster::FrameSink {
     uv_timer_init(loop, &timer_);
     uv_timer_init(loop, &pace_);
     uv_poll_init(loop, &bell_, engine.doorbell().fd());
+    uv_poll_init(loop, &ready_, streams.fd());
     for (uv_handle_t* handle : handles()) {
       handle->data = this;
       uv_unref(handle);
@@ -53,6 +54,8 @@ class EngineHost : private cluster::FrameSink {
     uv_poll_start(&bell_, UV_READABLE, [](uv_poll_t* handle, int, int) {
       static_cast<EngineHost*>(handle->data)->engine.doorbell().answer();
     });
+    uv_poll_start(&ready_, UV_READABLE,
+                  [](uv_poll_t* handle, int, int) { static_cast<EngineHost*>(handle->data)->streams.dispatch(); });
     door.beginTurn();
     tickedMs_ = uv_now(loop);
     uv_timer_start(
@@ -84,10 +87,11 @@ class EngineHost : private cluster::FrameSink {
     return loop;
   }
 
-  std::array<uv_handle_t*, 6> handles() {
+  std::array<uv_handle_t*, 7> handles() {
     return {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
             reinterpret_cast<uv_handle_t*>(&idle_),    reinterpret_cast<uv_handle_t*>(&timer_),
-            reinterpret_cast<uv_handle_t*>(&pace_),    reinterpret_cast<uv_handle_t*>(&bell_)};
+            reinterpret_cast<uv_handle_t*>(&pace_),    reinterpret_cast<uv_handle_t*>(&bell_),
+            reinterpret_cast<uv_handle_t*>(&ready_)};
   }
 
   void onFrame(unsigned worker, Bytes frame) override { script.onFrame(worker, frame); }
@@ -99,6 +103,7 @@ class EngineHost : private cluster::FrameSink {
     engine.endTurn();
     hostTransport.endTurn();
     script.endTurn();
+    streams.sweep();
   }
 
   void tick() {
@@ -192,6 +197,7 @@ class EngineHost : private cluster::FrameSink {
     host->engine.frontEnd().outbound().removeTransport(host->sockets);
     if (host->engine.remote()) host->engine.remote()->setSink(nullptr);
     host->engine.abandonConnections();
+    host->streams.sweep();
     for (uv_handle_t* handle : host->handles()) {
       host->openHandles_++;
       uv_close(handle, [](uv_handle_t* closed) {
@@ -226,6 +232,7 @@ class EngineHost : private cluster::FrameSink {
   uv_timer_t timer_{};
   uv_timer_t pace_{};  // wakes the loop for what keeps to a pace, or waits for the HTTP server
   uv_poll_t bell_{};
+  uv_poll_t ready_{};  // for the sockets of `streams`
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   size_t openHandles_ = 0;
   uint64_t turnEndedNs_ = uv_hrtime();
