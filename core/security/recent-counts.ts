@@ -19,6 +19,9 @@ export class RecentCounts {
   readonly #options: RecentCountsOptions;
   /** In the order in which the windows end. */
   readonly #windows = new Map<string, Window>();
+  /** Stands at the oldest: whoever begins with the first of a Map passes all that were deleted there. */
+  #order = this.#windows.entries();
+  #oldest: [name: string, window: Window] | undefined;
 
   constructor(options: RecentCountsOptions) {
     this.#options = options;
@@ -32,11 +35,23 @@ export class RecentCounts {
     if (window !== undefined && window.endsMs > nowMs) return ++window.count;
     this.#windows.delete(name);
     this.#windows.set(name, { count: 1, endsMs: nowMs + windowMs });
-    for (const [oldest, { endsMs }] of this.#windows) {
+    for (let first = this.#first(); first !== undefined; first = this.#first()) {
+      const [oldestName, { endsMs }] = first;
       if (this.#windows.size <= namesMax && endsMs > nowMs) break;
-      this.#windows.delete(oldest);
+      this.#windows.delete(oldestName);
     }
     return 1;
+  }
+
+  /** The oldest, of those that have not been forgotten. */
+  #first(): [name: string, window: Window] | undefined {
+    while (this.#oldest === undefined || this.#windows.get(this.#oldest[0]) !== this.#oldest[1]) {
+      const { done, value } = this.#order.next();
+      if (done !== true) this.#oldest = value;
+      else if (this.#windows.size === 0) return undefined;
+      else this.#order = this.#windows.entries(); // the last one has ended, and gives nothing more
+    }
+    return this.#oldest;
   }
 
   forget(name: string): void {

@@ -7,6 +7,7 @@ import { BanList } from '../../../core/security/bans.ts';
 import { RecentCounts } from '../../../core/security/recent-counts.ts';
 import type { ClientInfo } from '../../../core/sessions/session-record.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { Random, seeds } from '../../support/random.ts';
 
 class Stage {
   readonly clock = new FakeClock();
@@ -181,4 +182,34 @@ test('names that anybody can make up are forgotten, the oldest first', () => {
   clock.advance(1_000);
   counts.add('e');
   assert.equal(counts.size, 1, 'windows that are over go');
+});
+
+test('counts of names are those of a list that is searched from its beginning', () => {
+  const namesMax = 5;
+  const windowMs = 100;
+  for (const seed of seeds(50)) {
+    const random = new Random(seed);
+    const clock = new FakeClock();
+    const counts = new RecentCounts({ clock, windowMs, namesMax });
+    let listed: { name: string; count: number; endsMs: number }[] = [];
+    const inList = (name: string): number => {
+      const nowMs = clock.nowMs();
+      const known = listed.find((each) => each.name === name && each.endsMs > nowMs);
+      if (known !== undefined) return ++known.count;
+      listed = listed.filter((each) => each.name !== name);
+      listed.push({ name, count: 1, endsMs: nowMs + windowMs });
+      listed = listed.filter(({ endsMs }) => endsMs > nowMs).slice(-namesMax);
+      return 1;
+    };
+    for (let step = 0; step < 300; step++) {
+      const name = `client ${random.below(9)}`;
+      if (random.below(4) === 0) clock.advance(random.below(60));
+      if (random.below(6) === 0) {
+        counts.forget(name);
+        listed = listed.filter((each) => each.name !== name);
+      }
+      assert.equal(counts.add(name), inList(name), `seed ${seed}, step ${step}`);
+      assert.equal(counts.size, listed.length, `seed ${seed}, step ${step}`);
+    }
+  }
 });
