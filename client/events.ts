@@ -2,8 +2,12 @@
 import type { Properties } from '../core/wire/properties.ts';
 import { RallyError } from './rally-error.ts';
 
+export type Status = 'connecting' | 'connected' | 'reconnecting' | 'closed';
+
 /** The arguments of a listener of `rally.on`, by event name. */
 export interface RallyEvents {
+  /** The status has changed. Comes before the event of the new status. */
+  status: { from: Status; to: Status };
   /** The broker has accepted the connection. If `sessionPresent` is false, it has no state of an earlier session. */
   connected: { sessionPresent: boolean; properties: Properties };
   /** The connection was lost, or an attempt failed; the next attempt starts after `delayMs`. */
@@ -26,6 +30,17 @@ export function listen<Name extends keyof RallyEvents>(
   const called = (event: Event): void => listener((event as CustomEvent).detail);
   target.addEventListener(name, called, options);
   return () => target.removeEventListener(name, called);
+}
+
+/** Emits the event of the new status, and before that `status` if it is another one. */
+export function emit<Name extends Exclude<keyof RallyEvents, 'status'>>(
+  target: EventTarget,
+  from: Status,
+  name: Name,
+  detail: RallyEvents[Name],
+): void {
+  if (from !== name) target.dispatchEvent(new CustomEvent('status', { detail: { from, to: name } }));
+  target.dispatchEvent(new CustomEvent(name, { detail }));
 }
 
 interface Emitter {

@@ -1,7 +1,15 @@
 /** The client: what a page imports. Begin with `connect`. */
 import { isValidTopicFilter, isValidTopicName } from '../core/wire/topic.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
-import { type ListenOptions, listen, listenForWaking, type RallyEvents, whenReady } from './events.ts';
+import {
+  emit,
+  type ListenOptions,
+  listen,
+  listenForWaking,
+  type RallyEvents,
+  type Status,
+  whenReady,
+} from './events.ts';
 import { type Message, toBytes, type Value } from './message.ts';
 import type { PublishOptions, PublishResult, RallyOptions, SubscribeOptions } from './options.ts';
 import { RallyError } from './rally-error.ts';
@@ -11,13 +19,11 @@ import type { Listener, Subscription } from './subscription.ts';
 
 export type { QoS } from '../core/wire/packets.ts';
 export type { Properties } from '../core/wire/properties.ts';
-export type { RallyEvents } from './events.ts';
+export type { RallyEvents, Status } from './events.ts';
 export type { JsonObject, Message, Value } from './message.ts';
 export type * from './options.ts';
 export { RallyError } from './rally-error.ts';
 export type { Listener, Subscription } from './subscription.ts';
-
-export type Status = 'connecting' | 'connected' | 'reconnecting' | 'closed';
 
 /**
  * Connects to a broker, and stays connected until `close`. Resolves when the broker has accepted the first
@@ -165,9 +171,10 @@ export class Rally {
     if (this.status === 'closed') throw new RallyError();
   }
 
-  #tell<Name extends keyof RallyEvents>(name: Name, detail: RallyEvents[Name]): void {
+  #tell<Name extends Exclude<keyof RallyEvents, 'status'>>(name: Name, detail: RallyEvents[Name]): void {
+    const from = this.status;
     (this as Writable).status = name;
-    this.#events.dispatchEvent(new CustomEvent(name, { detail }));
+    emit(this.#events, from, name, detail);
   }
 
   #open(): void {

@@ -5,7 +5,7 @@
 
 import { isValidTopicFilter } from '../core/wire/topic.ts';
 import { abortable } from './abortable.ts';
-import { type ListenOptions, listen, listenForWaking, whenReady } from './events.ts';
+import { emit, type ListenOptions, listen, listenForWaking, whenReady } from './events.ts';
 import { toBytes, toMessage } from './message.ts';
 import {
   type Listener,
@@ -210,9 +210,10 @@ class SharedRally implements RallyClient {
     this.#dispatch('closed', { error });
   }
 
-  #dispatch<Name extends keyof RallyEvents>(name: Name, detail: RallyEvents[Name]): void {
+  #dispatch<Name extends Exclude<keyof RallyEvents, 'status'>>(name: Name, detail: RallyEvents[Name]): void {
+    const from = this.status;
     this.status = name;
-    this.#events.dispatchEvent(new CustomEvent(name, { detail }));
+    emit(this.#events, from, name, detail);
   }
 
   #take(message: ToTab): void {

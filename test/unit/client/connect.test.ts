@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { mqtt3 } from '../../../client/mqtt-3.ts';
 import { connect, Rally, RallyError } from '../../../client/rally.ts';
-import { FakeNetwork } from '../../support/fake-websocket.ts';
+import { FakeNetwork, startOnFake } from '../../support/fake-websocket.ts';
 import { until, within } from '../../support/wait.ts';
 import { bytes, hex } from '../wire/frames.ts';
 
@@ -222,6 +222,28 @@ test('a listener of events is called until its signal aborts, once, or until it 
   await network.accepted(1);
   assert.deepEqual(told, ['signal', 'once', 'off']);
   rally.close();
+});
+
+test('the event status has the old and the new one, once for each change', async () => {
+  const { network, rally } = startOnFake();
+  const told: string[] = [];
+  rally.on('status', ({ from, to }) => told.push(`${from} ${to} ${rally.status}`));
+  rally.on('connected', () => told.push('connected'));
+  rally.on('reconnecting', () => told.push('reconnecting'));
+  (await network.accepted()).cut();
+  (await network.opened(1)).cut();
+  await network.accepted(2);
+  rally.close();
+  assert.deepEqual(told, [
+    'connecting connected connected',
+    'connected',
+    'connected reconnecting reconnecting',
+    'reconnecting',
+    'reconnecting',
+    'reconnecting connected connected',
+    'connected',
+    'connected closed closed',
+  ]);
 });
 
 test('a signal that aborts ends connect and the client', async () => {
