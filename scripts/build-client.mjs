@@ -111,6 +111,7 @@ async function buildClient(name, options) {
       sequences: false,
     },
     mangle: {
+      reserved: ['RallyError'], // Node.js shows the name of the class too
       properties: {
         regex: new RegExp(`^(?:${internalNames.flatMap(({ names }) => names).join('|')}|_\\w+)$`),
         keep_quoted: true,
