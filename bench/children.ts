@@ -1,4 +1,4 @@
-/** The processes that the suite has started: none outlives it. */
+/** The processes started by the suite, which all end with it. */
 import type { ChildProcess } from 'node:child_process';
 
 const children = new Set<ChildProcess>();

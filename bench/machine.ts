@@ -1,4 +1,4 @@
-/** The machine and the code that were measured. */
+/** The machine and the code that are measured. */
 import { execFile } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 import { promisify } from 'node:util';

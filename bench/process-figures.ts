@@ -1,4 +1,4 @@
-/** What a process has used, as /proc shows it. */
+/** The resources used by a process, from /proc. */
 import { readFile } from 'node:fs/promises';
 
 /** USER_HZ of Linux. */
@@ -7,7 +7,7 @@ const ticksPerSecond = 100;
 /** In user and system mode, of all its threads. */
 export async function cpuSecondsOf(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-  // Behind the name, which may have spaces: state, parent and so on; the 12th and 13th are user and system time.
+  // After the name, which may contain spaces: state, parent and so on;
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }

@@ -1,5 +1,5 @@
 /**
- * The subcommand `browser`: a page of Chromium publishes and gets its own messages back, with this project's client
+ * The subcommand `browser`: a page in Chromium publishes and receives its own messages, with this project's client
  * and with MQTT.js, from each broker.
  */
 import { readFile } from 'node:fs/promises';
@@ -28,7 +28,7 @@ const scripts: Readonly<Record<string, string>> = {
   '/mqtt.esm.js': 'node_modules/mqtt/dist/mqtt.esm.js',
 };
 
-/** Gives whether every message came back. Errors: BenchError if there is no Chromium. */
+/** Returns whether every message came back. Errors: BenchError if there is no Chromium. */
 export async function runBrowser(command: CommandLine): Promise<boolean> {
   const seconds = command.seconds ?? (command.full ? 5 : 1);
   const rounds = roundsOf(command);
@@ -87,7 +87,7 @@ export interface Page {
 export async function openPage(): Promise<Page> {
   const browser = await launch();
   const server = createServer(async ({ url = '/' }, response) => {
-    // Isolated from other origins, a page has a clock of 5 us instead of 100.
+    // Isolated from other origins, a page has a clock resolution of 5 us instead of 100.
     response.setHeader('cross-origin-opener-policy', 'same-origin');
     response.setHeader('cross-origin-embedder-policy', 'require-corp');
     const script = scripts[url];
@@ -99,7 +99,7 @@ export async function openPage(): Promise<Page> {
   return {
     version: browser.version(),
     async echo(options) {
-      // Each in a page of its own, so that none finds what another has warmed up or left behind.
+      // Each in a page of its own, so that none benefits from the warm-up or the remains of another.
       const page = await browser.newPage();
       try {
         await page.goto(`http://127.0.0.1:${port}/`);

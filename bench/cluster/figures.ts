@@ -313,7 +313,7 @@ async function measureConnects(generator: string, sizes: Sizes): Promise<Cluster
 const filtersPerPacket = 500;
 const filtersPerSession = 10_000;
 
-/** Sessions on these nodes in turns, with filters in all. Gives how long it took, in seconds. */
+/** Sessions on these nodes in turns, with `filters` in all. Returns the duration in seconds. */
 async function subscribeAll(
   nodes: readonly RunningPeer[],
   count: number,
@@ -365,7 +365,7 @@ async function measureExact(_: string, { filters }: Sizes): Promise<ClusterFigur
         title: `${filters.toLocaleString('en')} exact filters over three nodes: the most that a node knows`,
         goal: 'at most its own and a third of the others (0.56)',
         value: most.toFixed(3),
-        // Rendezvous hashing deals the slots out by chance: none has exactly a third.
+        // Rendezvous hashing distributes the slots randomly: no node has exactly a third.
         isMet: most <= 0.6,
         note: `${counts.map((count) => count.toLocaleString('en')).join(', ')}; subscribed in ${seconds.toFixed(1)} s`,
       },

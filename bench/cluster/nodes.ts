@@ -1,4 +1,4 @@
-/** A nats-server and nodes of a cluster, as processes of their own on loopback. */
+/** A nats-server and nodes of a cluster, as separate processes on loopback. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

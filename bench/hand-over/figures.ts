@@ -1,4 +1,4 @@
-/** What the hand-over of messages between workers costs, from results: for the terminal, the report and the plan. */
+/** The cost of handing messages over between workers, from results: for the terminal, the report and the plan. */
 import { metricsOf } from '../load/metrics.ts';
 import type { Scenario } from '../load/scenarios.ts';
 import type { HandOverFile, HandOverPlayed } from '../results.ts';

@@ -1,13 +1,13 @@
-/** What `perf stat` counts of a process while it is under load: how often its processors waited for memory. */
+/** The counts of `perf stat` for a process under load: how often its processors waited for memory. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { endWithUs } from '../children.ts';
 
-/** Reads of memory that the last cache did not have. */
+/** Memory reads that missed the last cache. */
 const event = 'cache-misses';
 
-/** Why they cannot be counted here, as the end of a sentence; nothing where they can. */
+/** Why they cannot be counted here, as the end of a sentence; undefined if they can. */
 export async function whyNoMemoryTraffic(): Promise<string | undefined> {
   try {
     const { stderr } = await promisify(execFile)('perf', [...words, 'true']);
@@ -21,7 +21,7 @@ export async function whyNoMemoryTraffic(): Promise<string | undefined> {
   }
 }
 
-/** Counts from now on; the function that it gives ends that, with how many there were. */
+/** Starts to count; the returned function stops, and returns the counts. */
 export async function countMemoryTraffic(pid: number): Promise<() => Promise<number | undefined>> {
   const perf = spawn('perf', [...words, '-p', `${pid}`], { stdio: ['ignore', 'ignore', 'pipe'] });
   await once(perf, 'spawn');
@@ -38,7 +38,7 @@ export async function countMemoryTraffic(pid: number): Promise<() => Promise<num
 
 const words = ['stat', '-x', ',', '-e', event];
 
-/** Of `1234,,cache-misses,...`. */
+/** For `1234,,cache-misses,...`. */
 export function countOf(said: string): number | undefined {
   const line = said.split('\n').find((each) => each.includes(event));
   const count = /^(\d+),/.exec(line ?? '')?.[1];

@@ -1,4 +1,4 @@
-/** A key of the HTTP API for a benchmark, in a folder that goes with the process. */
+/** A key of the HTTP API for a benchmark, in a folder that is removed with the process. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -5,13 +5,13 @@ import { BenchError } from '../bench-error.ts';
 import { compileGenerator, generate } from '../load/generator.ts';
 import type { RunningPeer } from '../peers/peer.ts';
 
-/** Files that a process may open beside its connections. */
+/** Files that a process may open besides its connections. */
 const otherFiles = 500;
 const openMsMax = 300_000;
 /** A limit; it is normally ended sooner. */
 const stayMs = 3_600_000;
 
-/** As many of `wanted` as this machine lets a process have open. */
+/** As many of `wanted` as this machine lets a process open. */
 export function clientsOf(wanted: number): number {
   const { stdout } = spawnSync('bash', ['-c', 'ulimit -n'], { encoding: 'utf8' });
   const files = Number(stdout.trim());

@@ -1,6 +1,6 @@
 /**
- * The subcommand `lists`: how long the lists of the HTTP API and a scrape of the metrics take beside 10,000 clients, or
- * 100,000 with --full. A tenth of them is connected, the others are away; each subscribes to a topic of its own and one of all.
+ * The subcommand `lists`: how long the lists of the HTTP API and a scrape of the metrics take with 10,000 clients, or
+ * 100,000 with --full. A tenth of them is connected, the others are away; each subscribes to a topic of its own and a shared one.
  */
 import { BenchError } from '../bench-error.ts';
 import type { CommandLine } from '../command-line.ts';
@@ -35,7 +35,7 @@ interface Timed {
   readonly isGood: boolean;
 }
 
-/** Gives whether every list keeps to its bound. */
+/** Returns whether every list stays within its limit. */
 export async function runLists({ full, workers }: CommandLine): Promise<boolean> {
   const clients = full ? 100_000 : 10_000;
   const { key, file } = benchApiKey();
@@ -77,7 +77,7 @@ class Api {
     this.#headers = { authorization: `Bearer ${key}` };
   }
 
-  /** Errors: BenchError for what is neither 200 nor one of `also`. */
+  /** Errors: BenchError for any status other than 200 and those of `also`. */
   async ask(path: string, body?: unknown, also: readonly number[] = []): Promise<string> {
     const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
     const answer = await fetch(`${this.#origin}${path}`, { headers: this.#headers, ...init });
@@ -91,7 +91,7 @@ function nameOf(index: number): string {
   return `court/${String(index).padStart(6, '0')}`;
 }
 
-/** Gives those that stay connected. */
+/** Returns those that stay connected. */
 async function join(tcp: Endpoint, clients: number): Promise<LoginClient[]> {
   const staying: LoginClient[] = [];
   for (let first = 0; first < clients; first += joinedAtOnce) {
@@ -178,7 +178,7 @@ async function time(
   return { ...timed, isGood: isGood(timed) };
 }
 
-/** Of how many clients there are events: those of the first ones have gone, so the place is searched. */
+/** The number of clients with events: those of the first clients are gone, so the boundary is searched. */
 async function eventsOf(api: Api, clients: number): Promise<number> {
   const areKept = async (index: number): Promise<boolean> => {
     const answer = await api.ask(

@@ -12,23 +12,23 @@ import { besideClients, clientsOf } from './crowd.ts';
 
 const message = { topic: 'bench/http', payload: 'x'.repeat(64) };
 
-/** What is asked, and with what body. */
+/** The request and its body. */
 const requests: readonly (readonly [path: string, body?: unknown])[] = [
   ['/'],
   ['/healthz'],
   ['/api/v1/publish', message],
 ];
-/** What is asked beside very many clients, over a few connections. */
+/** Requests with very many clients connected, over a few connections. */
 const besideMany = ['/api/v1/clients', '/metrics'] as const;
 const manyClients = 100_000;
-/** Connections, and requests on the way on each. */
+/** Connections, and pipelined requests on each. */
 const loads = [
   [1, 1],
   [100, 1],
   [100, 10],
 ] as const;
 
-/** Gives whether every request was answered with 200. */
+/** Returns whether every request was answered with 200. */
 export async function runHttp(command: CommandLine): Promise<boolean> {
   const seconds = command.seconds ?? (command.full ? 10 : 1);
   const header = await headerOf(command.typed, profileOf(command));
@@ -59,7 +59,7 @@ export async function runHttp(command: CommandLine): Promise<boolean> {
   return cases.every(({ errors, not2xx }) => errors === 0 && not2xx === 0);
 }
 
-/** One after the other: how long one answer takes is what counts. */
+/** One after the other: the duration of a single answer counts. */
 async function shootBesideClients(
   broker: RunningPeer,
   origin: string,
@@ -91,7 +91,7 @@ async function connectedTo(origin: string, key: string): Promise<number> {
 export interface Shot {
   readonly connections: number;
   readonly pipelining: number;
-  /** Rounded up to a whole one, as autocannon counts. */
+  /** Rounded up to a whole number, as autocannon counts. */
   readonly seconds: number;
   /** Of the API. */
   readonly key?: string;

@@ -1,6 +1,6 @@
 /**
- * Compiles the C++ programs of the suite, each with one command of the compiler, into build/bench. A program
- * is compiled again when a source that it includes, or how it is compiled, has changed: its name has their hash.
+ * Compiles the C++ programs of the suite, each with one command, into build/bench. A program
+ * is compiled again when a source that it includes, or the command, has changed: the file name contains their hash.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,9 +19,9 @@ export interface Program {
   readonly main: string;
   /** Folders whose .cpp files are compiled with it. Default: none. */
   readonly linked?: readonly string[];
-  /** The folders with all that it includes, or is linked with. */
+  /** The folders with everything that it includes or links. */
   readonly includes: readonly string[];
-  /** It speaks TLS where the headers of OpenSSL are. */
+  /** It supports TLS if the headers of OpenSSL are installed. */
   readonly mayHaveTls?: boolean;
 }
 

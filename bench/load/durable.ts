@@ -28,7 +28,7 @@ import { durableScenarios } from './scenarios.ts';
 
 const withDisk = `${ours}-durable`;
 const besideSyncs = `${ours}-beside-syncs`;
-/** About what the log writes at once with 200 messages in flight. */
+/** About the size of the log's writes with 200 messages in flight. */
 const syncedBytes = 16_384;
 const oneInFlight = 'durable-1';
 const syncsMeasured = 1_000;

@@ -38,13 +38,13 @@ export interface StageResult {
   readonly kernelBytes: number;
   /** Until all clients of the stage were ready. */
   readonly openSeconds: number;
-  /** That were measured. */
+  /** The measured ones. */
   readonly seconds: number;
   readonly published: number;
   readonly delivered: number;
   /** Connections that got no CONNACK. */
   readonly refused: number;
-  /** Of clients that come and go: connections again, takeovers that the broker spoke of, and UNSUBSCRIBEs. */
+  /** For clients that come and go: reconnections, takeovers that the broker reported, and UNSUBSCRIBEs. */
   readonly reconnects: number;
   readonly takeovers: number;
   readonly unsubscribes: number;

@@ -1,4 +1,4 @@
-/** A connected publisher and subscriber: how long their messages take while something else happens. */
+/** A connected publisher and subscriber: measures the delivery times of their messages while something else happens. */
 import { decodePublish } from '../../core/wire/decode-publish.ts';
 import { encodePublish } from '../../core/wire/encode-publish.ts';
 import type { ConnectPacket } from '../../core/wire/packets.ts';

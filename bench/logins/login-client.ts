@@ -1,4 +1,4 @@
-/** A client of TCP that logs in, and takes and sends packets: what bench/load/generator does not do. */
+/** A TCP client that logs in, and receives and sends packets, which bench/load/generator does not do. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { decodeConnack } from '../../core/wire/decode-connack.ts';
@@ -14,7 +14,7 @@ import type { Endpoint } from '../peers/peer.ts';
 export class LoginClient {
   /** Called for each packet but CONNACK and SUBACK. */
   onFrame: (type: number, frame: Frame) => void = () => {};
-  /** The connection is over, and not by end(). */
+  /** The connection has ended, but not by end(). */
   onLost: () => void = () => {};
   readonly #socket: Socket;
   readonly #frames = new FrameReader(5);
@@ -36,7 +36,7 @@ export class LoginClient {
     return new LoginClient(socket);
   }
 
-  /** Gives the reason code of the CONNACK. Errors: BenchError if there is none. */
+  /** Returns the reason code of the CONNACK. Errors: BenchError if there is none. */
   async logIn(packet: Partial<ConnectPacket>): Promise<number> {
     const hello = { protocolVersion: 5, cleanStart: true, keepAliveSeconds: 0, clientId: '' } as const;
     const { header, body } = await this.#ask(encodeConnect({ ...hello, properties: {}, ...packet }));
@@ -65,7 +65,7 @@ export class LoginClient {
     this.#socket.write(packet);
   }
 
-  /** Ends the connection at once, which leaves no port behind that is in use for a minute. */
+  /** Ends the connection at once, so that its port is not in use for another minute. */
   end(): void {
     this.onLost = () => {};
     this.#socket.resetAndDestroy();
@@ -93,7 +93,7 @@ export class LoginClient {
   }
 }
 
-/** Calls `next` again and again in `count` loops until it is time. */
+/** Calls `next` repeatedly, in `count` loops, until the time is over. */
 export async function inLoops(count: number, seconds: number, next: () => Promise<void>): Promise<void> {
   const endMs = performance.now() + seconds * 1_000;
   const loop = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-/** How many clients a second a broker lets in. */
+/** How many clients per second a broker accepts. */
 import type { ConnectPacket } from '../../core/wire/packets.ts';
 import { BenchError } from '../bench-error.ts';
 import type { RunningPeer } from '../peers/peer.ts';
@@ -7,14 +7,14 @@ import { inLoops, LoginClient } from './login-client.ts';
 
 export interface LoginRate {
   readonly perSecond: number;
-  /** Of the time that the broker's threads took together. */
+  /** CPU time of the broker's threads together. */
   readonly perCpuSecond: number;
 }
 
 /** Clients that log in at the same time. */
 const loops = 32;
 
-/** Connects, logs in and leaves, again and again. `next` says who comes. */
+/** Connects, logs in and disconnects, repeatedly. `next` returns the next user. */
 export async function loginRate(
   broker: RunningPeer,
   seconds: number,

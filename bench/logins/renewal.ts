@@ -52,7 +52,7 @@ interface Member {
   isRenewing: boolean;
 }
 
-/** What became of the messages. */
+/** The outcome of the messages. */
 class Arrivals {
   sent = 0;
   arrived = 0;

@@ -1,4 +1,4 @@
-/** A thread whose clients log in again and again, each as another user. */
+/** A thread whose clients log in repeatedly, each as a different user. */
 import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ReasonCode } from '../../core/wire/reason-code.ts';

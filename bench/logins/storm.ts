@@ -30,14 +30,14 @@ export interface StormTerms {
   readonly rounds: number;
   /** Of each of the three parts of a round. */
   readonly seconds: number;
-  /** user-0, user-1 and so on: those whose password the broker has not seen yet. */
+  /** user-0, user-1 and so on: users whose passwords the broker has not verified yet. */
   readonly users: number;
   readonly password: Uint8Array;
-  /** Of the password, as the broker's file has it. */
+  /** The hash of the password in the broker's file. */
   readonly hash: string;
 }
 
-/** What a thread of storm-clients.ts is given. It gives the number of passwords that were verified. */
+/** The input of a thread of storm-clients.ts. It returns the number of verified passwords. */
 export interface StormOfClients {
   readonly broker: Endpoint;
   readonly seconds: number;
@@ -54,7 +54,7 @@ const marginSeconds = 1;
 const pendingMax = 32;
 const nsPerMs = 1_000_000;
 
-/** The broker lets in clients without a user name, who send the messages. */
+/** The broker accepts clients without a user name, which send the messages. */
 export async function stormRounds(broker: RunningPeer, terms: StormTerms): Promise<StormRound[]> {
   const { tcp } = broker;
   if (tcp === undefined) throw new BenchError('The broker has no TCP.');

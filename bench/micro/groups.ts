@@ -23,7 +23,7 @@ export interface MicroRival {
 export interface MicroGroup {
   readonly name: string;
   readonly title: string;
-  /** What is counted: a run does so many. */
+  /** The unit of the count: the number of them in a run. */
   readonly operation: string;
   readonly operations: number;
   readonly expected: number;

@@ -1,4 +1,4 @@
-/** What all rivals of a group work on, the native ones too: they get it as files. */
+/** The inputs of all rivals of a group; the native ones read them from files. */
 import { encodePublish } from '../../core/wire/encode-publish.ts';
 import type { PublishPacket } from '../../core/wire/packets.ts';
 

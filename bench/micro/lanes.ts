@@ -4,11 +4,11 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 
 const recordBytes = 32;
 
-/** Hands over `records` in batches of `batch` and gives how many a second arrived. */
+/** Hands over `records` in batches of `batch`; returns how many arrived per second. */
 export async function messagePortRate(records: number, batch: number): Promise<number> {
   const worker = new Worker(new URL(import.meta.url), { workerData: { isMessagePortReader: true, records } });
   try {
-    await once(worker, 'message'); // it is ready
+    await once(worker, 'message'); // ready
     const startMs = performance.now();
     for (let sent = 0; sent < records; sent += batch) {
       const bytes = new Uint8Array(recordBytes * Math.min(batch, records - sent));

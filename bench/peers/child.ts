@@ -39,7 +39,7 @@ export async function startChild(name: string, command: string, args: readonly s
   };
 }
 
-/** Waits until `isReady` gives something. Errors: BenchError with what the process has printed. */
+/** Waits until `isReady` returns a value. Errors: BenchError with the output of the process. */
 export async function readyChild<Value>(
   name: string,
   child: Child,

@@ -14,7 +14,7 @@ export async function readDrops(http: Endpoint | undefined): Promise<DropCounts 
   return dropsOf(await response.json());
 }
 
-/** What was dropped between two looks, of the counters that moved; missing where one of the two is. */
+/** The difference between two readings, of the counters that changed; missing if one of the two is. */
 export function dropsBetween(
   before: DropCounts | undefined,
   after: DropCounts | undefined,

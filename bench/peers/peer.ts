@@ -1,7 +1,7 @@
 /** The name of this broker with one worker; with several, its name begins like this. */
 export const ours = 'rallymq';
 
-/** A broker that takes part, and where it listens once it runs. */
+/** A broker that takes part, and its addresses once it runs. */
 
 export interface Endpoint {
   /** A numeric IPv4 address. */
@@ -12,7 +12,7 @@ export interface Endpoint {
 }
 
 export interface RunningPeer {
-  /** Of its process, to see its CPU and memory; missing where that is not known. */
+  /** The process identifier, to measure its CPU and memory; missing if it is unknown. */
   readonly pid?: number;
   readonly ws?: Endpoint;
   readonly tcp?: Endpoint;
@@ -24,11 +24,11 @@ export interface RunningPeer {
 
 export interface Peer {
   readonly name: string;
-  /** What it is, in which version and with which settings, for the report. */
+  /** Its name, version and settings, for the report. */
   readonly description: string;
   /** It was already running: it is not restarted, and its memory has seen earlier loads. */
   readonly isExternal?: true;
-  /** It speaks MQTT 3.1.1 but not 5.0, whatever was asked for. */
+  /** It supports MQTT 3.1.1 but not 5.0, whatever was requested. */
   readonly isVersion4?: boolean;
   /** Errors: BenchError if it does not start. */
   start(): Promise<RunningPeer>;

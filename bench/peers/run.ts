@@ -1,4 +1,4 @@
-/** The subcommands `peers` and `load`: chooses brokers and scenarios, plays them and shows what came out. */
+/** The subcommands `peers` and `load`: choose brokers and scenarios, play them and show the results. */
 import { BenchError } from '../bench-error.ts';
 import type { CommandLine } from '../command-line.ts';
 import { compileGenerator, type Flags } from '../load/generator.ts';
@@ -15,7 +15,7 @@ import { mosquitto } from './mosquitto.ts';
 import { isOurs, ours, type Peer } from './peer.ts';
 import { rallymq } from './rallymq.ts';
 
-/** Gives whether this broker and those of others played without faults. */
+/** Returns whether this broker and those of others played without errors. */
 export async function runPeers(command: CommandLine): Promise<boolean> {
   const profile = profileOf(command);
   const rounds = roundsOf(command);
@@ -76,14 +76,14 @@ function chosenScenarios({ only, full }: CommandLine, profile: Profile): readonl
       `There is no scenario ${unknown.join(' or ')}; "npm run bench -- scenarios" lists them.`,
     );
   }
-  // What its rate depends on comes along.
+  // The scenario that its rate depends on is added.
   const needed = all.flatMap(({ name, shareOf }) =>
     only.includes(name) && shareOf ? [shareOf.scenario] : [],
   );
   return all.filter(({ name }) => only.includes(name) || needed.includes(name));
 }
 
-/** False where its rate depends on a broker that does not take part. */
+/** False if its rate depends on a broker that does not take part. */
 function isPossible({ shareOf }: Scenario, peers: readonly Peer[]): boolean {
   if (shareOf?.by === 'ours') return peers.some(({ name }) => name === ours);
   return shareOf?.by !== 'others' || peers.some(({ name }) => !isOurs(name));
