@@ -98,11 +98,13 @@ function showOutage(outage: HTMLElement, trouble: string): void {
 }
 
 function troubleOf(error: Error | undefined): string {
-  const isRefusal = error instanceof RallyError && error.reasonCode >= 0x80 && error.reasonCode !== 0x8b;
-  const what = isRefusal ? sentence(error) : 'The broker cannot be reached.';
+  const { reasonCode = 0, status = 0 } = (error instanceof RallyError ? error : {}) as Partial<RallyError>;
+  const isRefusal = (reasonCode >= 0x80 && reasonCode !== 0x8b) || (status >= 400 && status < 500);
+  const what = error && isRefusal ? sentence(error) : 'The broker cannot be reached.';
   return `${what} Reconnecting…`;
 }
 
 function sentence(error: Error): string {
-  return `The broker says: ${errorText(error)}.`;
+  const text = errorText(error).replace(/^no connection to \S+: |\.$/g, '');
+  return `The broker says: ${text}.`;
 }

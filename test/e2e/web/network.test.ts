@@ -1,7 +1,7 @@
 /** Pages on networks as they are: opened too early, slow, in tabs that were left and come back. */
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { extname } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { scoreTopic } from '../../../web/centre-court/topics.ts';
@@ -28,12 +28,19 @@ function scoreAfter(points: string): string {
   return JSON.stringify(stateOf(sheet, pointsFromText(points) ?? [], Date.now()));
 }
 
-/** A proxy that has the files itself, so that a page can be opened while the broker behind it is away. */
-async function startProxy(test: TestContext, brokerPort: number): Promise<string> {
+/**
+ * A proxy that has the files itself, so that a page can be opened while the broker behind it is away. `added`: lines that it puts
+ * into the heads of requests.
+ */
+async function startProxy(test: TestContext, brokerPort: number, added = ''): Promise<string> {
   const server: Server = createServer(async ({ url = '/' }, response) => {
     const path = url.endsWith('/') ? `${url}index.html` : url;
     if (path === '/mqtt') {
-      response.writeHead(502).end();
+      const upstream = connect(brokerPort, '127.0.0.1', () =>
+        upstream.write(`GET /mqtt HTTP/1.1\r\nHost: broker\r\n${added}Connection: close\r\n\r\n`),
+      );
+      upstream.on('error', () => response.writeHead(502).end());
+      upstream.pipe(response.socket as Socket);
       return;
     }
     response.setHeader('content-type', contentTypes[extname(path)] ?? 'application/octet-stream');
@@ -43,7 +50,7 @@ async function startProxy(test: TestContext, brokerPort: number): Promise<string
     const upstream = connect(brokerPort, '127.0.0.1');
     const headers = rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join('');
     upstream.once('connect', () => {
-      upstream.write(`GET ${url} HTTP/1.1\r\n${headers}\r\n`);
+      upstream.write(`GET ${url} HTTP/1.1\r\n${headers}${added}\r\n`);
       upstream.pipe(socket).pipe(upstream);
     });
     upstream.on('error', () => socket.destroy());
@@ -67,6 +74,16 @@ test('a page that is opened while the broker is away says so, and goes on when i
     await isLive(page);
     await reads(page.locator('#outage:visible'), '');
   }
+});
+
+test('a page that the broker refuses shows why', async (t) => {
+  const { port } = await startBroker(t);
+  const site = await startProxy(t, port, 'X-Forwarded-For: 203.0.113.7\r\n');
+  const page = await visit(t, `${site}demos/rooms/`);
+  await reads(
+    page.locator('#outage:visible'),
+    /^The broker says: HTTP 403, The connection comes through a proxy/,
+  );
 });
 
 test('on a slow network a page is there, and live', async (t) => {
