@@ -42,7 +42,7 @@ export function deliveryRate({ result }: Played): number | undefined {
   return result && rateOf(last(result));
 }
 
-function deliveryCpu({ result }: Played): number | undefined {
+export function deliveryCpu({ result }: Played): number | undefined {
   return result && cpuPerDelivery(last(result));
 }
 
