@@ -39,11 +39,12 @@ export async function visit(test: TestContext, url: string, options: VisitorOpti
   page.on('console', (message) => {
     // The browser reports these as errors too: a broker that is down or goes down, a topic without a retained message, a
     // client that has ended, a node of a cluster that leaves, and requests that are not allowed. A page that has never been
-    // connected asks why, of a proxy too.
+    // connected asks why, of a proxy too, and of another server if its Content-Security-Policy allows it.
     const isExpected =
       /ERR_(CONNECTION|EMPTY_RESPONSE)|WebSocket connection to|status of 40[13]/.test(message.text()) ||
       (isBrokerBusy && message.text().includes('status of 503')) ||
-      (message.text().includes('status of 502') && message.location().url.endsWith('/mqtt')) ||
+      (/status of (426|502)/.test(message.text()) && message.location().url.endsWith('/mqtt')) ||
+      /(Connecting to 'http|cannot load http)\S+\/mqtt\b.* Content Security Policy/.test(message.text()) ||
       /\/api\/(retained\/|v1\/clients\/|v1\/clients\?.*node=)/.test(message.location().url);
     if (message.type() === 'error' && !isExpected) faults.push(`${test.name}: ${message.text()}`);
   });
