@@ -191,7 +191,7 @@ class Engine : private ShardPort,
   // way matters only if this node's log alone still has it.
   bool isAtRest() {
     bool isAtRest = !hasSlices() && held_.isEmpty() && !journal_.isHolding() && !journal_.hasUnsubmitted() &&
-                    departed_.empty() && offersLeft_ == 0 && !shard_.isWaiting();
+                    !moves_.isKeeping() && offersLeft_ == 0 && !shard_.isWaiting();
     eachOther([&](unsigned worker) {
       if (lanes_.isRemote(worker)) return;
       isAtRest = isAtRest && lanes_.requests(index_, worker).isSettled() &&
@@ -345,7 +345,6 @@ class Engine : private ShardPort,
     slotMoves_.onGone(worker);
     subscriptions_.onGone(worker);
     moves_.onGone(worker);
-    std::erase_if(departed_, [&](const auto& each) { return each.second.to == worker; });
     std::erase_if(unstored_, [&](const auto& each) { return each.second.shard == worker; });
     if (offersLeft_ > 0) sendOffers();  // those that it had not stored
     departures_.onGone(worker);
@@ -524,8 +523,7 @@ class Engine : private ShardPort,
 
   void takeRequest(const Request& request, unsigned from) {
     request.visit([&](const auto& asked) {
-      if constexpr (std::is_same_v<std::decay_t<decltype(asked)>, request::SessionLanded>) take(asked);
-      else if constexpr (requires { moves_.take(asked, from); }) moves_.take(asked, from);
+      if constexpr (requires { moves_.take(asked, from); }) moves_.take(asked, from);
       else if constexpr (requires { slotMoves_.take(asked, from); }) slotMoves_.take(asked, from);
       else shard_.take(asked, from);
     });
@@ -635,12 +633,8 @@ class Engine : private ShardPort,
     journal_.whenCommitted([this, shard, token] { toShard(shard, request::Stored{.token = token}); });
   }
   bool awaitsSessions(unsigned shard, uint32_t token) {
-    const std::vector<uint64_t> arriving = frontEnd_.outbound().takeArriving();
-    const bool isUnderstood = !lanes_.isRemote(shard) ||
-                              remote_->versionOf(shard) >= cluster::sinceVersion<request::StoredLater>;
-    if (!isUnderstood) return false;
     Unstored message{.shard = shard, .token = token};
-    for (const uint64_t key : arriving) {
+    for (const uint64_t key : frontEnd_.outbound().takeArriving()) {
       Session* session = sessions_.find(key);
       if (!session || !session->move || !session->move->isArriving()) continue;
       session->move->unstored.push_back(lastUnstored_ + 1);
@@ -649,14 +643,17 @@ class Engine : private ShardPort,
     if (message.sessions > 0) unstored_[++lastUnstored_] = message;
     return message.sessions > 0;
   }
-  void noteStored(const std::vector<uint64_t>& messages) override {
+  void noteStored(const std::vector<uint64_t>& messages, bool isLost) override {
     for (const uint64_t number : messages) {
       const auto found = unstored_.find(number);
-      if (found == unstored_.end() || --found->second.sessions > 0)
-        continue;  // its shard is gone, or others are to come
+      if (found == unstored_.end()) continue;  // its shard is gone
+      found->second.isRefused |= isLost;
+      if (--found->second.sessions > 0) continue;  // others are to come
       const Unstored message = found->second;
       unstored_.erase(found);
-      journal_.whenCommitted([this, message] { toShard(message.shard, request::Stored{.token = message.token}); });
+      journal_.whenCommitted([this, message] {
+        toShard(message.shard, request::Stored{.isRefused = message.isRefused, .token = message.token});
+      });
     }
   }
   void confirmHere(uint32_t token) override { confirm(index_, token, false); }
@@ -706,8 +703,9 @@ class Engine : private ShardPort,
 
   void whenCommitted(std::function<void()> then) override { journal_.whenCommitted(std::move(then)); }
 
-  void sessionDeparted(uint64_t key, unsigned to, uint64_t move) override {
-    if (lanes_.isRemote(to)) departed_[key] = {move, to};
+  bool isRemote(unsigned worker) const override { return lanes_.isRemote(worker); }
+  bool knowsReleases(unsigned worker) const override {
+    return remote_->versionOf(worker) >= cluster::sinceVersion<request::SessionReleased>;
   }
   void sessionLanding(Session& session, unsigned from) override {
     if (!journal_.isOn()) session.durable = nullptr;
@@ -720,22 +718,8 @@ class Engine : private ShardPort,
       journal_.bring(publication, targets);
     });
   }
-  void sessionLanded(Session& session, unsigned from, uint64_t move) override {
-    if (!lanes_.isRemote(from)) return;
+  void sessionLanded(Session& session) override {
     if (session.durable) logWhole(journal_, session, frontEnd_.outbound().held());
-    departed_.erase(session.key);
-    sessionOver(session.key, from, move);
-  }
-  void sessionOver(uint64_t key, unsigned from, uint64_t move) override {
-    if (!lanes_.isRemote(from)) return;
-    const request::SessionLanded told{.session = key, .move = move};
-    journal_.whenCommitted([this, from, told] { toShard(from, told); });
-  }
-  void take(const request::SessionLanded& told) {
-    const auto found = departed_.find(told.session);
-    if (found == departed_.end() || found->second.move != told.move) return;
-    departed_.erase(found);
-    journal_.append(records::SessionEnd{told.session});
   }
 
   // Whether no worker of this node has the topic, or is about to have it.
@@ -970,17 +954,13 @@ class Engine : private ShardPort,
   struct Unstored {
     unsigned shard = 0;
     uint32_t token = 0;
+    bool isRefused = false;  // a session that it was for is lost
     size_t sessions = 0;
-  };
-  struct Departed {
-    uint64_t move = 0;
-    unsigned to = 0;
   };
   struct Offer {
     MessageRef message;  // none: it was taken
     uint64_t stamp = 0;
   };
-  std::unordered_map<uint64_t, Departed> departed_;  // sessions that another node does not have in its log yet
   std::unordered_map<uint64_t, Unstored> unstored_;
   uint64_t lastUnstored_ = 0;
   std::vector<Offer> offers_;

@@ -9,10 +9,16 @@
  *                 <--granted, with the session--
  *   A moves the session over the lanes, and sends `taken` to B
  *
- *   A is lost before it has `taken`: if B's data plane has the session whole, it is B's again
+ * The data planes see to it that at every moment either B has the session whole, or A alone (session-moves.h).
+ *
+ *   A is lost before it has `taken`: if B's data plane has the session, it is B's again
  *   B  --unclaimed--> owner: nobody has it, or only an older one from a disk --returned--> B
  *                            it has been passed on to C ------------------------------- (`passed`, earlier)
  *                            another node has begun a new one ----------------unwanted--> B ends it
+ *
+ *   B is lost before A has `taken`: A looks what has come before it tells everything for the view without B
+ *   A  all of it: the session is A's
+ *   A  --release--> owner: a stand-in or B itself, back from its disk, has `held` it, and is asked
  *
  *   a view changes the owner: everyone --held, held, heldAll--> the new owner, which answers once all have reported;
  *   claims without an answer are repeated there
@@ -85,8 +91,9 @@ interface Entry {
   isLent: boolean;
   /** The last yield request before the holder got it: answers to earlier ones are outdated. */
   readonly since: number;
-  /** The node that lent the session to the holder, and has it still if the holder never got it. */
+  /** The node that lent the session to the holder, and has it still if the holder never got it; and what it lent. */
   lender: number | undefined;
+  session: LentSession | undefined;
   waiter: Claim | undefined;
   /** The node for which the holder was asked to yield; undefined: none. */
   askedFor: number | undefined;
@@ -100,7 +107,7 @@ interface Claim {
 
 /** Of this node. */
 interface Pending {
-  readonly claim: number;
+  claim: number;
   readonly isClean: boolean;
   /** Not before it is known what becomes of a session that this node has lent to a lost one. */
   isAsked: boolean;
@@ -113,6 +120,14 @@ interface Lent extends LentSession {
   row: SessionRow | undefined;
 }
 
+/** A node has a session of an identifier that another one may have too. */
+interface Rival {
+  readonly from: number;
+  readonly clientId: string;
+  readonly stamp: number;
+}
+
+type Held = readonly [slot: number, clientId: string, claim: Claim];
 type Early = readonly [from: number, message: NodeMessage];
 
 /** The most identifiers in one message. */
@@ -132,14 +147,20 @@ export class ClientDirectory implements Directory {
   readonly #heard = new Map<number, number>();
   #isHeard = false;
   /** Claims for slots that not everyone has reported on yet. */
-  #held: (readonly [slot: number, clientId: string, claim: Claim])[] = [];
+  #held: Held[] = [];
   /** For such slots too: sessions that were lent to nodes that are lost. */
   #unclaimed: (readonly [from: number, message: Extract<NodeMessage, { type: 'unclaimed' }>])[] = [];
   /**
-   * Identifiers whose holder is lost and may not have got the session. Its lender tells before it has told everything
-   * for this epoch.
+   * Identifiers whose holder is lost and may not have got the session, or whose lender is lost. The other one of the two tells
+   * what it has before it has told everything for this epoch.
    */
   readonly #returning = new Map<string, number>();
+  /** Of such identifiers. */
+  #rivals: Rival[] = [];
+  /** Sessions that are on their way to this node, with the nodes that have lent them, ... */
+  readonly #coming = new Map<string, number>();
+  /** ... and those of them whose lender is lost; until it is known what has come, this node has not told everything. */
+  readonly #stranded = new Set<string>();
   /** Lent sessions that are being looked at; until then this node has not told everything. */
   #looking = 0;
   /** For a view that has not arrived here, with everything their senders sent after it. */
@@ -218,6 +239,7 @@ export class ClientDirectory implements Directory {
     // Immediately: it must not undo a claim that follows.
     if (this.#ownerOf(clientId) === incarnation) this.#onRelease(incarnation, clientId);
     else this.#toOwner(clientId, { type: 'release', epoch: this.#epoch, clientId });
+    this.#hasCome(clientId);
   }
 
   #ask(clientId: string, { claim, isClean }: Pending): void {
@@ -250,11 +272,27 @@ export class ClientDirectory implements Directory {
     if (session === undefined || lender === undefined) return 'ours';
     const { key, worker } = session;
     const { incarnation } = lender;
+    this.#coming.set(clientId, incarnation);
     return {
       key,
       worker,
-      taken: () => this.#options.send(incarnation, { type: 'taken', clientId, key }),
+      taken: () => {
+        this.#options.send(incarnation, { type: 'taken', clientId, key });
+        if (this.#stranded.has(clientId)) this.#tellOne(clientId);
+        this.#hasCome(clientId);
+      },
     };
+  }
+
+  /** It is known what has become of a session on its way here, and the owner has been told. */
+  #hasCome(clientId: string): void {
+    this.#coming.delete(clientId);
+    if (this.#stranded.delete(clientId)) this.#tellAll();
+  }
+
+  #tellOne(clientId: string): void {
+    const { epoch } = this.#view ?? { epoch: 0 };
+    this.#toOwner(clientId, { type: 'held', epoch, clientIds: [clientId], stamps: [usedStamp], lent: [] });
   }
 
   // --- holding an identifier ------------------------------------------------------------------------------
@@ -267,8 +305,10 @@ export class ClientDirectory implements Directory {
       }
       if (session !== undefined && !this.#isThere(to)) return false; // the node that wanted it is lost
       if (session !== undefined) this.#lent.set(clientId, { ...session, to, row: undefined });
-      this.#options.send(from, { type: 'yielded', clientId, turn, ...(session && { session }) });
+      const epoch = this.#epoch;
+      this.#options.send(from, { type: 'yielded', epoch, clientId, turn, ...(session && { session }) });
       this.#askWhenKnown(clientId);
+      this.#hasCome(clientId);
       return true;
     };
     if (this.#ownerOf(clientId) !== from) return; // the claiming node asks the new owner
@@ -365,19 +405,23 @@ export class ClientDirectory implements Directory {
     const entries = this.#entries[slot];
     if (entries === undefined) return; // the sender will notice, and claim it again
     this.#options.onClaimed(clientId);
+    const entry = entries.get(clientId);
+    const isWaiting = entry?.waiter?.from === claim.from;
+    if (isWaiting && (entry.waiter?.claim ?? 0) > claim.claim) return; // it has claimed it again since
     if (!this.#isReady(slot, clientId)) {
-      this.#held.push([slot, clientId, claim]);
+      if (isWaiting) entry.waiter = claim;
+      else this.#held.push([slot, clientId, claim]);
       return;
     }
-    const entry = entries.get(clientId);
     if (entry === undefined || (entry.holder === claim.from && !entry.isLent)) {
       const turned = entry?.waiter;
-      entries.set(clientId, this.#newEntry(claim.from));
+      const again = this.#newEntry(claim.from, false, usedStamp, entry?.lender, entry?.session);
+      entries.set(clientId, again);
       if (turned !== undefined) this.#deny(clientId, turned);
-      this.#grant(clientId, claim, undefined);
+      this.#grant(clientId, claim, again.session); // it has not got what it was granted before
       return;
     }
-    if (entry.waiter !== undefined && entry.waiter.from !== claim.from) this.#deny(clientId, entry.waiter);
+    if (entry.waiter !== undefined && !isWaiting) this.#deny(clientId, entry.waiter);
     entry.waiter = claim;
     if (entry.askedFor === undefined) this.#askToYield(clientId, entry, claim);
   }
@@ -387,23 +431,38 @@ export class ClientDirectory implements Directory {
     this.#options.send(entry.holder, { type: 'yield', clientId, turn: ++this.#turns, to, isClean });
   }
 
-  #newEntry(holder: number, isLent = false, stamp = usedStamp, lender?: number): Entry {
+  #newEntry(
+    holder: number,
+    isLent = false,
+    stamp = usedStamp,
+    lender?: number,
+    session?: LentSession,
+  ): Entry {
     const since = this.#turns;
-    return { holder, stamp, isLent, since, lender, waiter: undefined, askedFor: undefined };
+    return { holder, stamp, isLent, since, lender, session, waiter: undefined, askedFor: undefined };
   }
 
   #onYielded(from: number, { clientId, turn, session }: Extract<NodeMessage, { type: 'yielded' }>): void {
     const entry = this.#entries[this.#slotOf(clientId)]?.get(clientId);
     if (entry?.holder !== from || turn <= entry.since) return;
-    this.#passOn(clientId, entry, session);
+    if (session === undefined) this.#onRelease(from, clientId);
+    else this.#passOn(clientId, entry, session);
   }
 
   #onRelease(from: number, clientId: string): void {
-    const entries = this.#entries[this.#slotOf(clientId)];
+    const slot = this.#slotOf(clientId);
+    const entries = this.#entries[slot];
     const entry = entries?.get(clientId);
     if (entry?.holder !== from) return;
     if (entry.waiter === undefined) entries?.delete(clientId);
-    else this.#passOn(clientId, entry, undefined);
+    else if (this.#isReady(slot, clientId)) this.#passOn(clientId, entry, undefined);
+    else this.#wait(slot, clientId, entry); // another node may have it
+  }
+
+  /** Whoever waits is served when everyone has reported. */
+  #wait(slot: number, clientId: string, { waiter }: Entry): void {
+    this.#entries[slot]?.delete(clientId);
+    if (waiter !== undefined) this.#held.push([slot, clientId, waiter]);
   }
 
   /** Nobody has it any more, except the node that waits for it. */
@@ -414,7 +473,7 @@ export class ClientDirectory implements Directory {
       return;
     }
     const lender = session === undefined ? undefined : holder;
-    const entry = this.#newEntry(waiter.from, false, usedStamp, lender);
+    const entry = this.#newEntry(waiter.from, false, usedStamp, lender, session);
     this.#entries[this.#slotOf(clientId)]?.set(clientId, entry);
     if (session !== undefined && askedFor !== waiter.from)
       this.#options.send(holder, { type: 'passed', clientId, key: session.key, to: waiter.from });
@@ -498,6 +557,10 @@ export class ClientDirectory implements Directory {
       if (entries === undefined) continue;
       const entry = entries.get(clientId);
       const stamp = stamps[index] ?? usedStamp;
+      if (entry !== undefined && entry.holder !== from && !areLent && this.#returning.has(clientId)) {
+        this.#rivals.push({ from, clientId, stamp });
+        continue;
+      }
       // A node that has a session knows more than the one that lent it.
       const isBetter = entry?.isLent === true && !areLent && stamp === usedStamp;
       if (entry === undefined || isBetter)
@@ -521,6 +584,17 @@ export class ClientDirectory implements Directory {
     chosen.waiter = entry.waiter;
     this.#entries[this.#slotOf(clientId)]?.set(clientId, chosen);
     if (chosen.waiter !== undefined) this.#askToYield(clientId, chosen, chosen.waiter);
+  }
+
+  /** Everyone has reported: the holder of the identifier has its session, or its lender, unless it is lost and claimed again. */
+  #settleRival({ from, clientId, stamp }: Rival, held: readonly Held[]): void {
+    const entries = this.#entries[this.#slotOf(clientId)];
+    const entry = entries?.get(clientId);
+    const isClaimed = held.some(([, each, claim]) => each === clientId && claim.from === entry?.holder);
+    const isWithLender = entry?.lender !== undefined;
+    if (entry === undefined || (isClaimed && !isWithLender))
+      entries?.set(clientId, this.#newEntry(from, false, stamp));
+    else this.#choose(clientId, entry, from, stamp);
   }
 
   #onUsed(from: number, clientId: string): void {
@@ -581,13 +655,20 @@ export class ClientDirectory implements Directory {
     }
     this.#forgetLost(view);
     this.#tellHeld(view, before);
-    this.#tellAll();
     this.#held = this.#held.filter(([slot]) => this.#entries[slot] !== undefined);
+    this.#rivals = this.#rivals.filter(({ clientId }) => this.#entries[this.#slotOf(clientId)] !== undefined);
+    const isAnyLost =
+      before !== undefined && liveNodes(before).some((node) => !this.#isThere(node.incarnation));
     for (const [clientId, pending] of this.#pending) {
       const slot = this.#slotOf(clientId);
       if (before?.since[slot] !== view.since[slot]) pending.isAsked = false; // the new owner is asked
+      if (isAnyLost && pending.isAsked) {
+        pending.isAsked = false; // what is granted may have been the lost node's
+        pending.claim = ++this.#claims;
+      }
       this.#askWhenKnown(clientId);
     }
+    this.#tellAll();
     const early = this.#early;
     this.#early = [];
     for (const [from, message] of early) this.onMessage(from, message);
@@ -609,17 +690,23 @@ export class ClientDirectory implements Directory {
     this.#early = this.#early.filter(([from]) => !isLost(from));
     this.#held = this.#held.filter(([, , { from }]) => !isLost(from));
     this.#unclaimed = this.#unclaimed.filter(([from]) => !isLost(from));
+    this.#rivals = this.#rivals.filter(({ from }) => !isLost(from));
+    for (const [clientId, lender] of this.#coming) if (isLost(lender)) this.#stranded.add(clientId);
     for (const [slot, entries] of this.#entries.entries()) {
       for (const [clientId, entry] of entries ?? []) {
         if (entry.waiter !== undefined && isLost(entry.waiter.from)) {
           entry.waiter = undefined;
           entry.askedFor = undefined;
         }
-        if (!isLost(entry.holder)) continue;
-        if (entry.lender !== undefined && !isLost(entry.lender)) {
-          entries?.delete(clientId);
+        const isLenderLost = entry.lender !== undefined && isLost(entry.lender);
+        if (isLenderLost) entry.lender = entry.session = undefined;
+        if (!isLost(entry.holder)) {
+          if (isLenderLost) this.#returning.set(clientId, view.epoch);
+          continue;
+        }
+        if (entry.lender !== undefined || isLenderLost || this.#returning.has(clientId)) {
           this.#returning.set(clientId, view.epoch);
-          if (entry.waiter !== undefined) this.#held.push([slot, clientId, entry.waiter]);
+          this.#wait(slot, clientId, entry);
           continue;
         }
         const heir = heirs.get(entry.holder);
@@ -659,14 +746,14 @@ export class ClientDirectory implements Directory {
       held.delete(owner);
     };
     for (const clientId of this.#sessions?.clientIds() ?? [])
-      if (!this.#pending.has(clientId)) add(clientId, 'clientIds');
+      if (!this.#pending.has(clientId) && !this.#stranded.has(clientId)) add(clientId, 'clientIds');
     for (const [clientId, { to }] of this.#lent) if (this.#isThere(to)) add(clientId, 'lent');
     for (const [owner, batch] of held) this.#sendHeld(view, owner, batch);
   }
 
   #tellAll(): void {
     const view = this.#view;
-    if (view === undefined || this.#looking > 0) return;
+    if (view === undefined || this.#looking > 0 || this.#stranded.size > 0) return;
     for (const { incarnation } of liveNodes(view))
       this.#options.send(incarnation, { type: 'heldAll', epoch: view.epoch });
   }
@@ -685,6 +772,11 @@ export class ClientDirectory implements Directory {
     this.#unclaimed = [];
     for (const [clientId, epoch] of this.#returning)
       if (this.#toldByAll >= epoch) this.#returning.delete(clientId);
+    const rivals = this.#rivals;
+    this.#rivals = [];
+    for (const rival of rivals)
+      if (this.#returning.has(rival.clientId)) this.#rivals.push(rival);
+      else this.#settleRival(rival, held);
     for (const [from, message] of unclaimed) this.#onUnclaimed(from, message, true);
     for (const [, clientId, claim] of held) this.#onClaim(clientId, claim);
     for (const [from, message] of unclaimed) this.#giveBack(from, message);
@@ -706,7 +798,7 @@ export class ClientDirectory implements Directory {
 
   /** News, questions, answers and wills are handled elsewhere. */
   onMessage(from: number, message: NodeMessage): void {
-    const isEarly = 'epoch' in message && message.epoch > this.#epoch;
+    const isEarly = 'epoch' in message && (message.epoch ?? 0) > this.#epoch;
     if (isEarly || this.#early.some(([sender]) => sender === from)) {
       this.#early.push([from, message]);
       return;

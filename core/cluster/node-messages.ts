@@ -74,6 +74,8 @@ export type NodeMessage =
     }
   | {
       readonly type: 'yielded';
+      /** Absent: the sender is of a version that does not say so. */
+      readonly epoch?: number;
       readonly clientId: string;
       readonly turn: number;
       readonly session?: LentSession;
@@ -177,7 +179,7 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   denied: { clientId: isText, claim: isNumber },
   release: { epoch: isNumber, clientId: isText },
   yield: { clientId: isText, turn: isNumber, to: isNumber, isClean: isTruth },
-  yielded: { clientId: isText, turn: isNumber, session: isSession },
+  yielded: { epoch: isNumberOrAbsent, clientId: isText, turn: isNumber, session: isSession },
   passed: { clientId: isText, key: isNumber, to: isNumber },
   taken: { clientId: isText, key: isNumber },
   unclaimed: { epoch: isNumber, clientId: isText, key: isNumber, isWhole: isTruthOrAbsent },

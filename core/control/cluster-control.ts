@@ -18,7 +18,7 @@ import {
 } from '../cluster/node-messages.ts';
 import { Replication } from '../cluster/replication.ts';
 import { StandIn, type StandInBroker } from '../cluster/stand-in.ts';
-import { linkVersionOf, liveNodes, type NodeEntry, type View, workersOf } from '../cluster/view.ts';
+import { linkVersionOf, liveNodes, type NodeEntry, type View } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { type LinkFigures, linkVersions, type ReplicaFigures, readLinkFigures } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
@@ -53,7 +53,6 @@ export interface ClusterControlOptions {
 /** The session directory. */
 export interface ClusterSessions extends Omit<SessionHolder, 'stampOf' | 'lookAtLent'> {
   restoredStampOf(clientId: string): number | undefined;
-  otherWorkersLost(workers: ReadonlySet<number>): void;
   /** For sessions whose clients are disconnected. */
   awayClientIds(): Iterable<string>;
 }
@@ -485,7 +484,6 @@ export class ClusterControl implements Directory {
         logger.info({ node: name, incarnation }, 'a node has joined the cluster');
     for (const { name, incarnation } of lost)
       logger.warn({ node: name, incarnation }, 'a node is no longer in the cluster');
-    if (lost.length > 0) this.#options.sessions().otherWorkersLost(new Set(lost.flatMap(workersOf)));
     const told = planeView(view, linkVersions);
     this.#views.set(view.epoch, told);
     this.#options.broadcast({ type: 'clusterView', view: told });

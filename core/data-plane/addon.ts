@@ -314,7 +314,7 @@ export interface Engine {
   /**
    * Brings the session here from worker `from`, with its subscriptions and all it holds. The event
    * `sessionArrived` follows, whatever becomes of it: an empty session if there is none, none if it is
-   * destroyed. The next move of a session may begin before that, but not before this has returned. Gives the number of
+   * destroyed, or if the node of `from` is lost before all of it is here. The next move of a session may begin before that, but not before this has returned. Gives the number of
    * the move, 0 if there is none.
    */
   moveSessionHere(session: number, from: number): number;

@@ -25,7 +25,7 @@ export interface MovingSession {
   readonly key: number;
   /** That has it, by its number in the cluster. */
   readonly worker: number;
-  /** It is here. */
+  /** It is here. If it does not come, its client identifier is released. */
   taken(): void;
 }
 

@@ -223,6 +223,7 @@ export class SessionDirectory {
   arrived(worker: number, key: number, row: SessionRow): void {
     const record = this.#recordOfKey(key);
     if (record === undefined) this.#options.link.send(worker, { type: 'endSession', session: key });
+    else if (record.lent !== undefined && row.state === 'absent') this.#step(record, 'stranded');
     else this.#step(record, 'arrived', { row });
   }
 
@@ -369,12 +370,6 @@ export class SessionDirectory {
     const record = newRecord(key, isLost ? 'lost' : 'away', own, client);
     this.#add(record);
     if (!isLost) this.#settle(record, row);
-  }
-
-  /** These workers of other nodes are lost: what comes from them is not whole, and its client gets a new session. */
-  otherWorkersLost(workers: ReadonlySet<number>): void {
-    for (const record of this.#byKey.values())
-      if (record.lent !== undefined && workers.has(record.lent.worker)) record.isDismissed = true;
   }
 
   /** The session is away, and another node wants it. */
@@ -605,11 +600,31 @@ export class SessionDirectory {
       this.#step(record, outcome === 'ours' ? 'claimed' : 'denied');
       return;
     }
-    this.#byKey.delete(record.key);
-    record.key = outcome.key;
+    this.#rename(record, outcome.key);
     record.lent = outcome;
-    this.#byKey.set(record.key, record);
     this.#step(record, 'lent');
+  }
+
+  #rename(record: SessionRecord, key: number): void {
+    this.#byKey.delete(record.key);
+    record.key = key;
+    this.#byKey.set(key, record);
+  }
+
+  /** The session that it was to have is lost with its node, or another node goes on with it. */
+  #claimAgain(record: SessionRecord): void {
+    record.lent = undefined;
+    const arrival = record.waiting?.arrival;
+    if (arrival === undefined || record.yielding !== undefined) {
+      this.#forget(record);
+      return;
+    }
+    this.#rename(record, this.nextKey());
+    const { cleanStart, clientId } = arrival.request;
+    const { directory } = this.#options;
+    directory.release(clientId);
+    const isOurs = directory.claim(clientId, cleanStart, (outcome) => this.#claimed(record, outcome));
+    if (isOurs !== undefined) this.#step(record, isOurs ? 'claimed' : 'denied');
   }
 
   /** The same for who has waited for the end of a session whose client identifier is ours. */
@@ -795,6 +810,9 @@ export class SessionDirectory {
         break;
       case 'lose':
         this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
+        break;
+      case 'claimAgain':
+        this.#claimAgain(record);
         break;
       case 'lookBack':
         this.#lookBack(record);

@@ -51,6 +51,8 @@ export type SessionEvent =
   | 'settled'
   /** It has come from the other worker. */
   | 'arrived'
+  /** It has not, since the node of that worker is lost. */
+  | 'stranded'
   | 'workerLost'
   /** Its worker runs again and has it, ... */
   | 'here'
@@ -79,6 +81,8 @@ export type SessionAction =
   | 'settle'
   /** The client that was connected is counted as gone. */
   | 'lose'
+  /** Asks once more who has the session, if somebody still wants it here. */
+  | 'claimAgain'
   /** It never left the worker that it should have come from, or is gone. */
   | 'lookBack'
   | 'forget';
@@ -123,6 +127,7 @@ const table: Readonly<Record<SessionStateName, Readonly<Partial<Record<SessionEv
   },
   moving: {
     arrived: ['away', 'settle'],
+    stranded: ['claiming', 'claimAgain'],
     workerLost: ['lost', 'none'],
   },
   lost: {

@@ -20,8 +20,8 @@ namespace rally::cluster {
 
 // Increase it when the head or a record changes its format, or a record is added. Two nodes use the lower of their
 // versions; each speaks its own and the previous one.
-inline constexpr uint8_t linkVersion = 3;
-inline constexpr uint8_t oldestLinkVersion = 2;
+inline constexpr uint8_t linkVersion = 4;
+inline constexpr uint8_t oldestLinkVersion = 3;
 static_assert(linkVersion - oldestLinkVersion == 1);
 
 // The two lanes in each direction. Neither waits for the other (lanes/lane.h).

@@ -23,7 +23,7 @@ namespace rally::cluster {
 template <class Kind>
 inline constexpr uint8_t sinceVersion = oldestLinkVersion;
 template <>
-inline constexpr uint8_t sinceVersion<request::StoredLater> = 3;
+inline constexpr uint8_t sinceVersion<request::SessionReleased> = 4;
 
 template <class R>
 bool isInVersion(const R& record, uint8_t version) {

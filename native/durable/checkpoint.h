@@ -137,7 +137,7 @@ class CheckpointPart : private SessionCopier {
     Session& session = *at;
     if (!session.durable) wantStubsOf(session);
     // A session that is still arriving is written once it is here, or by the worker it comes from.
-    const bool isAwaited = session.move && session.move->isArriving();
+    const bool isAwaited = session.move && session.move->isAwaited();
     if (!session.durable || session.durable->checkpoint == number_ || isAwaited) return;
     if (session.departures > 0) {
       deferred_.push_back(session.key);
@@ -150,7 +150,7 @@ class CheckpointPart : private SessionCopier {
     std::erase_if(deferred_, [&](uint64_t key) {
       Session* session = engine_.findSession(key);
       if (session && session->departures > 0 && !session->move) return false;
-      if (session && session->durable && !(session->move && session->move->isArriving())) copyFirst(*session);
+      if (session && session->durable && !(session->move && session->move->isAwaited())) copyFirst(*session);
       return true;
     });
   }

@@ -640,6 +640,7 @@ class Outbound {
   }
 
   bool mayQueueShared(const Session& session) const {
+    if (session.move && session.move->state == SessionMove::State::kept) return false;  // it is elsewhere already
     return session.queue.messages() < limits_.sessionQueueMessagesMax && sessions_.fits(session, 0, true);
   }
 

@@ -6,11 +6,18 @@
 //                                                  --arriving-->   new front end   from now on from this shard
 //   old front end  --flush-->          each shard  --flushed-->    old front end   everything of the client is handled
 //   old front end  --parcel-->         new front end               the contents of the session
+// and between two nodes, where the old front end keeps the session until then
+//   new front end  --sessionLanded-->  old front end               it is in the log there
+//   old front end  --sessionReleased-> new front end               and nowhere else: it may be used
 //
 // Departing and arriving are in order with the deliveries of their shard. The flush prevents that a publisher
 // overtakes itself, and lets the answers to a SUBSCRIBE still reach the session. The new worker puts the parcel before
 // what has arrived since: nothing is lost, doubled or out of order. All of it is in engines, which outlive their
 // threads: whichever thread ends, a move continues when its worker runs again.
+//
+// A node may be lost. Its workers are at every moment of a move in one of two cases: the old worker has the session
+// whole, and the new one has not accepted its client nor confirmed a message for it; or the new worker alone has it.
+// So whatever is lost, what the other one has is the session as it was last.
 //
 // The next move of a session may begin before this one has finished. Moves are numbered in the order of their
 // beginning, across the broker. At each worker a session has a row of stays, one after the other; move n ends the stay
@@ -19,31 +26,49 @@
 //               begin        fetch            slice           arriving   parcel     departing  flushed   abandon
 //   (none)      fetching (1) nothing          -               -          undone (7) -          -         -
 //   settled     later stay   sending (3)      - (4)           -          undone     -          -         -
-//   fetching    later stay   noted            fetching,       -          kept       -          -         ended (6)
+//   fetching    later stay   noted            fetching,       -          noted      -          -         ended (6)
 //                                             switching (2)
-//   switching   later stay   noted            -               counted    kept (5)   -          -         ended
+//   switching   later stay   noted            -               counted    noted (5)  -          -         ended
+//   landing     later stay   noted            -               -          undone     -          -         ended
 //   sending     later stay   the next slice,  -               -          undone     -          -         ended
 //                            or leaving
 //   leaving     later stay   nothing          -               -          undone     counted,   -         ended
 //                                                                                   flushing
 //   flushing    later stay   nothing          -               -          undone     -          counted,  ended
 //                                                                                              (none) (8)
+//   kept        later stay   nothing          (none) (9)      -          undone     -          -         ended
+//
+// Two records mean something in one state each. `landed`: what is kept is given up: (none), and sessionReleased is the
+// answer, in every state. `released`: landing becomes settled.
+//
+//               its origin is lost                     its destination is lost
+//   fetching    ended: it is not whole (10)            the departure is forgotten
+//   switching   with the parcel: goes on; or ended     the departure is forgotten
+//   landing     settled, when it is stored             the departure is forgotten
+//   others      -                                      settled
 //
 //   -  A record of a move that is no longer in progress here: ignored.
 //   1  The session is created and worker `from` asked. At its own worker: arrived at once, or when it arrives.
 //   2  After the last slice. If worker `from` has nothing: settled, unchanged.
 //   3  If it has to leave. A client that is still connected is disconnected, unless a later stay has it.
 //   4  In a later stay: the session with this key has ended at its origin, and is taken apart.
-//   5  With the last `arriving` too: settled, event sessionArrived; a noted departure begins.
+//   5  With the last `arriving` too: settled, event sessionArrived; a noted departure begins. From another node:
+//   landing
+//      first, until it is stored and released.
 //   6  Of a departure: this stay ends, with its contents. If it is the last one, the session is destroyed.
 //   7  Its contents are treated as those of a destroyed session.
-//   8  The parcel is sent. The next stay begins to fetch, if there is one.
+//   8  The parcel is sent. The next stay begins to fetch, if there is one. To another node: kept, unless there is one.
+//   9  The first of the next stay: the session comes back, so that the other node has had it. The next stay fetches.
+//  10  Event sessionArrived follows, without a session: its client asks for it again, where the log of its origin goes
+//  on.
 //
 // A session that is destroyed (by the session directory) tells both sides: `abandon` goes to its origin, and an empty
 // parcel, or a slice with `nothing`, to its destination. So whatever happens to a session no worker waits for it for
 // ever, and each begin() is followed by sessionArrived.
 #pragma once
+#include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
 
 #include "../sessions/session-table.h"
@@ -75,15 +100,17 @@ class SessionMoves {
     virtual void destroySession(Session& session) = 0;
     // The session is gone from here; its connection and its move have been taken from it.
     virtual void retire(SessionTable::Taken session) = 0;
-    // A durable session has gone to worker `to` by this move. sessionLanded() follows there.
-    virtual void sessionDeparted(uint64_t key, unsigned to, uint64_t move) = 0;
-    // The queue of a session which comes from worker `from` has what was sent to it here. All that it has is here ...
+    // Of another node, ...
+    virtual bool isRemote(unsigned worker) const = 0;
+    // ... which knows the record SessionReleased.
+    virtual bool knowsReleases(unsigned worker) const = 0;
+    virtual void whenCommitted(std::function<void()> then) = 0;
+    // The queue of a session which comes from worker `from` has what was sent to it here. All that it has is here: it
+    // has come from another node.
     virtual void sessionLanding(Session& session, unsigned from) = 0;
-    virtual void sessionLanded(Session& session, unsigned from, uint64_t move) = 0;
-    // ... or it has come, and has ended.
-    virtual void sessionOver(uint64_t key, unsigned from, uint64_t move) = 0;
-    // Messages that had come for it before are stored with it, or need not be any more.
-    virtual void noteStored(const std::vector<uint64_t>& messages) = 0;
+    virtual void sessionLanded(Session& session) = 0;
+    // Messages that had come for it before are stored with it, or need not be any more; or they are lost with it.
+    virtual void noteStored(const std::vector<uint64_t>& messages, bool isLost) = 0;
   };
 
   SessionMoves(const SlotMap& slots, const Limits& limits, SessionTable& sessions, Subscriptions& subscriptions,
@@ -105,8 +132,8 @@ class SessionMoves {
     if (from == slots_.own() && session && session->move && session->move->last().departure != 0)
       from = session->move->last().to;  // it has left
     if (from == slots_.own() || slots_.isGone(from)) {
-      if (!session) session = &outlet_.createSession(key);
-      if (!session->move) announce(key);
+      if (!session && from == slots_.own()) session = &outlet_.createSession(key);
+      if (!session || !session->move) announce(key);
       return 0;
     }
     const Stay stay{.arrival = outlet_.nextMove(), .from = uint8_t(from)};
@@ -123,8 +150,9 @@ class SessionMoves {
   // The session is being destroyed: nobody has to wait for it.
   void abandon(Session& session) {
     if (!session.move) return;
+    if (session.move->state == SessionMove::State::kept) dropKept(session);
     const std::unique_ptr<SessionMove> move = std::move(session.move);
-    outlet_.noteStored(move->unstored);
+    outlet_.noteStored(move->unstored, false);
     if (move->isArriving()) giveUpArrival(session.key, move->stay);
     const bool isParcelAwaited = move->state == SessionMove::State::leaving ||
                                  move->state == SessionMove::State::flushing;
@@ -198,17 +226,32 @@ class SessionMoves {
   void take(const request::Parcel& asked, unsigned from) {
     std::unique_ptr<SessionParcel> parcel = asked.carried.take();
     Session* session = sessions_.find(parcel->key);
-    const bool isAwaited = session && session->move && session->move->isArriving() &&
+    const bool isAwaited = session && session->move && session->move->isAwaited() &&
                            session->move->stay.arrival == parcel->move;
     if (!isAwaited) {
-      const uint64_t key = parcel->key;
       undo(*parcel);
-      outlet_.sessionOver(key, from, parcel->move);
+      if (outlet_.isRemote(from)) tellLanded(parcel->key, from, parcel->move);
       return;
     }
     session->move->parcel = std::move(parcel);  // an empty one may be quicker than the last slice is added
     if (session->move->acceptsAll()) unpack(*session);
   }
+
+  void take(const request::SessionLanded& told, unsigned from) {
+    Session* session = sessions_.find(told.session);
+    if (session && isIn(*session, SessionMove::State::kept) && session->move->stay.departure == told.move)
+      giveUpKept(*session);
+    else release(told.session, from, told.move);
+  }
+
+  void take(const request::SessionReleased& told, unsigned) {
+    Session* session = sessions_.find(told.session);
+    if (session && isIn(*session, SessionMove::State::landing) && session->move->stay.arrival == told.move)
+      land(*session);
+  }
+
+  // Whether sessions are here that go to other nodes, whose logs may not have them yet.
+  bool isKeeping() const { return kept_ > 0; }
 
   // --- records of shards ----------------------------------------------------------------------------
 
@@ -307,9 +350,12 @@ class SessionMoves {
     };
     for (Stay& stay : move.later) stayHere(stay);
     if (!stayHere(move.stay) || move.isArriving()) return;
+    if (move.state == SessionMove::State::kept) kept_--;
     move.state = SessionMove::State::settled;
     move.acceptedShards = UINT64_MAX;
-    if (move.later.empty()) session.move.reset();
+    if (!move.later.empty()) return;
+    session.move.reset();
+    frontEnd_.outbound().noteRoom(session);
   }
 
   void endArrivals(uint64_t key, unsigned worker) {
@@ -326,22 +372,25 @@ class SessionMoves {
       if (session && session->move) onNothing(*session, number);
     }
   }
-  // Half of its subscriptions would be worse than none, and all of them are useful even without the queue.
+  // What is not whole is nothing: the log of its origin has it.
   void endArrival(Session& session) {
     SessionMove& move = *session.move;
-    if (move.state == SessionMove::State::fetching && session.subscriptions.isEmpty()) {
-      settle(session);
-    } else if (move.state == SessionMove::State::fetching) {
-      Stay again = move.stay;
-      again.isEmpty = true;
-      move.stay.departure = 0;
-      move.later.insert(move.later.begin(), again);
-      advance(session);
-    } else if (!move.parcel) {
-      move.parcel = std::make_unique<SessionParcel>();
-      move.parcel->expirySeconds = session.expirySeconds;
-      move.parcel->leftAtMs = session.leftAtMs;
+    if (move.state == SessionMove::State::landing) {
+      if (move.isStored) land(session);
+      return;
     }
+    if (move.parcel) return;
+    outlet_.noteStored(std::exchange(move.unstored, {}), true);
+    const unsigned from = move.stay.from;
+    if (std::all_of(move.later.begin(), move.later.end(), [&](const Stay& each) { return each.from == from; })) {
+      outlet_.destroySession(session);
+      return;
+    }
+    Stay again = move.stay;  // somebody waits for what is here next
+    again.isEmpty = true;
+    move.stay.departure = 0;
+    move.later.insert(move.later.begin(), again);
+    advance(session);
   }
 
   void passShard(uint64_t key, unsigned worker) {
@@ -389,7 +438,12 @@ class SessionMoves {
   void handOverIfFlushed(Session& session) {
     if (session.move->flushingShards != 0) return;
     frontEnd_.outbound().journal().copyFirst(session);  // a checkpoint may have begun meanwhile
-    if (session.durable) outlet_.sessionDeparted(session.key, session.move->stay.to, session.move->stay.departure);
+    if (session.move->later.empty() && outlet_.isRemote(session.move->stay.to)) {
+      session.move->state = SessionMove::State::kept;
+      kept_++;
+      sendParcel(session.key, session.move->stay, copyOf(session));
+      return;
+    }
     sendParcel(session.key, session.move->stay, contentOf(session));
     if (session.move->later.empty()) {
       session.move.reset();
@@ -397,6 +451,30 @@ class SessionMoves {
     } else {
       advance(session);
     }
+  }
+
+  // The other node has it: it ends here, in the log too, and nothing comes of that.
+  void giveUpKept(Session& session) {
+    dropKept(session);
+    if (!session.move->later.empty()) {
+      advance(session);
+      return;
+    }
+    session.move.reset();
+    outlet_.destroySession(session);
+  }
+  void dropKept(Session& session) {
+    kept_--;
+    std::unique_ptr<DurableSession> durable = std::move(contentOf(session).durable);
+    session.durable = std::move(durable);
+    session.move->state = SessionMove::State::settled;
+    const Stay& stay = session.move->stay;
+    if (!slots_.isGone(stay.to)) release(session.key, stay.to, stay.departure);
+    session.move->stay.departure = 0;
+  }
+  void release(uint64_t key, unsigned to, uint64_t number) {
+    const bool isTold = outlet_.isRemote(to) && outlet_.knowsReleases(to);
+    if (isTold) outlet_.toShard(to, request::SessionReleased{.session = key, .move = number});
   }
 
   // Gives the number of subscriptions sent.
@@ -450,6 +528,26 @@ class SessionMoves {
             .rights = std::move(session.rights),
             .durable = std::move(session.durable)};
   }
+  // The same, and it stays what it is.
+  SessionParcel copyOf(Session& session) {
+    HeldMessages& held = account_.held();
+    SessionParcel copy;
+    copy.window = session.window.copy();
+    copy.queue = session.queue.copy(held);
+    copy.received = session.unfinished->received.all;
+    copy.retainedShards = session.unfinished->retained.waiting;
+    copy.expirySeconds = session.expirySeconds;
+    copy.leftAtMs = session.leftAtMs;
+    if (session.will && !session.connection) copy.will = std::make_unique<Will>(*session.will);
+    if (session.rights) copy.rights = std::make_unique<Rights>(session.rights->access);
+    if (session.durable) {
+      copy.durable = std::make_unique<DurableSession>();
+      copy.durable->setClient(session.durable->clientId(), session.durable->access());
+    }
+    frontEnd_.outbound().charge(session.queue.size());
+    frontEnd_.outbound().journal().flushDone(session);
+    return copy;
+  }
   void sendParcel(uint64_t key, const Stay& stay, SessionParcel content) {
     auto parcel = std::make_unique<SessionParcel>(std::move(content));
     parcel->key = key;
@@ -462,7 +560,7 @@ class SessionMoves {
     RALLY_ASSERT(ended.move && !ended.move->later.empty());
     const uint64_t key = ended.key;
     std::unique_ptr<SessionMove> move = std::move(ended.move);
-    outlet_.noteStored(move->unstored);
+    outlet_.noteStored(move->unstored, false);
     Connection* connection = std::exchange(ended.connection, nullptr);
     const uint32_t expirySeconds = ended.expirySeconds;
     std::unique_ptr<Will> will = connection ? std::move(ended.will) : nullptr;
@@ -489,12 +587,18 @@ class SessionMoves {
     move.stay = stay;
     move.state = SessionMove::State::fetching;
     move.acceptedShards = 0;
+    move.isStored = false;
   }
 
   void add(Session& session, const SubscriptionSlice& slice) {
     if (slice.isNothing) {
       onNothing(session, slice.move);
       return;
+    }
+    const bool isKept = isIn(session, SessionMove::State::kept);
+    if (isKept && !session.move->later.empty() && session.move->later.front().arrival == slice.move) {
+      session.durable.reset();  // the log has it until it is here again
+      dropKept(session);
     }
     const SessionMove& known = *session.move;
     const bool isOfNext = !known.later.empty() && known.later.front().arrival == slice.move;
@@ -563,8 +667,38 @@ class SessionMoves {
     session.queue.append(std::move(later), account_.held());
     account_.settle(session);
     subscriptions_.noteArrival(session);
-    outlet_.sessionLanded(session, session.move->stay.from, session.move->stay.arrival);
-    outlet_.noteStored(std::exchange(session.move->unstored, {}));
+    const uint64_t number = session.move->stay.arrival;
+    const unsigned from = session.move->stay.from;
+    if (!outlet_.isRemote(from)) {
+      land(session);
+      return;
+    }
+    outlet_.sessionLanded(session);
+    if (slots_.isGone(from) || outlet_.knowsReleases(from)) {
+      session.move->state = SessionMove::State::landing;
+      outlet_.whenCommitted([this, key = session.key, number] { onStored(key, number); });
+    } else {
+      tellLanded(session.key, from, number);
+      land(session);
+    }
+  }
+  // It is in the log here. Whoever it was with gives it up, unless that is lost.
+  void onStored(uint64_t key, uint64_t number) {
+    Session* session = sessions_.find(key);
+    if (!session || !isIn(*session, SessionMove::State::landing) || session->move->stay.arrival != number) return;
+    session->move->isStored = true;
+    const unsigned from = session->move->stay.from;
+    if (slots_.isGone(from)) land(*session);
+    else outlet_.toShard(from, request::SessionLanded{.session = key, .move = number});
+  }
+  void tellLanded(uint64_t key, unsigned from, uint64_t number) {
+    outlet_.whenCommitted([this, from, told = request::SessionLanded{.session = key, .move = number}] {
+      if (!slots_.isGone(from)) outlet_.toShard(from, told);
+    });
+  }
+  // It is of this worker alone.
+  void land(Session& session) {
+    outlet_.noteStored(std::exchange(session.move->unstored, {}), false);
     settle(session);
   }
 
@@ -617,6 +751,7 @@ class SessionMoves {
   SessionAccount& account_;
   Counters& counters_;
   Outlet& outlet_;
+  size_t kept_ = 0;                                        // sessions in that state
   std::deque<Sending> sending_;                            // slices that were asked for
   std::deque<std::unique_ptr<SubscriptionSlice>> adding_;  // and those that have come
 };

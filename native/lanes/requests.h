@@ -197,7 +197,7 @@ struct Stored {
   uint32_t token = 0;
 };
 
-// A session that has come here by this move is in the log.
+// A session that has come here by this move is in the log. A SessionReleased follows.
 struct SessionLanded {
   uint8_t kind = 0;
   uint64_t session = 0;
@@ -210,13 +210,21 @@ struct StoredLater {
   uint32_t token = 0;
 };
 
+// The session that has left by this move is the receiver's alone.
+struct SessionReleased {
+  uint8_t kind = 0;
+  uint64_t session = 0;
+  uint64_t move = 0;
+};
+
 }  // namespace request
 
-using Request = RecordOf<request::Publish, request::SetInterest, request::Subscribe, request::RetainedMore,
-                         request::RetainedStop, request::MoveSession, request::Flush, request::Barrier, request::LookUp,
-                         request::ShareRoute, request::Reshare, request::ShareReady, request::MemberLeft,
-                         request::FetchSession, request::SubscriptionsOfSession, request::AbandonMove, request::Parcel,
-                         request::SlotBarrier, request::SlotsHeld, request::SlotsDrained, request::RetainedMoves,
-                         request::RetainedAgain, request::Stored, request::SessionLanded, request::StoredLater>;
+using Request =
+    RecordOf<request::Publish, request::SetInterest, request::Subscribe, request::RetainedMore, request::RetainedStop,
+             request::MoveSession, request::Flush, request::Barrier, request::LookUp, request::ShareRoute,
+             request::Reshare, request::ShareReady, request::MemberLeft, request::FetchSession,
+             request::SubscriptionsOfSession, request::AbandonMove, request::Parcel, request::SlotBarrier,
+             request::SlotsHeld, request::SlotsDrained, request::RetainedMoves, request::RetainedAgain, request::Stored,
+             request::SessionLanded, request::StoredLater, request::SessionReleased>;
 
 }  // namespace rally

@@ -137,6 +137,13 @@ class DeliveryQueue {
     trim();
     *this = travellingWith(std::move(travelling));
   }
+  // The same, for another worker to have, as if it had departed.
+  DeliveryQueue copy(HeldMessages& held) {
+    std::vector<Delivery> travelling;
+    travelling.reserve(size());
+    each(held, [&](const Delivery& delivery) { travelling.push_back(delivery); });
+    return travellingWith(std::move(travelling));
+  }
   void arrive(HeldMessages& held) {
     if (travelling().empty()) return;
     std::vector<Delivery> arrived = std::move(awake_.own().travelling);

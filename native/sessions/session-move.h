@@ -18,7 +18,7 @@ struct Stay {
 };
 
 struct SessionMove {
-  enum class State : uint8_t { settled, fetching, switching, sending, leaving, flushing };
+  enum class State : uint8_t { settled, fetching, switching, landing, sending, leaving, flushing, kept };
 
   State state = State::settled;
   uint64_t acceptedShards = UINT64_MAX;   // bit s: what shard s sends for the session belongs here
@@ -29,10 +29,14 @@ struct SessionMove {
   uint64_t flushingShards = 0;            // flushing: those that may not have taken all its client sent
   std::unique_ptr<SessionParcel> parcel;  // switching: what came from the other worker ...
   std::vector<uint64_t> unstored;         // ... and the engine's numbers of what has come since, to be stored with it
+  bool isStored = false;                  // landing: the log here has it
 
   bool accepts(unsigned shard) const { return (acceptedShards >> shard & 1) != 0; }
   bool acceptsAll() const { return acceptedShards == UINT64_MAX; }
-  bool isArriving() const { return state == State::fetching || state == State::switching; }
+  // What it holds has not come.
+  bool isAwaited() const { return state == State::fetching || state == State::switching; }
+  // Not of this worker alone yet.
+  bool isArriving() const { return isAwaited() || state == State::landing; }
   Stay& last() { return later.empty() ? stay : later.back(); }
   const Stay& last() const { return later.empty() ? stay : later.back(); }
 };

@@ -120,6 +120,21 @@ class Window {
     if (isEmpty()) contents_.reset();
   }
 
+  // The same, for another worker to have, as if it had departed.
+  Window copy() const {
+    Window same;
+    if (isEmpty()) return same;
+    Contents& contents = same.contents_.own();
+    const Fifo<Entry>& entries = contents_->entries;
+    contents.entries.beginAt(entries.first());
+    for (uint64_t at = entries.first(); at != entries.end(); at++) contents.entries.push(Entry(entries[at]));
+    contents.cursor = contents_->cursor;
+    contents.keptEnd = contents_->keptEnd;
+    contents.inflight = contents_->inflight;
+    contents.acknowledged = contents_->acknowledged;
+    contents.contentBytes = contents_->contentBytes;
+    return same;
+  }
   // It moves to another worker unchanged, or has come from one.
   void depart(HeldMessages& held) {
     each([&](const Entry& entry) { held.giveBack(entry.delivery); });

@@ -79,12 +79,15 @@ class Confirmations {
     pop();
   }
   // The worker is gone for good, and what it had with it; with `isKept` others have what was confirmed, and whoever has
-  // published what was not learns that.
+  // published what was not learns that. So does who has published for a session that was on its way there: it stays
+  // where it was, without the message.
   void onGone(unsigned worker, bool isKept) {
     for (Entry& entry : entries_) {
       const auto isThere = [&](uint8_t each) { return (each & ~isLater) == worker; };
+      const auto wasLater = [&](uint8_t each) { return each == (worker | isLater); };
+      const bool isForComing = std::any_of(entry.awaited.begin(), entry.awaited.end(), wasLater);
       if (std::erase_if(entry.awaited, isThere) == 0) continue;
-      if (isKept) entry.reason = Reason::quotaExceeded;
+      if (isKept || isForComing) entry.reason = Reason::quotaExceeded;
       settle(entry);
     }
     pop();

@@ -828,6 +828,7 @@ void HandDrivenBroker::onOver(uint64_t key, rally::SessionState state) {
 }
 
 void HandDrivenBroker::onSessionArrived(Worker& worker, uint64_t key) {
+  arrived.insert({worker.engine.index(), key});
   const auto found = worker.arrivals.find(key);
   if (found == worker.arrivals.end()) return;  // by beginMove()
   const std::function<void()> done = std::move(found->second);

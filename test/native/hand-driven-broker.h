@@ -183,6 +183,7 @@ class HandDrivenBroker {
   rally::SlotSet slotsOf(unsigned worker);
   std::set<uint64_t> taken;                           // moves of slots that are done
   std::set<std::pair<unsigned, unsigned>> forgotten;  // who has forgotten whom
+  std::set<std::pair<unsigned, uint64_t>> arrived;    // worker, session: of moves that have ended
 
   // What no client can bring about.
   void accept(Client& client, rally::Session& session);

@@ -293,24 +293,31 @@ TEST("session moves: the thread that follows learns the state of each session, a
 
 namespace {
 
-// A session at worker 1 of three in each state: what it holds comes from worker 0 and goes to worker 2.
-enum class At { nowhere, settled, fetching, switching, sending, leaving, flushing };
-constexpr At allStates[] = {At::nowhere, At::settled, At::fetching, At::switching,
-                            At::sending, At::leaving, At::flushing};
+// A session at worker 1 of three in each state: what it holds comes from worker 0 and goes to worker 2. They are in one
+// node, or in three.
+enum class At { nowhere, settled, fetching, switching, landing, sending, leaving, flushing, kept };
+constexpr At allStates[] = {At::nowhere, At::settled, At::fetching, At::switching, At::landing,
+                            At::sending, At::leaving, At::flushing, At::kept};
+
+bool isBetweenNodes(At state) { return state == At::landing || state == At::kept; }
 
 struct Stage {
-  HandDrivenBroker broker{3, slicesOf(1)};
+  const bool areNodes;
+  HandDrivenBroker broker;
   uint64_t key = 1'000;
-  bool isWhole = true;  // the session is somewhere, with all it held
+  std::set<unsigned> lost;
 
-  explicit Stage(At state) {
+  Stage(At state, bool hasNodes)
+      : areNodes(hasNodes),
+        broker(hasNodes ? HandDrivenBroker(std::vector<unsigned>{1, 1, 1}, slicesOf(1))
+                        : HandDrivenBroker(3, slicesOf(1))) {
     if (state == At::nowhere) {
       broker.connected("p", 0);
       return;
     }
     key = waitingSession(broker, {{.filter = "t", .qos = 1}, {.filter = "$share/g/u"}, {.filter = "+/w"}});
     broker.beginMove(key, 0, 1);
-    if (state == At::fetching || state == At::switching) {
+    if (state == At::fetching || state == At::switching || state == At::landing) {
       goOn(state);
       return;
     }
@@ -320,6 +327,11 @@ struct Stage {
     goOn(state);
   }
 
+  void lose(unsigned worker) {
+    broker.lose(worker);
+    lost.insert(worker);
+    broker.turn(1);  // it hears of it
+  }
   void end(unsigned worker) {
     if (Session* ended = broker.engine(worker).findSession(key)) broker.destroy(*ended, worker);
   }
@@ -340,14 +352,20 @@ struct Stage {
       case State::switching: return At::switching;
       case State::sending: return At::sending;
       case State::leaving: return At::leaving;
+      case State::landing: return At::landing;
+      case State::kept: return At::kept;
       default: return At::flushing;
     }
   }
 
  private:
-  // The workers run until worker 1 is in the state, stage by stage: it may be in the middle of a turn then.
+  // The workers run until worker 1 is in the state: stage by stage, so that it may be in the middle of a turn then, or
+  // turn by turn, where frames come.
   void goOn(At wanted) {
-    for (unsigned i = 0; i < 300 && state() != wanted; i++) broker.advance((i + 1) % 3, 1);
+    for (unsigned i = 0; i < 300 && state() != wanted; i++) {
+      if (areNodes) broker.turn((i + 1) % 3);
+      else broker.advance((i + 1) % 3, 1);
+    }
     CHECK(state() == wanted);
   }
 };
@@ -366,18 +384,25 @@ enum class Given {
   abandon,
   sourceEnds,  // the session is destroyed where it comes from
   targetEnds,  // and where it goes
+  landed,
+  released,
+  sourceLost,  // the node that it comes from
+  targetLost,  // and the one that it goes to
   lateSlice,   // these of a move that is over
   lateParcel,
   lateArriving,
   lateDeparting,
   lateFlushed,
   lateAbandon,
+  lateLanded,
+  lateReleased,
 };
-constexpr Given allGiven[] = {Given::beginFromOther, Given::destroy,     Given::fetch,      Given::fetchAgain,
-                              Given::slice,          Given::nothing,     Given::arriving,   Given::parcel,
-                              Given::departing,      Given::flushed,     Given::abandon,    Given::sourceEnds,
-                              Given::targetEnds,     Given::lateSlice,   Given::lateParcel, Given::lateArriving,
-                              Given::lateDeparting,  Given::lateFlushed, Given::lateAbandon};
+constexpr Given allGiven[] = {
+    Given::beginFromOther, Given::destroy,     Given::fetch,       Given::fetchAgain, Given::slice,
+    Given::nothing,        Given::arriving,    Given::parcel,      Given::departing,  Given::flushed,
+    Given::abandon,        Given::sourceEnds,  Given::targetEnds,  Given::landed,     Given::released,
+    Given::sourceLost,     Given::targetLost,  Given::lateSlice,   Given::lateParcel, Given::lateArriving,
+    Given::lateDeparting,  Given::lateFlushed, Given::lateAbandon, Given::lateLanded, Given::lateReleased};
 
 bool isLate(Given input) { return input >= Given::lateSlice; }
 
@@ -430,6 +455,12 @@ void give(Stage& stage, Given input) {
       if (stage.state() >= At::sending) stage.end(2);
       [[fallthrough]];
     case Given::lateAbandon: moves.take(request::AbandonMove{.session = key, .move = number}, 2); break;
+    case Given::landed:
+    case Given::lateLanded: moves.take(request::SessionLanded{.session = key, .move = number}, 2); break;
+    case Given::released:
+    case Given::lateReleased: moves.take(request::SessionReleased{.session = key, .move = number}, 0); break;
+    case Given::sourceLost: stage.lose(0); break;
+    case Given::targetLost: stage.lose(2); break;
   }
 }
 
@@ -447,7 +478,9 @@ bool isOnItsWay(At state, Given given) {
 }
 
 bool isLeaving(At state) { return state >= At::sending; }
-bool isArriving(At state) { return state == At::fetching || state == At::switching; }
+bool isAwaited(At state) { return state == At::fetching || state == At::switching; }
+bool isArriving(At state) { return isAwaited(state) || state == At::landing; }
+bool isLoss(Given given) { return given == Given::sourceLost || given == Given::targetLost; }
 
 // The state that follows at once. Where the table has "-" it is the same.
 At after(At state, Given given) {
@@ -456,6 +489,12 @@ At after(At state, Given given) {
     case Given::destroy: return At::nowhere;
     case Given::nothing: return state == At::fetching ? At::settled : state;
     case Given::abandon: return isLeaving(state) ? At::nowhere : state;
+    case Given::landed: return state == At::kept ? At::nowhere : state;
+    case Given::released: return state == At::landing ? At::settled : state;
+    case Given::sourceLost:
+      if (isAwaited(state)) return At::nowhere;
+      return state == At::landing ? At::settled : state;
+    case Given::targetLost: return isLeaving(state) ? At::settled : state;
     default: return state;
   }
 }
@@ -463,12 +502,14 @@ At after(At state, Given given) {
 // Whether it is the session that ends, and not only what one worker has of it.
 bool isTheEnd(At state, Given given) {
   if (given == Given::destroy) return state == At::settled || isArriving(state);
+  if (isAwaited(state) && given == Given::sourceLost) return true;
   return isLeaving(state) && (given == Given::abandon || given == Given::targetEnds);
 }
 // Whether the session is to be somewhere afterwards, with all that it held.
 bool isHarmless(At state, Given given) {
   if (state == At::nowhere || given == Given::destroy) return false;
   if (isArriving(state) && (given == Given::nothing || given == Given::sourceEnds)) return false;
+  if (isAwaited(state) && given == Given::sourceLost) return false;
   return !isTheEnd(state, given);
 }
 
@@ -483,7 +524,7 @@ Left leftOf(Stage& stage) {
   Left left;
   for (unsigned worker = 0; worker < stage.broker.workers(); worker++) {
     const Session* session = stage.broker.engine(worker).findSession(stage.key);
-    if (!session) continue;
+    if (!session || stage.lost.contains(worker)) continue;
     left.sessions++;
     left.moves += session->move ? 1 : 0;
     left.subscriptions += session->subscriptions.size();
@@ -492,31 +533,105 @@ Left leftOf(Stage& stage) {
   return left;
 }
 
+struct Cell {
+  At state;
+  Given given;
+  bool areNodes;
+};
+// Between workers of one node nothing is lost, and nothing kept.
+std::vector<Cell> allCells() {
+  std::vector<Cell> cells;
+  for (const At state : allStates) {
+    for (const Given given : allGiven) {
+      if (!isBetweenNodes(state) && !isLoss(given)) cells.push_back({state, given, false});
+      cells.push_back({state, given, true});
+    }
+  }
+  return cells;
+}
+
 }  // namespace
 
 TEST("session moves: whatever comes in whatever state, the table says what follows and nobody waits for ever") {
-  for (const At state : allStates) {
-    for (const Given given : allGiven) {
-      Stage stage(state);
-      const std::string cell = " (state " + std::to_string(int(state)) + ", given " + std::to_string(int(given)) + ")";
-      const uint64_t number = stage.number();
-      if (!isOnItsWay(state, given)) give(stage, given);
-      if (stage.state() != after(state, given)) FAIL(("what follows is not what the table says" + cell).c_str());
-      if (isLate(given) && stage.number() != number) FAIL(("a late record has changed a move" + cell).c_str());
-      if (!stage.broker.settle()) FAIL(("somebody waits" + cell).c_str());
-      const Left left = leftOf(stage);
-      if (left.moves > 0) FAIL(("a move does not end" + cell).c_str());
-      if (left.sessions > 1) FAIL(("there are two" + cell).c_str());
-      if (isTheEnd(state, given) && left.sessions > 0) FAIL(("a session is left over" + cell).c_str());
-      if (stage.broker.total(Counter::sessions) != left.sessions + 1)
-        FAIL(("sessions are counted wrongly" + cell).c_str());
-      if (stage.broker.total(Counter::subscriptions) != left.subscriptions)
-        FAIL(("subscriptions are left over" + cell).c_str());
-      if (stage.broker.total(Counter::queued) != left.queued) FAIL(("messages are counted wrongly" + cell).c_str());
-      if (isHarmless(state, given) && (left.queued != 4 || left.subscriptions != 3))
-        FAIL(("something is lost" + cell).c_str());
-    }
+  for (const auto [state, given, areNodes] : allCells()) {
+    Stage stage(state, areNodes);
+    const std::string cell = " (state " + std::to_string(int(state)) + ", given " + std::to_string(int(given)) +
+                             (areNodes ? ", three nodes)" : ")");
+    const uint64_t number = stage.number();
+    if (!isOnItsWay(state, given)) give(stage, given);
+    if (stage.state() != after(state, given)) FAIL(("what follows is not what the table says" + cell).c_str());
+    if (isLate(given) && stage.number() != number) FAIL(("a late record has changed a move" + cell).c_str());
+    if (!stage.broker.settle()) FAIL(("somebody waits" + cell).c_str());
+    const Left left = leftOf(stage);
+    if (left.moves > 0) FAIL(("a move does not end" + cell).c_str());
+    if (left.sessions > 1) FAIL(("there are two" + cell).c_str());
+    if (isTheEnd(state, given) && left.sessions > 0) FAIL(("a session is left over" + cell).c_str());
+    if (isHarmless(state, given) && (left.queued != 4 || left.subscriptions != 3))
+      FAIL(("something is lost" + cell).c_str());
+    if (!stage.lost.empty()) continue;  // who counts too
+    if (stage.broker.total(Counter::sessions) != left.sessions + 1)
+      FAIL(("sessions are counted wrongly" + cell).c_str());
+    if (stage.broker.total(Counter::subscriptions) != left.subscriptions)
+      FAIL(("subscriptions are left over" + cell).c_str());
+    if (stage.broker.total(Counter::queued) != left.queued) FAIL(("messages are counted wrongly" + cell).c_str());
   }
+}
+
+// At every moment of a move between two nodes, of which one is lost then.
+TEST("session moves: whichever of two nodes is lost, the other one has the session whole, or none of it") {
+  size_t stayed = 0, landed = 0, none = 0;
+  check::eachSeed(300, [&](check::Random& random) {
+    std::deque<KeptDisk> disks(3);
+    HandDrivenBroker broker(disks, std::vector<unsigned>{1, 1, 1}, slicesOf(1 + random.below(2)));
+    const Client::Options lasting{.isPersistent = true};
+    Client& publisher = broker.connected("p", 2);
+    Client& away = broker.connected("s", 0, lasting);
+    const std::vector<Subscribe> subscriptions{{.filter = "t", .qos = 1}, {.filter = "$share/g/u"}, {.filter = "+/w"}};
+    away.subscribe(subscriptions);
+    broker.settle();
+    const uint64_t key = broker.sessionOf(away)->key;
+    away.drop();
+    broker.settle();
+    for (int i = 0; i < 4; i++) publisher.publish("t", std::to_string(i), 1);
+    broker.settle();
+    for (KeptDisk& disk : disks) disk.commitsAtOnce = false;
+    broker.beginMove(key, 0, 1);
+    const auto isAt = [&](unsigned worker) {
+      const Session* session = broker.engine(worker).findSession(key);
+      return session && (!session->move || !session->move->isAwaited());
+    };
+    for (uint64_t steps = random.below(400); steps > 0; steps--) {
+      broker.step(random);
+      if (random.chance(20)) disks[random.below(3)].commit(1);
+      // What is to be used is nowhere else.
+      if (broker.arrived.contains({1, key})) CHECK(isAt(1) && !broker.engine(0).findSession(key));
+      CHECK(isAt(0) || isAt(1));
+    }
+    const unsigned lost = unsigned(random.below(2)), other = 1 - lost;
+    const bool hadIt = isAt(lost);
+    broker.lose(lost);
+    for (KeptDisk& disk : disks) disk.commitsAtOnce = true;
+    for (KeptDisk& disk : disks) disk.commit();
+    CHECK(broker.settle());
+    const Session* session = broker.engine(other).findSession(key);
+    if (other == 1) CHECK(broker.arrived.contains({1, key}));
+    if (!session) {
+      CHECK(hadIt);
+      none++;
+      return;
+    }
+    (other == 0 ? stayed : landed)++;
+    CHECK(!session->move);
+    CHECK_EQ(session->subscriptions.size(), 3u);
+    CHECK_EQ(session->queue.size(), 4u);
+    CHECK(session->durable != nullptr);
+    // It goes on where it is.
+    broker.beginMove(key, other, 2);
+    CHECK(broker.settle());
+    CHECK_EQ(broker.engine(2).findSession(key)->queue.size(), 4u);
+    CHECK(!broker.engine(other).findSession(key));
+  });
+  CHECK(stayed > 0 && landed > 0 && none > 0);
 }
 
 // --- at random ------------------------------------------------------------------------------------------

@@ -423,8 +423,6 @@ function playTakeovers(seed: number): number {
   return kept;
 }
 
-/** Until all know that a node is lost, what it wanted of them is done. */
-const noticedMs = 10_000;
 /** For how long a node without replicas is away. */
 const awayMsMax = 20_000;
 
@@ -434,7 +432,7 @@ interface Exchange {
   node: SimulatedNode;
   connection: number;
   isAccepted: boolean;
-  /** When a node was killed its session was moving, or it was on its way in: it may be lost, also if it is let in before ... */
+  /** A node without replicas was killed that had its session: it may be lost, also if it is let in before ... */
   isExcused: boolean;
   /** ... this time. */
   excusedUntilMs: number;
@@ -489,16 +487,13 @@ class ExchangePlay extends ReplicatedPlay {
     if (before !== undefined && this.random.below(2) === 0) before.node.leave(before.connection);
   }
 
-  override kill(node: SimulatedNode): void {
-    const wanted = new Set(this.nodes.flatMap((each) => [...each.wantedClientIds()]));
-    for (const [clientId, exchange] of this.#exchanges)
-      if (!exchange.isAccepted || wanted.has(clientId)) this.#excuse(exchange, noticedMs);
-    super.kill(node);
-  }
-
   /** Its sessions are away until it is back with its disk; clients may begin anew. */
   killWithoutReplicas(node: SimulatedNode): void {
-    for (const exchange of this.#exchanges.values()) this.#excuse(exchange, 2 * awayMsMax);
+    for (const session of this.sessions.values()) {
+      const exchange = this.#exchanges.get(session.clientId);
+      if (exchange !== undefined && session.incarnation === node.incarnation)
+        this.#excuse(exchange, 2 * awayMsMax);
+    }
     this.end(node);
     this.time.after(this.random.below(awayMsMax), () => this.start(node.name));
   }
@@ -534,9 +529,14 @@ function playExchanges(seed: number, isReplicated: boolean): number {
       else stage.exchange(clientId);
       stage.time.run(random.pick([0, 10, 50, 300]));
       if (step !== killAt) continue;
-      const doomed = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
-      if (isReplicated) stage.kill(doomed);
-      else stage.killWithoutReplicas(doomed);
+      // In the middle of moves, at any of their steps; perhaps both nodes of one.
+      for (const moving of clientIds) if (random.below(2) === 0) stage.roam(moving);
+      for (let kills = isReplicated ? 1 + random.below(2) : 1; kills > 0; kills--) {
+        stage.time.run(random.below(40));
+        const doomed = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
+        if (isReplicated) stage.kill(doomed);
+        else stage.killWithoutReplicas(doomed);
+      }
     }
     stage.time.run(40_000);
     stage.assertSettled();

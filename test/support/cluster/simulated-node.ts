@@ -55,6 +55,13 @@ export interface Stage {
   onWill(node: SimulatedNode, text: string): void;
 }
 
+/** A session on its way here: what has come of it, while its old node has it still. */
+interface Landing {
+  readonly copy: PlayedSession;
+  /** It is on the disk here. */
+  isStored: boolean;
+}
+
 interface Client {
   readonly request: ConnectRequest;
   readonly worker: number;
@@ -86,6 +93,7 @@ export class SimulatedNode {
   readonly #disk: Disk;
   /** From its disk, under keys that another node has meanwhile. */
   readonly #twins = new Map<number, PlayedSession>();
+  readonly #landings = new Map<number, Landing>();
 
   constructor(stage: Stage, name: string, workers: number, disk: Disk = new Map(), replicated?: Replicated) {
     const { stream, standsFor, takeOver } = replicated ?? {};
@@ -184,6 +192,7 @@ export class SimulatedNode {
     for (const connection of [...this.clients.keys()]) this.#lose(connection);
     if (this.incarnation === 0) return this.#disk; // it has never got so far
     const disk = new Map([...(this.#stage.leftBehind.get(this.incarnation) ?? []), ...this.#twins]);
+    for (const [key, { copy, isStored }] of this.#landings) if (isStored) disk.set(key, copy);
     for (const [key, session] of this.#stage.sessions) {
       if (session.incarnation !== this.incarnation) continue;
       if (session.expirySeconds > 0 && session.clientId !== '') disk.set(key, session);
@@ -266,15 +275,6 @@ export class SimulatedNode {
     this.#later(worker, () => this.directory.closed(key, 'lost', 0, row));
   }
 
-  /** Clients whose sessions are on their way to this node, or are asked for: also of those who have left meanwhile. */
-  *wantedClientIds(): Iterable<string> {
-    for (const { request, session } of this.clients.values())
-      if (session === undefined) yield request.clientId;
-    const away = new Set(this.directory.awayClientIds());
-    for (const clientId of this.directory.clientIds())
-      if (!away.has(clientId) && this.directory.connected(clientId) === undefined) yield clientId;
-  }
-
   // --- the worker ---------------------------------------------------------------------------------------
 
   /** What a worker tells, in order: it is one thread. */
@@ -341,33 +341,94 @@ export class SimulatedNode {
     this.#stage.onAccepted(this, connection, client.request, isNew);
   }
 
+  /**
+   * In the steps of native/front-end/session-moves.h: what the session holds comes, is stored, is given up where it was, and
+   * may be used when this is known here. If its node is lost before it has come, there is none; later it is this node's.
+   */
   #move(worker: number, key: number, from: number): void {
-    const arrive = (): void => {
-      const session = this.#stage.sessions.get(key);
-      const { view } = this.cluster;
-      const isFromThere = view !== undefined && liveNodes(view).flatMap(workersOf).includes(from);
-      if (session === undefined && isFromThere) {
-        this.actor.clock.after(50, arrive); // nobody knows yet that it is lost
-        return;
-      }
-      if (session !== undefined && session.worker === from && !this.#canReach(session.incarnation)) {
-        this.actor.clock.after(50, arrive);
-        return;
-      }
-      if (session !== undefined && session.worker === from) {
-        if (session.incarnation !== this.incarnation) this.#leaveBehind(key, session);
-        session.worker = this.firstWorker + worker;
-        session.incarnation = this.incarnation;
-        session.stamp = this.#stage.nextStamp();
-      } else if (session === undefined) {
-        // Its node is lost: an empty one, as the data plane makes.
-        const place = { incarnation: this.incarnation, worker: this.firstWorker + worker };
-        const rest = { expirySeconds: 100, connection: undefined, notes: 0, stamp: 0 };
-        this.#stage.sessions.set(key, { clientId: '', ...place, ...rest });
-      }
-      this.directory.arrived(worker, key, this.#rowOf(key));
+    const { sessions, random } = this.#stage;
+    const place = { incarnation: this.incarnation, worker: this.firstWorker + worker };
+    const arrived = (): void => this.directory.arrived(worker, key, this.#rowOf(key));
+    const soon = (step: () => void): void => void this.actor.clock.after(1 + random.below(10), step);
+    /** When what this node sends comes to the other one: `step`. When that is lost: `lost`. */
+    const reach = (incarnation: number, step: () => void, lost: () => void): void => {
+      if (this.#isOut(from, incarnation)) lost();
+      else if (this.#canReach(incarnation)) step();
+      else this.actor.clock.after(50, () => reach(incarnation, step, lost));
     };
-    this.actor.clock.after(2 + this.#stage.random.below(20), arrive);
+    const fetch = (): void => {
+      const origin = this.#nodeOf(from);
+      if (origin !== undefined) origin.#preferTwin(key);
+      const session = sessions.get(key);
+      if (session?.worker === from && session.incarnation === this.incarnation) {
+        Object.assign(session, place);
+        arrived();
+      } else if (this.#isOut(from)) arrived();
+      else if (session?.worker === from) reach(session.incarnation, () => come(session), arrived);
+      else if (origin !== undefined) arrived();
+      else this.actor.clock.after(50, fetch); // it is lost, and nobody knows yet
+    };
+    const come = (session: PlayedSession): void => {
+      const landing = { copy: { ...session, ...place, stamp: this.#stage.nextStamp() }, isStored: false };
+      this.#landings.set(key, landing);
+      const { incarnation } = session;
+      soon(() => {
+        landing.isStored = true;
+        soon(() => reach(incarnation, () => release(incarnation, landing), land));
+      });
+    };
+    const release = (incarnation: number, { copy }: Landing): void => {
+      const session = sessions.get(key);
+      if (session?.incarnation === incarnation) {
+        this.#leaveBehind(key, session, false);
+        Object.assign(session, place, { stamp: copy.stamp });
+      } else sessions.set(key, copy);
+      this.#landings.delete(key);
+      soon(() => reach(incarnation, arrived, arrived));
+    };
+    /** Whatever others have of it is of their disks. */
+    const land = (): void => {
+      const landing = this.#landings.get(key);
+      if (landing === undefined) return;
+      const other = sessions.get(key);
+      const standIn = this.#running(other?.incarnation);
+      if (other !== undefined && standIn !== undefined && !this.#isOut(other.worker, other.incarnation))
+        standIn.#twins.set(key, other);
+      else if (other !== undefined) this.#leaveBehind(key, other, true);
+      sessions.set(key, landing.copy);
+      this.#landings.delete(key);
+      arrived();
+    };
+    soon(fetch);
+  }
+
+  /** Of a worker in the view, if its process runs. */
+  #nodeOf(worker: number): SimulatedNode | undefined {
+    const { view } = this.cluster;
+    const node = view && liveNodes(view).find((each) => workersOf(each).includes(worker));
+    return this.#running(node?.incarnation);
+  }
+  #running(incarnation: number | undefined): SimulatedNode | undefined {
+    return [...this.#stage.running].find((node) => node.incarnation === incarnation);
+  }
+
+  /** Of two sessions with one key that nodes have from their disks, this node's is the one that is wanted. */
+  #preferTwin(key: number): void {
+    const twin = this.#twins.get(key);
+    if (twin === undefined) return;
+    const { sessions } = this.#stage;
+    const other = sessions.get(key);
+    const holder = this.#running(other?.incarnation);
+    if (other !== undefined && holder !== undefined) holder.#twins.set(key, other);
+    this.#twins.delete(key);
+    sessions.set(key, twin);
+  }
+
+  /** Whether this node knows that a worker of another one, or of this incarnation of it, is lost. */
+  #isOut(worker: number, incarnation?: number): boolean {
+    const { view } = this.cluster;
+    const node = view && liveNodes(view).find((each) => workersOf(each).includes(worker));
+    return node === undefined || (incarnation !== undefined && node.incarnation !== incarnation);
   }
 
   /** Whether frames go to and fro: it is not cut off, and has this node in its view. */
@@ -381,13 +442,14 @@ export class SimulatedNode {
     return !isCut && nodeOf(view, this.incarnation) !== undefined;
   }
 
-  /** Its node forgets it when it has heard that it is stored here. */
-  #leaveBehind(key: number, session: PlayedSession): void {
+  /** It is on the disk of its node, until that has written that it is gone; for good if it does not hear of it. */
+  #leaveBehind(key: number, session: PlayedSession, isForGood: boolean): void {
     const { leftBehind, time } = this.#stage;
     const left = leftBehind.get(session.incarnation) ?? new Map<number, PlayedSession>();
     leftBehind.set(session.incarnation, left);
     const copy = { ...session };
     left.set(key, copy);
+    if (isForGood) return;
     time.after(5 + (key % 200), () => {
       if (left.get(key) === copy) left.delete(key);
     });
@@ -427,9 +489,6 @@ export class SimulatedNode {
   // --- views --------------------------------------------------------------------------------------------
 
   #onView(view: View, before: View | undefined): void {
-    const stays = new Set(liveNodes(view).map(({ incarnation }) => incarnation));
-    const lost = before === undefined ? [] : liveNodes(before).filter((node) => !stays.has(node.incarnation));
-    this.directory.otherWorkersLost(new Set(lost.flatMap(workersOf)));
     if (before === undefined) this.#restore();
     this.actor.clock.after(this.#stage.random.below(50), () => this.cluster.dataPlaneApplied(view.epoch, 0));
   }

@@ -41,9 +41,9 @@ test('nodes are killed for good, also those that stand in for others, which may 
 });
 
 test('a client with QoS 2 that goes from node to node, of which some are killed, gets its session as it was last', () => {
-  // A node that is lost had asked for the session of a client that went on elsewhere: now, or with an earlier attempt,
-  // which the client may have given up already.
-  const known = [575, 1_832, 3_228];
+  // Whoever waited for a session had claimed it again, both nodes of a move were killed, in one order or the other, or a
+  // session had come from one lost node and was asked for by a third one.
+  const known = [105, 2_006, 5_001, 5_023];
   for (const seed of [100, 101, ...known]) assert.ok(playSchedule('exchanges', seed) > 0);
 });
 

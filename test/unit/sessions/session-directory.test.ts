@@ -527,16 +527,29 @@ test('a worker that ends before it has asked for the session asks again', () => 
   assert.deepEqual([stage.sent(), stage.directory.counts.total], [[], 1]);
 });
 
-test('a session that comes from a node that is lost ends, and its client gets a new one', () => {
+test('a session whose node is lost before all of it is here is claimed again, for who still wants it', () => {
+  for (const outcome of ['ours', 'denied', 'lent'] as const) {
+    const far = new FarDirectory();
+    const stage = new Stage(far);
+    stage.connect(1, 1);
+    far.answer('a', lent());
+    stage.directory.arrived(1, 900, row('absent', {}, 900));
+    assert.deepEqual(stage.sent(), ['1 moveHere 900 from 40']);
+    far.answer('a', outcome === 'lent' ? { ...lent(), key: 900, worker: 50 } : outcome);
+    const next = {
+      ours: '1 accept 1 new session 2',
+      denied: '1 refuse 1 0x88',
+      lent: '1 moveHere 900 from 50',
+    };
+    assert.deepEqual(stage.sent(), [next[outcome]]);
+  }
   const far = new FarDirectory();
   const stage = new Stage(far);
   stage.connect(1, 1);
   far.answer('a', lent());
-  stage.directory.otherWorkersLost(new Set([40]));
-  stage.directory.arrived(1, 900, row('settled', {}, 900));
-  assert.deepEqual(stage.sent(), ['1 moveHere 900 from 40', '1 endSession 900']);
-  stage.directory.settled(900, row('absent', {}, 900));
-  assert.deepEqual([stage.sent(), [...far.ours]], [['1 accept 1 new session 2'], ['a']]);
+  const told = yieldTo(stage); // the client is turned away
+  stage.directory.arrived(1, 900, row('absent', {}, 900));
+  assert.deepEqual([told.answers, stage.directory.counts.total], [['none'], 0]);
 });
 
 /** What another node was given; undefined: nothing yet. */
