@@ -465,7 +465,8 @@ export class ControlPlane {
       const offered = await new Promise<number>((resolve) => {
         this.#asks.ask(0, 'offersLeft', undefined, (answer) => resolve(answer?.reply ?? 1));
       });
-      if (offered === 0 && this.#directory.counts.total === 0) return;
+      const isAnyLeft = this.#directory.counts.total > 0 || (this.#cluster?.sessionsLent ?? 0) > 0;
+      if (offered === 0 && !isAnyLeft) return;
       await new Promise((resolve) => setTimeout(resolve, giveAgainMs));
     }
   }

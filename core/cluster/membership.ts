@@ -61,7 +61,7 @@ export interface MembershipOptions {
   onView(view: View, before: View | undefined): void;
   /**
    * A node whose log is replicated is lost. This node is to start a stand-in, which joins and removes the lost node in the same
-   * view; `failed` is called, with a sentence, if this has not worked: then it is tried again. Undefined: this node cannot.
+   * view; `failed` is called, with a sentence, if this has not worked: then the next node tries. Undefined: this node cannot.
    */
   takeOver?: ((lost: NodeEntry, failed: (reason: string) => void) => void) | undefined;
   /** The others have removed this node: its incarnation is over. */
@@ -97,9 +97,9 @@ const nobody = 0;
 /** Between two attempts to read or write. */
 const retryMs = 100;
 /**
- * How often a stand-in for a lost node is started, with twice the time before each further attempt. Until it is there the lost
- * node stays in the view: whoever connected without its sessions would get an empty one. The times add up to half a minute,
- * after which slots that nobody serves are the greater evil.
+ * How often a stand-in for a lost node is started, by one node after the other, with twice the time before each further attempt.
+ * Until it is there the lost node stays in the view: whoever connected without its sessions would get an empty one. The times add
+ * up to half a minute, however many nodes there are, after which slots that nobody serves are the greater evil.
  */
 const takeOversMax = 8;
 const takeOverAgainMs = 250;
@@ -112,21 +112,30 @@ interface Beat {
   readonly epoch: number;
   readonly applied: number;
   readonly move: number;
+  /**
+   * Lost nodes, how many attempts to take over their logs have failed, and whether the sender is trying (1) or not (0). Absent:
+   * it tries alone, or not at all.
+   */
+  readonly takeOvers?: readonly (readonly [incarnation: number, failed: number, isUnderWay: number])[];
 }
 
 /** Of the log of a lost node. */
 interface TakeOver {
-  /** Attempts that have failed, and why the last one has. */
+  /** Attempts that have failed, on any node, and why the last one has. */
   failed: number;
   reason: string;
-  /** Or waits for the next attempt. */
+  /** Here. */
   isUnderWay: boolean;
+  /** When the next one may begin. */
+  notBeforeMs: number;
 }
 
 interface Peer {
   /** How many own beats had come back when it was last heard. */
   heardAt: number;
   applied: number;
+  /** Lost nodes whose logs it is taking over. Undefined: it does not take turns with others. */
+  takingOver: readonly number[] | undefined;
 }
 
 export class Membership {
@@ -149,7 +158,7 @@ export class Membership {
   #isWriting = false;
   #timer: Timer | undefined;
   #left: (() => void) | undefined;
-  /** By incarnation: lost nodes whose logs are to go on here. */
+  /** By incarnation: lost nodes whose logs are to go on. */
   readonly #takeOvers = new Map<number, TakeOver>();
 
   constructor(options: MembershipOptions) {
@@ -171,7 +180,7 @@ export class Membership {
   isSuspect(incarnation: number): boolean {
     return this.#silence(incarnation) >= suspectBeats;
   }
-  /** Of a lost node whose log is to go on here. */
+  /** Of a lost node whose log is to go on. */
   takeOverOf(incarnation: number): { readonly failed: number; readonly reason: string } | undefined {
     return this.#takeOvers.get(incarnation);
   }
@@ -313,6 +322,11 @@ export class Membership {
       epoch: this.#view?.epoch ?? 0,
       applied: this.#options.applied(),
       move: this.#options.lastMove(),
+      ...(this.#options.takeOver && {
+        takeOvers: [...this.#takeOvers].map(
+          ([incarnation, { failed, isUnderWay }]) => [incarnation, failed, isUnderWay ? 1 : 0] as const,
+        ),
+      }),
     };
     this.#options.post.publish(this.#options.subjects.beats, Buffer.from(JSON.stringify(beat)));
   }
@@ -326,7 +340,10 @@ export class Membership {
       this.#heardMs = this.#options.clock.nowMs();
       this.#noteReach();
     } else {
-      this.#peers.set(beat.from, { heardAt: this.#beats, applied: beat.applied });
+      const takingOver = beat.takeOvers?.filter(([, , isUnderWay]) => isUnderWay === 1).map(([lost]) => lost);
+      this.#peers.set(beat.from, { heardAt: this.#beats, applied: beat.applied, takingOver });
+      if (this.#takeOvers.get(beat.from)?.isUnderWay === false) this.#takeOvers.delete(beat.from); // it was not lost
+      for (const [incarnation, failed] of beat.takeOvers ?? []) this.#noteFailed(incarnation, failed);
       if (beat.move > this.#options.lastMove()) this.#options.onMove(beat.move);
     }
     if (this.#view !== undefined && beat.epoch > this.#view.epoch) this.#read();
@@ -388,7 +405,7 @@ export class Membership {
   /** Counts the nodes in the view as heard: their silence begins now. */
   #greet(incarnation: number): void {
     if (incarnation !== this.#node?.incarnation && !this.#peers.has(incarnation))
-      this.#peers.set(incarnation, { heardAt: this.#beats, applied: 0 });
+      this.#peers.set(incarnation, { heardAt: this.#beats, applied: 0, takingOver: undefined });
   }
 
   /** Takes the next step that this node is responsible for, one at a time. */
@@ -425,17 +442,23 @@ export class Membership {
     return next;
   }
 
-  /** Whether it is to stay in the view until another node goes on with its log. The node that is longest there sees to that. */
+  /**
+   * Whether it is to stay in the view until another node goes on with its log. The one that is longest there tries first, and
+   * after each failure the next one. If two try at once, the stream of the log decides (log-streams.ts).
+   */
   #isTakenOver(view: View, node: NodeEntry, lost: NodeEntry): boolean {
-    const { takeOver } = this.#options;
+    const { takeOver, clock } = this.#options;
     const { incarnation } = lost;
     if (lost.stream === undefined || takeOver === undefined) return false;
     const known = this.#takeOvers.get(incarnation);
     if (known !== undefined && known.failed >= takeOversMax) return false;
-    if (this.#rankOf(view, node, incarnation) > 0 || known?.isUnderWay === true) return true;
-    const under: TakeOver = known ?? { failed: 0, reason: '', isUnderWay: true };
+    const failed = known?.failed ?? 0;
+    if (this.#turnOf(view, failed, incarnation)?.incarnation !== node.incarnation) return true;
+    if (known !== undefined && (known.isUnderWay || clock.nowMs() < known.notBeforeMs)) return true;
+    const under: TakeOver = known ?? { failed, reason: '', isUnderWay: true, notBeforeMs: 0 };
     under.isUnderWay = true;
     this.#takeOvers.set(incarnation, under);
+    this.beatNow();
     // It may have left: whoever leaves writes the last view, and nobody else may have heard of it.
     this.#options.register.read((written) => {
       if (this.#isOver) return;
@@ -444,7 +467,12 @@ export class Membership {
         this.#read();
         return;
       }
-      this.#options.onNote('warn', { node: lost.name }, 'a node is silent: this node takes over its log');
+      const attempt = under.failed + 1;
+      this.#options.onNote(
+        'warn',
+        { node: lost.name, attempt },
+        'a node is silent: this node takes over its log',
+      );
       takeOver(lost, (reason) => this.#takeOverAgain(lost, under, reason));
     });
     return true;
@@ -452,29 +480,61 @@ export class Membership {
 
   #takeOverAgain({ name, incarnation }: NodeEntry, takeOver: TakeOver, reason: string): void {
     if (this.#isOver) return;
-    takeOver.failed++;
+    const { onNote } = this.#options;
+    takeOver.isUnderWay = false;
+    if (this.#isHeard(incarnation)) {
+      this.#takeOvers.delete(incarnation); // it was not lost
+      return;
+    }
+    const againMs = this.#noteFailed(incarnation, takeOver.failed + 1);
     takeOver.reason = reason;
-    const { clock, onNote } = this.#options;
     if (takeOver.failed >= takeOversMax) {
       onNote(
         'error',
         { node: name, reason, attempts: takeOver.failed },
         'the log of a lost node cannot be taken over: the others get its slots, and its clients new sessions',
       );
-      this.#tend();
-      return;
+    } else {
+      const next = this.#view && this.#turnOf(this.#view, takeOver.failed, incarnation)?.name;
+      onNote(
+        'warn',
+        { node: name, reason, attempts: takeOver.failed, againMs, next },
+        'the log of a lost node could not be taken over yet: its clients and slots wait for the next attempt',
+      );
     }
-    const againMs = Math.min(takeOverAgainMs * 2 ** (takeOver.failed - 1), takeOverAgainMsMax);
-    onNote(
-      'warn',
-      { node: name, reason, attempts: takeOver.failed, againMs },
-      'the log of a lost node could not be taken over yet: its clients and slots wait for the next attempt',
-    );
-    clock.after(againMs, () => {
-      takeOver.isUnderWay = false;
-      if (this.#isHeard(incarnation)) this.#takeOvers.delete(incarnation); // it was not lost
-      this.#tend();
+    this.beatNow();
+  }
+
+  /** So many attempts to take over the log of a node have failed, here or elsewhere. Gives the time until the next one. */
+  #noteFailed(incarnation: number, failed: number): number {
+    const { clock } = this.#options;
+    const againMs = Math.min(takeOverAgainMs * 2 ** (failed - 1), takeOverAgainMsMax);
+    const isOurs = incarnation === this.#node?.incarnation || this.#isHeard(incarnation);
+    const known = this.#takeOvers.get(incarnation);
+    if (isOurs || failed <= (known?.failed ?? 0) || this.#view === undefined) return againMs;
+    if (nodeOf(this.#view, incarnation) === undefined) return againMs;
+    const notBeforeMs = clock.nowMs() + againMs;
+    const reason = 'another node could not, as its log says';
+    if (known === undefined)
+      this.#takeOvers.set(incarnation, { failed, reason, isUnderWay: false, notBeforeMs });
+    else Object.assign(known, { failed, reason, notBeforeMs });
+    clock.after(failed < takeOversMax ? againMs : 0, () => {
+      if (!this.#isOver && this.isReached) this.#tend();
     });
+    return againMs;
+  }
+
+  /** Whose turn it is when so many attempts have failed. */
+  #turnOf(view: View, failed: number, lost: number): NodeEntry | undefined {
+    const able = this.#ableNodes(view, lost);
+    const trying = able.find(({ incarnation }) => this.#peers.get(incarnation)?.takingOver?.includes(lost));
+    if (trying !== undefined) return trying;
+    const taking = able.filter(
+      ({ incarnation }) =>
+        incarnation === this.#node?.incarnation || this.#peers.get(incarnation)?.takingOver !== undefined,
+    );
+    // One of the version before, which does not say what has become of its attempts, is left alone with them.
+    return able[0] === taking[0] ? taking[failed % taking.length] : able[0];
   }
 
   #lostNode(view: View, node: NodeEntry): NodeEntry | undefined {
@@ -492,13 +552,16 @@ export class Membership {
   }
 
   #rankOf(view: View, node: NodeEntry, besides: number): number {
-    const able = liveNodes(view).filter(
+    return this.#ableNodes(view, besides).findIndex(({ incarnation }) => incarnation === node.incarnation);
+  }
+  /** The oldest first. */
+  #ableNodes(view: View, besides: number): NodeEntry[] {
+    return liveNodes(view).filter(
       ({ incarnation, standsFor }) =>
         standsFor === undefined &&
         incarnation !== besides &&
-        (incarnation === node.incarnation || !this.isSuspect(incarnation)),
+        (incarnation === this.#node?.incarnation || !this.isSuspect(incarnation)),
     );
-    return able.findIndex(({ incarnation }) => incarnation === node.incarnation);
   }
 
   #isSettled(view: View): boolean {
@@ -524,8 +587,16 @@ function readBeat(bytes: Uint8Array): Beat | undefined {
     return undefined;
   }
   if (!isRecord(value)) return undefined;
-  const { from, tick, epoch, applied, move } = value;
+  const { from, tick, epoch, applied, move, takeOvers } = value;
   if (!isCount(from) || !isCount(tick) || !isCount(epoch) || !isCount(applied) || !isCount(move))
     return undefined;
-  return { from, tick, epoch, applied, move };
+  const beat = { from, tick, epoch, applied, move };
+  return areTakeOvers(takeOvers) ? { ...beat, takeOvers } : beat;
+}
+
+function areTakeOvers(value: unknown): value is readonly (readonly [number, number, number])[] {
+  return (
+    Array.isArray(value) &&
+    value.every((each) => Array.isArray(each) && each.length === 3 && each.every(isCount))
+  );
 }

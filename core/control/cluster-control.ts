@@ -83,7 +83,7 @@ export interface ClusterFigures {
   readonly lanes: ReadonlyMap<string, LaneFigures>;
   /** Undefined: the log of this node is not replicated. */
   readonly replication?: ReplicationFigures | undefined;
-  /** Of lost nodes, which this one has tried to take over. */
+  /** Of lost nodes: attempts to take them over have failed, on any node. */
   readonly logsNotTakenOver: number;
 }
 
@@ -273,9 +273,9 @@ export class ClusterControl implements Directory {
   async #lookForOrphans(): Promise<void> {
     const streams = this.#node?.streams;
     const view = this.#view;
-    const first = view && liveNodes(view).find(({ state }) => state === 'serving');
-    const isOurs = first !== undefined && first.incarnation === this.#place?.incarnation;
-    if (streams === undefined || view === undefined || !isOurs || !this.#isReached) return;
+    const serving = view === undefined ? [] : liveNodes(view).filter(({ state }) => state === 'serving');
+    const rank = serving.findIndex(({ incarnation }) => incarnation === this.#place?.incarnation);
+    if (streams === undefined || view === undefined || rank < 0 || !this.#isReached) return;
     let ids: readonly string[];
     try {
       ids = await streams.ids();
@@ -291,11 +291,15 @@ export class ClusterControl implements Directory {
       if (owned.has(id) || this.#standIns.has(id)) continue;
       const looks = (this.#orphans.get(id) ?? 0) + 1;
       this.#orphans.set(id, looks);
-      if (looks < orphanLooksMax) continue;
-      this.#orphans.delete(id);
+      // The oldest node tries first, and then the others, in turn.
+      const round = orphanLooksMax * serving.length;
+      if (looks % round !== (orphanLooksMax * (rank + 1)) % round) continue;
       await this.#standFor(id, undefined).catch((err: unknown) => {
         this.#abandoned.set(id, messageOf(err));
-        this.#options.logger.error({ err, stream: id }, 'no node can take over the log of a lost node yet');
+        this.#options.logger.error(
+          { err, stream: id },
+          'this node cannot take over the log of a lost node yet: the next one tries',
+        );
       });
     }
   }
@@ -392,6 +396,10 @@ export class ClusterControl implements Directory {
   }
   get firstWorker(): number {
     return this.#place?.firstWorker ?? 0;
+  }
+  /** Sessions that another node may not have yet. */
+  get sessionsLent(): number {
+    return this.#node?.cluster.sessionsLent ?? 0;
   }
   get figures(): ClusterFigures {
     const cluster = this.#node?.cluster;

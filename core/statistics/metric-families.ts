@@ -282,7 +282,7 @@ function replicationFamilies({ replication, logsNotTakenOver }: ClusterFigures):
   return [
     gauge(
       'rallymq_cluster_logs_not_taken_over',
-      'Logs of lost nodes that this node has tried to take over, without success so far.',
+      'Logs of lost nodes that no node has been able to take over so far.',
       [{ value: logsNotTakenOver }],
     ),
     gauge(

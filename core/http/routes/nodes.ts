@@ -53,7 +53,7 @@ export const nodes: Route = ofNode({
                     reason: { ...text, description: 'of the last one' },
                   }),
                   description:
-                    'of a lost node, whose log the answering node could not take over yet; it keeps trying',
+                    'of a lost node, whose log no node could take over yet; they keep trying, in turn',
                 },
               },
               'lanes',

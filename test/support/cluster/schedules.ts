@@ -312,6 +312,8 @@ class ReplicatedPlay extends Play {
   readonly #failures = new Map<number, number>();
   /** So often the start of each stand-in fails before it succeeds. */
   failuresFirst = 0;
+  /** On this node no stand-in can be started, ever. */
+  unable: SimulatedNode | undefined;
   standIns: SimulatedNode[] = [];
 
   startReplicated(name: string): SimulatedNode {
@@ -344,7 +346,7 @@ class ReplicatedPlay extends Play {
       () => {
         const copy = this.#copies.get(stream);
         const failures = this.#failures.get(incarnation) ?? 0;
-        if (copy === undefined || failures < this.failuresFirst) {
+        if (copy === undefined || failures < this.failuresFirst || host === this.unable) {
           this.#failures.set(incarnation, failures + 1);
           failed('there is no copy, or the machine is crowded');
           return;
@@ -354,7 +356,12 @@ class ReplicatedPlay extends Play {
         this.#streams.set(standIn, stream);
         this.#hosts.set(standIn, host);
         this.standIns.push(standIn);
-        standIn.join();
+        standIn.join(() => {
+          standIn.end();
+          this.#hosts.delete(standIn);
+          this.standIns = this.standIns.filter((each) => each !== standIn);
+          failed('another node stands in for it');
+        });
         this.#giveAll(standIn);
       },
       host.actor,
@@ -372,15 +379,15 @@ class ReplicatedPlay extends Play {
         this.#copies.delete(this.#streams.get(standIn) ?? '');
         this.#hosts.delete(standIn);
         this.standIns = this.standIns.filter((each) => each !== standIn);
-      });
+      }, Number.POSITIVE_INFINITY);
     };
     this.time.after(this.random.below(1_000), look, standIn.actor);
   }
 }
 
 /**
- * Nodes are killed for good, also those that stand in for others, and every second stand-in cannot be started at first: no
- * session is lost, whenever its client comes back.
+ * Nodes are killed for good, also those that stand in for others, and every second stand-in cannot be started at first, or never
+ * on the node that tries first: no session is lost, whenever its client comes back.
  */
 function playTakeovers(seed: number): number {
   const stage = new ReplicatedPlay(seed);
@@ -401,12 +408,14 @@ function playTakeovers(seed: number): number {
     for (const session of stage.sessions.values()) session.notes = 1 + random.below(1_000_000);
     const before = [...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`);
     stage.kill(random.pick(stage.nodes));
+    stage.unable = seed % 3 === 0 ? stage.nodes[0] : undefined; // the oldest
     for (let step = 0; step < 20; step++) {
       stage.time.run(random.below(800));
       const node = random.pick(stage.nodes);
       if (step === 10 && random.below(2) === 0) {
         stage.time.run(3_000);
         stage.kill(node);
+        if (stage.unable !== undefined) stage.unable = stage.nodes[0];
       } else if (random.below(2) === 0) node.connect(random.pick(clientIds), false, 100);
     }
     stage.time.run(40_000);

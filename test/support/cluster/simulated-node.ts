@@ -171,7 +171,8 @@ export class SimulatedNode {
     return this.cluster.node?.incarnation ?? 0;
   }
 
-  join(): void {
+  /** `refused`: default: it may not be. */
+  join(refused?: () => void): void {
     const restored = [...this.#disk].map(([session, { clientId, stamp }], index) => ({
       session,
       worker: index % this.workers,
@@ -180,7 +181,9 @@ export class SimulatedNode {
     }));
     this.directory.restore(0, recoveredSessions(restored));
     this.cluster.join((refusal) => {
-      if (refusal !== undefined) throw new Error(`${this.name} may not join: ${JSON.stringify(refusal)}`);
+      if (refusal !== undefined && refused !== undefined) refused();
+      else if (refusal !== undefined)
+        throw new Error(`${this.name} may not join: ${JSON.stringify(refusal)}`);
     });
   }
 
@@ -201,10 +204,10 @@ export class SimulatedNode {
     return disk;
   }
 
-  /** It stops in order, as core/control-plane.ts does it: sessions go to others, and then its slots. */
-  stop(ended: () => void): void {
+  /** It stops in order, as core/control-plane.ts does it: sessions go to others, as long as that may take, and then its slots. */
+  stop(ended: () => void, giveMs = 5_000): void {
     const { clock } = this.actor;
-    const endMs = clock.nowMs() + 5_000;
+    const endMs = clock.nowMs() + giveMs;
     const look = (): void => {
       this.directory.close(0x8b); // also who was on his way in
       this.directory.tellNext(1_000, 0x8b);
