@@ -28,6 +28,9 @@ export interface WillsOptions {
   isClaimed(clientId: string): boolean;
 }
 
+/** Nodes that speak this version of frames know which wills are in replicated logs; of those before, some do. */
+const firstLinkWithStored = 4;
+
 interface Own {
   readonly will: ToldWill;
   keeper: number | undefined;
@@ -164,7 +167,15 @@ export class Wills {
   }
 
   #tell(clientId: string, will: ToldWill, keeper: number | undefined): void {
-    if (keeper !== undefined) this.#options.send(keeper, { type: 'will', clientId, will });
+    if (keeper === undefined) return;
+    // One of an earlier version would publish what this node's stand-in publishes too.
+    const isForStandIn = will.isStored === true && !this.#knowsStored(keeper);
+    if (!isForStandIn) this.#options.send(keeper, { type: 'will', clientId, will });
+  }
+
+  #knowsStored(keeper: number): boolean {
+    const node = this.#view && nodeOf(this.#view, keeper);
+    return (node?.links?.[1] ?? 0) >= firstLinkWithStored;
   }
 
   #tellOver(clientId: string, keeper: number | undefined): void {

@@ -5,6 +5,8 @@ import { Messenger } from '../../../core/cluster/messenger.ts';
 import { readNews, writeNews } from '../../../core/cluster/news.ts';
 import { type NodeMessage, readNodeMessage } from '../../../core/cluster/node-messages.ts';
 import { type Post, Subjects } from '../../../core/cluster/ports.ts';
+import { firstView, withNode } from '../../../core/cluster/view.ts';
+import { Wills } from '../../../core/cluster/wills.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { Random, replayOf, seeds } from '../../support/random.ts';
 
@@ -155,4 +157,29 @@ test('bans go from node to node as they are', () => {
     { kind: 'liftBan', of: 1 },
   ])
     assert.equal(readNews(odd), undefined);
+});
+
+test('a will that is in a replicated log is not given to a node of the version before, which would publish it too', () => {
+  for (const newest of [3, 4]) {
+    let view = firstView('00112233'.repeat(8));
+    for (const [name, links] of [
+      ['a', [3, 4]],
+      ['b', [3, newest]],
+    ] as const)
+      view = withNode(view, { name, id: name, workers: 1, links, stream: name }) ?? assert.fail();
+    const sent: string[] = [];
+    const wills = new Wills({
+      clock: new FakeClock(),
+      incarnation: 1,
+      key: Buffer.from(view.keys, 'hex'),
+      send: (to, message) => sent.push(`${to} ${'clientId' in message && message.clientId}`),
+      publish: () => assert.fail(),
+      isClaimed: () => false,
+    });
+    wills.onView(view);
+    const will = { packet: '', topicPrefix: '', delayMs: 0 };
+    wills.set('stored', { ...will, isStored: true });
+    wills.set('fleeting', { ...will, isStored: false });
+    assert.deepEqual(sent, newest === 4 ? ['2 stored', '2 fleeting'] : ['2 fleeting']);
+  }
 });
