@@ -157,6 +157,8 @@ export class ClientDirectory implements Directory {
   readonly #returning = new Map<string, number>();
   /** Of such identifiers. */
   #rivals: Rival[] = [];
+  /** Sessions that were lent when their slots changed owners: whoever was to have them may be lost, or have been refused. */
+  #strays: { readonly from: number; readonly clientId: string }[] = [];
   /** Sessions that are on their way to this node, with the nodes that have lent them, ... */
   readonly #coming = new Map<string, number>();
   /** ... and those of them whose lender is lost; until it is known what has come, this node has not told everything. */
@@ -364,12 +366,23 @@ export class ClientDirectory implements Directory {
 
   #onReturned(from: number, { clientId, key }: Extract<NodeMessage, { type: 'returned' }>): void {
     const lent = this.#lent.get(clientId);
-    const isOurs = lent?.key === key && !this.#isThere(lent.to) && this.#ownerOf(clientId) === from;
-    if (!isOurs || lent.row === undefined) return;
+    if (lent === undefined || this.#ownerOf(clientId) !== from) return;
+    if (key === undefined) {
+      this.#sessions?.lookAtLent(lent, (row) => {
+        if (this.#lent.get(clientId) !== lent || this.#ownerOf(clientId) !== from) return;
+        if (row !== undefined) this.#takeBack(clientId, lent, row);
+        else this.#forgetLent(clientId);
+      });
+    } else if (lent.key === key && !this.#isThere(lent.to) && lent.row !== undefined)
+      this.#takeBack(clientId, lent, lent.row);
+  }
+
+  #takeBack(clientId: string, lent: Lent, row: SessionRow): void {
+    const { key } = lent;
     this.#lent.delete(clientId);
     const pending = this.#pending.get(clientId);
     if (pending === undefined) {
-      this.#sessions?.takeBack(clientId, lent, lent.row);
+      this.#sessions?.takeBack(clientId, lent, row);
       return;
     }
     this.#pending.delete(clientId); // its client has come back to this node
@@ -539,11 +552,11 @@ export class ClientDirectory implements Directory {
   }
 
   /** Nobody waits for it: it is its lender's again. */
-  #giveBack(from: number, { clientId, key }: Extract<NodeMessage, { type: 'unclaimed' }>): void {
+  #giveBack(from: number, { clientId, key }: { readonly clientId: string; readonly key?: number }): void {
     const entry = this.#entries[this.#slotOf(clientId)]?.get(clientId);
     if (entry?.holder !== from || !entry.isLent || entry.waiter !== undefined) return;
     entry.isLent = false;
-    this.#options.send(from, { type: 'returned', clientId, key });
+    this.#options.send(from, { type: 'returned', clientId, ...(key !== undefined && { key }) });
   }
 
   #onHeld(
@@ -561,6 +574,7 @@ export class ClientDirectory implements Directory {
         this.#rivals.push({ from, clientId, stamp });
         continue;
       }
+      if (areLent && entry === undefined) this.#strays.push({ from, clientId });
       // A node that has a session knows more than the one that lent it.
       const isBetter = entry?.isLent === true && !areLent && stamp === usedStamp;
       if (entry === undefined || isBetter)
@@ -691,6 +705,7 @@ export class ClientDirectory implements Directory {
     this.#held = this.#held.filter(([, , { from }]) => !isLost(from));
     this.#unclaimed = this.#unclaimed.filter(([from]) => !isLost(from));
     this.#rivals = this.#rivals.filter(({ from }) => !isLost(from));
+    this.#strays = this.#strays.filter(({ from }) => !isLost(from));
     for (const [clientId, lender] of this.#coming) if (isLost(lender)) this.#stranded.add(clientId);
     for (const [slot, entries] of this.#entries.entries()) {
       for (const [clientId, entry] of entries ?? []) {
@@ -780,6 +795,11 @@ export class ClientDirectory implements Directory {
     for (const [from, message] of unclaimed) this.#onUnclaimed(from, message, true);
     for (const [, clientId, claim] of held) this.#onClaim(clientId, claim);
     for (const [from, message] of unclaimed) this.#giveBack(from, message);
+    const strays = this.#strays;
+    this.#strays = [];
+    for (const stray of strays)
+      if (this.#isReady(this.#slotOf(stray.clientId))) this.#giveBack(stray.from, stray);
+      else this.#strays.push(stray);
     const applied = Math.min(view.epoch, this.#toldByAll);
     if (applied <= this.#applied) return;
     this.#applied = applied;

@@ -92,8 +92,8 @@ export type NodeMessage =
       readonly key: number;
       readonly isWhole?: boolean;
     }
-  /** The answer if the session is the sender's again, ... */
-  | { readonly type: 'returned'; readonly clientId: string; readonly key: number }
+  /** The answer if the session is the sender's again; without a key, of one that nobody wants any more, whoever was to have it. */
+  | { readonly type: 'returned'; readonly clientId: string; readonly key?: number }
   /** ... or is to end. None if it goes to another node. */
   | { readonly type: 'unwanted'; readonly clientId: string; readonly key: number }
   /**
@@ -183,7 +183,7 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   passed: { clientId: isText, key: isNumber, to: isNumber },
   taken: { clientId: isText, key: isNumber },
   unclaimed: { epoch: isNumber, clientId: isText, key: isNumber, isWhole: isTruthOrAbsent },
-  returned: { clientId: isText, key: isNumber },
+  returned: { clientId: isText, key: isNumberOrAbsent },
   unwanted: { clientId: isText, key: isNumber },
   held: { epoch: isNumber, clientIds: areTexts, stamps: areNumbers, lent: areTexts },
   heldAll: { epoch: isNumber },

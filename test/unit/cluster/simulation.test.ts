@@ -49,7 +49,8 @@ test('a client with QoS 2 that goes from node to node, of which some are killed,
 
 test('the same without replicas, or it gets a new session', () => {
   // A session was on its way back to a node that was killed before it had it, or had been asked for by others as well.
-  const known = [9_429, 9_466];
+  // Or it was lent to a node that had been refused meanwhile, by one that was killed then.
+  const known = [9_429, 9_466, 20_261_491];
   for (const seed of [100, 139, ...known]) assert.ok(playSchedule('exchangesWithData', seed) > 0);
 });
 
