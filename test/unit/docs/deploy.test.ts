@@ -36,7 +36,7 @@ test('the Dockerfile copies what there is, and sets what the broker knows', () =
   assert.match(text, /^USER node$/m);
   assert.match(text, /^HEALTHCHECK /m);
   const ignored = read('.dockerignore').split('\n');
-  for (const needed of ['core', 'native', 'client', 'web', 'docs', 'scripts', 'test'])
+  for (const needed of ['core', 'native', 'client', 'web', 'docs', 'docs/images', 'scripts', 'test'])
     assert.ok(!ignored.includes(needed), `${needed} is built or compiled`);
 });
 
