@@ -42,7 +42,7 @@ export const Subscribed = { added: 0, replaced: 1, refused: 2, denied: 3 } as co
 export type Subscribed = (typeof Subscribed)[keyof typeof Subscribed];
 
 /** The oldest and the newest version of the frames between nodes that this one supports (native/cluster/frame.h); loadAddon() compares. */
-export const linkVersions = [2, 3] as const;
+export const linkVersions = [3, 4] as const;
 
 /** In the order of `FrameOutcome` in native/cluster/frame.h, where each is explained; loadAddon() compares. */
 export const FrameOutcome = {
