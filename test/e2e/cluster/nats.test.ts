@@ -33,6 +33,7 @@ const quiet = { onUp: () => {}, onWait: () => {} };
 
 interface Member {
   readonly cluster: Cluster;
+  readonly clientIds: Set<string>;
   isEvicted: boolean;
 }
 
@@ -43,8 +44,10 @@ async function member(
   own: Partial<ClusterOptions> = {},
 ): Promise<Member> {
   const post = await connected(test, url);
+  const clientIds = new Set<string>();
   const told: Member = {
     isEvicted: false,
+    clientIds,
     cluster: new Cluster({
       clock: systemClock,
       post,
@@ -58,12 +61,15 @@ async function member(
       makeKeys: () => '0f'.repeat(32),
       soon: (action) => void setImmediate(action),
       sessions: () => ({
-        yield: (_id, _isClean, done) => void done(undefined),
+        yield: (clientId, _isClean, done) => {
+          clientIds.delete(clientId);
+          done(undefined);
+        },
         lookAtLent: () => {},
         takeBack: () => {},
         endLent: () => {},
         adopt: () => {},
-        clientIds: () => [],
+        clientIds: () => clientIds,
         stampOf: () => 0,
         endOutdated: () => {},
       }),
@@ -126,14 +132,18 @@ test('a client identifier is that of one node at a time', async (test) => {
   const b = await member(test, nats.url, 'b');
   await until('both share the slots', () => areSettled(a, b));
   for (let id = 0; id < 50; id++) {
-    for (const { cluster } of [a, b, a]) {
+    for (const { cluster, clientIds } of [a, b, a]) {
+      const clientId = `client-${id}`;
       const outcome = await new Promise((resolve) => {
-        if (cluster.claim(`client-${id}`, true, resolve) === true) resolve('ours');
+        if (cluster.claim(clientId, true, resolve) === true) resolve('ours');
       });
       assert.equal(outcome, 'ours');
+      clientIds.add(clientId);
     }
   }
-  assert.equal(a.cluster.clientIdentifiers + b.cluster.clientIdentifiers, 50);
+  // Slots may still be on their way from one to the other.
+  await until('all are known', () => a.cluster.clientIdentifiers + b.cluster.clientIdentifiers === 50);
+  assert.deepEqual([a.clientIds.size, b.clientIds.size], [50, 0]);
 });
 
 test('a name that a living node has is refused, and the name of one that is lost is not', async (test) => {
