@@ -38,7 +38,10 @@ export const unreachable: Readonly<Record<string, string>> = {
     'the others are counted, which clients cannot notice: test/native/flow.test.cpp',
   'remembered events of clients':
     'the oldest are forgotten, which clients cannot notice: test/unit/sessions/client-history.test.ts',
-  'traces running at once': 'only operators start them: test/unit/tracing/traces.test.ts',
+  'traces running at once on a node, of a cluster also those of other nodes':
+    'only operators start them: test/unit/tracing/traces.test.ts',
+  'tickets of dashboards that are not used yet':
+    'only operators get them: test/unit/security/api-keys.test.ts',
   'bytes of a trace': 'it ends, which only operators can notice: test/unit/tracing/traces.test.ts',
   'records of traces, and spans, of a worker per second':
     'only operators request them: test/native/watch.test.cpp',

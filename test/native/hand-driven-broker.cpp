@@ -1,6 +1,7 @@
 #include "hand-driven-broker.h"
 
 #include <poll.h>
+#include <algorithm>
 #include <numeric>
 
 namespace {
@@ -846,6 +847,14 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
   // It may have ended with its connection, which the directory has heard since it let the client in, or has yet to
   // hear.
   const bool isOver = record.key == 0 || !engine.frontEnd().events().isEmpty();
+  // The worker from which it was coming is lost, and it was not here yet: its client begins anew.
+  const bool isAnyLost = std::ranges::any_of(workers_, [](auto& each) { return each->isLost; });
+  if (!session && record.key != 0 && isAnyLost) {
+    record.key = 0;
+    record.next = link;
+    place(name);
+    return;
+  }
   CHECK(session || isOver || total(rally::Counter::sessionsCut) > 0);
   if (!session) {  // or it has ended for its packet identifiers
     if (link->connection) refuse(link);

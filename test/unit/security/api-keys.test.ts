@@ -1,4 +1,4 @@
-/** The file of API keys, and the command that writes it. */
+/** API keys: their file, the command that writes it, and the tickets that dashboards get for them. */
 import assert from 'node:assert/strict';
 import {
   chmodSync,
@@ -15,7 +15,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { apiKeyCommand } from '../../../core/command/api-key.ts';
+import type { ApiCaller } from '../../../core/security/api-caller.ts';
 import { ApiKeys, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
+import { DashboardTickets } from '../../../core/security/dashboard-tickets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rallymq-keys-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -130,4 +132,25 @@ test('wrong use of rallymq api-key changes nothing', () => {
   assert.throws(() => apiKeyCommand(['add', there, 'a', '--scopes', 'read']), /already/);
   assert.throws(() => apiKeyCommand(['remove', there, 'b']), /no line for 'b'/);
   assert.equal(readFileSync(there, 'utf8'), before);
+});
+
+test('a ticket of a dashboard is good once, for 30 s, and 1,000 of them are kept', () => {
+  let nowMs = 0;
+  const tickets = new DashboardTickets(undefined, () => nowMs);
+  const caller: ApiCaller = { name: 'ops', scopes: new Set(['read']) };
+  const issue = (clientId: string): Buffer => Buffer.from(tickets.issue(caller, clientId));
+  const first = issue('first');
+  assert.equal(tickets.redeem(undefined), undefined);
+  assert.equal(tickets.redeem(Buffer.from('x'.repeat(first.length))), undefined);
+  assert.equal(tickets.redeem(Buffer.from(`${first.toString().slice(0, -2)}xx`)), 'unknown');
+  assert.deepEqual(
+    [tickets.redeem(first), tickets.redeem(first)].map((each) => typeof each === 'object' && each.clientId),
+    ['first', false],
+  );
+  const late = issue('late');
+  nowMs += 30_001;
+  assert.equal(tickets.redeem(late), 'unknown');
+  const many = Array.from({ length: 1_001 }, (_, index) => issue(`dashboard-${index}`));
+  assert.equal(tickets.redeem(many[0]), 'unknown');
+  assert.ok(many.slice(1).every((ticket) => typeof tickets.redeem(ticket) === 'object'));
 });
