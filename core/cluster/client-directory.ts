@@ -359,8 +359,11 @@ export class ClientDirectory implements Directory {
   }
 
   #forgetLent(clientId: string): void {
+    const key = this.#lent.get(clientId)?.key ?? 0;
     this.#lent.delete(clientId);
-    if (!this.#pending.has(clientId)) this.release(clientId); // it may be this node's still, for the owner
+    // It may be this node's still, for the owner.
+    if (!this.#pending.has(clientId)) this.release(clientId);
+    else this.#toOwner(clientId, { type: 'unclaimed', epoch: this.#epoch, clientId, key });
     this.#askWhenKnown(clientId);
   }
 
@@ -467,9 +470,10 @@ export class ClientDirectory implements Directory {
     const entries = this.#entries[slot];
     const entry = entries?.get(clientId);
     if (entry?.holder !== from) return;
+    if (!this.#isToldByAll) this.#returning.set(clientId, this.#epoch); // another node may have it
     if (entry.waiter === undefined) entries?.delete(clientId);
     else if (this.#isReady(slot, clientId)) this.#passOn(clientId, entry, undefined);
-    else this.#wait(slot, clientId, entry); // another node may have it
+    else this.#wait(slot, clientId, entry);
   }
 
   /** Whoever waits is served when everyone has reported. */
@@ -570,7 +574,9 @@ export class ClientDirectory implements Directory {
       if (entries === undefined) continue;
       const entry = entries.get(clientId);
       const stamp = stamps[index] ?? usedStamp;
-      if (entry !== undefined && entry.holder !== from && !areLent && this.#returning.has(clientId)) {
+      const isRival = entry !== undefined && entry.holder !== from && !areLent;
+      if (isRival && !this.#isToldByAll) this.#returning.set(clientId, this.#epoch); // its holder may miss it
+      if (isRival && this.#returning.has(clientId)) {
         this.#rivals.push({ from, clientId, stamp });
         continue;
       }
@@ -605,7 +611,7 @@ export class ClientDirectory implements Directory {
     const entries = this.#entries[this.#slotOf(clientId)];
     const entry = entries?.get(clientId);
     const isClaimed = held.some(([, each, claim]) => each === clientId && claim.from === entry?.holder);
-    const isWithLender = entry?.lender !== undefined;
+    const isWithLender = entry?.lender !== undefined || entry?.isLent === true;
     if (entry === undefined || (isClaimed && !isWithLender))
       entries?.set(clientId, this.#newEntry(from, false, stamp));
     else this.#choose(clientId, entry, from, stamp);
@@ -644,6 +650,11 @@ export class ClientDirectory implements Directory {
     const returning = clientId === undefined ? undefined : this.#returning.get(clientId);
     const since = Math.max(this.#view?.since[slot] ?? 0, returning ?? 0);
     return this.#view !== undefined && this.#toldByAll >= since;
+  }
+
+  /** Everyone has reported what it has since the last node came or was lost. */
+  get #isToldByAll(): boolean {
+    return this.#toldByAll >= this.#epoch;
   }
 
   #noteTold(): void {
@@ -697,6 +708,7 @@ export class ClientDirectory implements Directory {
   /** Nodes that held identifiers, waited for them or were lent sessions, and have left the cluster. */
   #forgetLost(view: View): void {
     const isLost = (incarnation: number): boolean => !this.#isThere(incarnation);
+    const isAnyLost = [...this.#told.keys()].some(isLost);
     const heirs = new Map<number, number>();
     for (const { incarnation, standsFor } of liveNodes(view))
       if (standsFor !== undefined) heirs.set(standsFor, incarnation);
@@ -716,7 +728,8 @@ export class ClientDirectory implements Directory {
         const isLenderLost = entry.lender !== undefined && isLost(entry.lender);
         if (isLenderLost) entry.lender = entry.session = undefined;
         if (!isLost(entry.holder)) {
-          if (isLenderLost) this.#returning.set(clientId, view.epoch);
+          // A node that is lost may have what was lent to it in its log, and the lender no more.
+          if (isLenderLost || (entry.isLent && isAnyLost)) this.#returning.set(clientId, view.epoch);
           continue;
         }
         if (entry.lender !== undefined || isLenderLost || this.#returning.has(clientId)) {
@@ -787,12 +800,15 @@ export class ClientDirectory implements Directory {
     this.#unclaimed = [];
     for (const [clientId, epoch] of this.#returning)
       if (this.#toldByAll >= epoch) this.#returning.delete(clientId);
+    for (const [from, message] of unclaimed)
+      if (message.isWhole !== true) this.#onUnclaimed(from, message, true);
     const rivals = this.#rivals;
     this.#rivals = [];
     for (const rival of rivals)
       if (this.#returning.has(rival.clientId)) this.#rivals.push(rival);
       else this.#settleRival(rival, held);
-    for (const [from, message] of unclaimed) this.#onUnclaimed(from, message, true);
+    for (const [from, message] of unclaimed)
+      if (message.isWhole === true) this.#onUnclaimed(from, message, true);
     for (const [, clientId, claim] of held) this.#onClaim(clientId, claim);
     for (const [from, message] of unclaimed) this.#giveBack(from, message);
     const strays = this.#strays;
