@@ -1,7 +1,7 @@
 /**
  * Which node has which client identifier (main thread). The node that owns the slot of an identifier is its
- * directory; all nodes claim identifiers there. The directory is not stored: all nodes report to a new owner
- * what they have.
+ * directory; all nodes claim identifiers there. The directory is not stored: all nodes report what they have to
+ * a new owner.
  *
  *   A  --claim--> owner: nobody has it -----------------------------------> granted
  *                        B has it  --yield--> B ends its connection there
@@ -9,27 +9,27 @@
  *                 <--granted, with the session--
  *   A moves the session over the lanes, and sends `taken` to B
  *
- * The data planes see to it that at every moment either B has the session whole, or A alone (session-moves.h).
+ * The data planes ensure that at every moment either B has the whole session, or A alone has it (session-moves.h).
  *
- *   A is lost before it has `taken`: if B's data plane has the session, it is B's again
- *   B  --unclaimed--> owner: nobody has it, or only an older one from a disk --returned--> B
+ *   A is lost before `taken`: if B's data plane has the session, it belongs to B again
+ *   B  --unclaimed--> owner: no other node has it, or only an older one from a disk --returned--> B
  *                            it has been passed on to C ------------------------------- (`passed`, earlier)
  *                            another node has begun a new one ----------------unwanted--> B ends it
  *
- *   B is lost before A has `taken`: A looks what has come before it tells everything for the view without B
- *   A  all of it: the session is A's
- *   A  --release--> owner: a stand-in or B itself, back from its disk, has `held` it, and is asked
+ *   B is lost before A has sent `taken`: A checks what has arrived before it reports for the view without B
+ *   A  everything arrived: the session belongs to A
+ *   A  --release--> owner: a stand-in, or B restarted from its disk, has reported it (`held`), and is asked
  *
  *   a view changes the owner: everyone --held, held, heldAll--> the new owner, which answers once all have reported;
  *   claims without an answer are repeated there
  *
- * A node that starts with a data directory has sessions that other nodes may have newer versions of. Of two
+ * A node that starts with a data directory has sessions of which other nodes may have newer versions. Of two
  * sessions of an identifier, one that a client has used since its node started wins, otherwise the one used
- * later; the owner tells the holder of the other one that it is `outdated`. Until all nodes have `heard` what
- * a node has brought, that node accepts no clients.
+ * later; the owner tells the holder of the other that it is `outdated`. A node accepts no clients until all
+ * nodes have `heard` what it brought.
  *
- * There is one owner at a time: a claiming node believes only the owner of its own view, and a new owner
- * waits for all nodes of its view, so none of them can still have an answer of the previous owner in transit.
+ * There is one owner at a time: a claiming node believes only the owner in its own view, and a new owner
+ * waits for all nodes of its view, so no answer of the previous owner can still be in transit.
  */
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Claimed, Directory } from '../sessions/directory.ts';
@@ -40,26 +40,26 @@ import { liveNodes, nodeOf, ownerOfSlot, type View } from './view.ts';
 /** The sessions of this node: session-directory.ts. */
 export interface SessionHolder {
   /**
-   * Gives up a client identifier, now or later: ends its connection, and its session too if it is clean.
-   * Otherwise the session stays where it is and belongs to the node that is told of it, unless `done` returns
+   * Gives up a client identifier, now or later: ends its connection, and also its session if it is clean.
+   * Otherwise the session stays in place and belongs to the node that is told of it, unless `done` returns
    * false: then it continues here. Undefined: there is none.
    */
   yield(clientId: string, isClean: boolean, done: (session: LentSession | undefined) => boolean): void;
   /**
-   * How a session is that was lent to a node that is lost; never answered synchronously. Undefined: it has left, so that
-   * what there is of it is in logs.
+   * The state of a session lent to a lost node; never answered synchronously. Undefined: it has left, so only logs
+   * contain it.
    */
   lookAtLent(session: LentSession, answer: (row: SessionRow | undefined) => void): void;
-  /** It is this node's again. */
+  /** It belongs to this node again. */
   takeBack(clientId: string, session: LentSession, row: SessionRow): void;
-  /** Ends it: nobody wants it. */
+  /** Ends it: no node wants it. */
   endLent(session: LentSession): void;
   /**
    * Another node is stopping: its session of this client moves to this worker (counted from 0), to wait for
    * its client.
    */
   adopt(clientId: string, worker: number): void;
-  /** All its sessions, including those being claimed. */
+  /** All its sessions, including sessions being claimed. */
   clientIds(): Iterable<string>;
   /** As in the message `held`. */
   stampOf(clientId: string): number;
@@ -72,13 +72,13 @@ export interface ClientDirectoryOptions {
   readonly key: Uint8Array;
   /** In order; to this node itself too, but never synchronously. */
   send(to: number, message: NodeMessage): void;
-  /** False: cut off from the others, so nobody can be asked. */
+  /** False: cut off from the others, so no node can be asked. */
   isReached(): boolean;
   /** A new epoch has been applied. */
   onApplied(): void;
   /** Another node wants an identifier that this node is the directory of. */
   onClaimed(clientId: string): void;
-  /** All nodes have heard what this node has brought; called once. */
+  /** All nodes have heard what this node brought; called once. */
   onHeard(): void;
 }
 
@@ -87,11 +87,11 @@ interface Entry {
   holder: number;
   /** The stamp of its session, as in the message `held`. */
   stamp: number;
-  /** The holder has lent its session, and nobody has confirmed to have it. */
+  /** The holder has lent its session, and no node has confirmed receipt. */
   isLent: boolean;
   /** The last yield request before the holder got it: answers to earlier ones are outdated. */
   readonly since: number;
-  /** The node that lent the session to the holder, and has it still if the holder never got it; and what it lent. */
+  /** The node that lent the session to the holder, and still has it if the holder never got it; and the session. */
   lender: number | undefined;
   session: LentSession | undefined;
   waiter: Claim | undefined;
@@ -109,18 +109,18 @@ interface Claim {
 interface Pending {
   claim: number;
   readonly isClean: boolean;
-  /** Not before it is known what becomes of a session that this node has lent to a lost one. */
+  /** Not until the fate of a session that this node lent to a lost node is known. */
   isAsked: boolean;
   later(outcome: Claimed): void;
 }
 
 interface Lent extends LentSession {
   to: number;
-  /** Once it is known that `to` is lost, and has not got it. */
+  /** Set once `to` is known to be lost without having received it. */
   row: SessionRow | undefined;
 }
 
-/** A node has a session of an identifier that another one may have too. */
+/** A node has a session of an identifier that another node may have too. */
 interface Rival {
   readonly from: number;
   readonly clientId: string;
@@ -141,31 +141,31 @@ export class ClientDirectory implements Directory {
   readonly #entries: (Map<string, Entry> | undefined)[] = new Array(slotCount).fill(undefined);
   /** By node: the epoch for which it has reported everything it holds. */
   readonly #told = new Map<number, number>();
-  /** The least of all nodes of the view. */
+  /** The lowest of all nodes in the view. */
   #toldByAll = 0;
   /** By node: the epoch for which it has heard everything this node holds. */
   readonly #heard = new Map<number, number>();
   #isHeard = false;
-  /** Claims for slots that not everyone has reported on yet. */
+  /** Claims for slots that some nodes have not reported on yet. */
   #held: Held[] = [];
-  /** For such slots too: sessions that were lent to nodes that are lost. */
+  /** For such slots too: sessions lent to lost nodes. */
   #unclaimed: (readonly [from: number, message: Extract<NodeMessage, { type: 'unclaimed' }>])[] = [];
   /**
-   * Identifiers whose holder is lost and may not have got the session, or whose lender is lost. The other one of the two tells
-   * what it has before it has told everything for this epoch.
+   * Identifiers whose holder is lost and may not have received the session, or whose lender is lost. The
+   * surviving one reports what it has before it has reported everything for this epoch.
    */
   readonly #returning = new Map<string, number>();
-  /** Of such identifiers. */
+  /** For these identifiers. */
   #rivals: Rival[] = [];
-  /** Sessions that were lent when their slots changed owners: whoever was to have them may be lost, or have been refused. */
+  /** Sessions that were lent when their slots changed owners: the borrower may be lost, or have been refused. */
   #strays: { readonly from: number; readonly clientId: string }[] = [];
-  /** Sessions that are on their way to this node, with the nodes that have lent them, ... */
+  /** Sessions on their way to this node, with their lenders, ... */
   readonly #coming = new Map<string, number>();
-  /** ... and those of them whose lender is lost; until it is known what has come, this node has not told everything. */
+  /** ... and those whose lender is lost; until it is known what has arrived, this node has not reported everything. */
   readonly #stranded = new Set<string>();
-  /** Lent sessions that are being looked at; until then this node has not told everything. */
+  /** Lent sessions being checked; until then this node has not reported everything. */
   #looking = 0;
-  /** For a view that has not arrived here, with everything their senders sent after it. */
+  /** Messages for a view that has not arrived here, with everything their senders sent after them. */
   #early: Early[] = [];
   readonly #pending = new Map<string, Pending>();
   readonly #lent = new Map<string, Lent>();
@@ -191,7 +191,7 @@ export class ClientDirectory implements Directory {
     const isHeld = this.#held.some(([, held]) => held === clientId);
     return isHeld || this.#entries[this.#slotOf(clientId)]?.has(clientId) === true;
   }
-  /** Sessions that other nodes have been given and have not received yet. */
+  /** Sessions given to other nodes that they have not received yet. */
   get lent(): number {
     return this.#lent.size;
   }
@@ -219,7 +219,7 @@ export class ClientDirectory implements Directory {
     return undefined;
   }
 
-  /** This node has lent the session to one that is lost, and it may be this node's again. */
+  /** This node lent the session to a lost node, and may get it back. */
   #mayReturn(clientId: string): boolean {
     const lent = this.#lent.get(clientId);
     return lent !== undefined && !this.#isThere(lent.to);
@@ -260,14 +260,14 @@ export class ClientDirectory implements Directory {
   #onGranted(from: number, message: Extract<NodeMessage, { type: 'granted' | 'denied' }>): void {
     const { clientId, claim } = message;
     const pending = this.#pending.get(clientId);
-    if (pending?.claim !== claim || this.#ownerOf(clientId) !== from) return; // it was claimed again
+    if (pending?.claim !== claim || this.#ownerOf(clientId) !== from) return; // it has been claimed again
     this.#pending.delete(clientId);
     if (message.type === 'granted') this.#endLent(clientId);
     if (message.type === 'denied') pending.later('denied');
     else pending.later(this.#sessionOf(clientId, message.session));
   }
 
-  /** It is lost if its node is. */
+  /** It is lost if the lender is lost. */
   #sessionOf(clientId: string, session: LentSession | undefined): Claimed {
     const lender =
       session && this.#view && liveNodes(this.#view).find((node) => hasWorker(node, session.worker));
@@ -286,7 +286,7 @@ export class ClientDirectory implements Directory {
     };
   }
 
-  /** It is known what has become of a session on its way here, and the owner has been told. */
+  /** The fate of a session on its way here is known, and the owner has been told. */
   #hasCome(clientId: string): void {
     this.#coming.delete(clientId);
     if (this.#stranded.delete(clientId)) this.#tellAll();
@@ -339,8 +339,8 @@ export class ClientDirectory implements Directory {
   }
 
   /**
-   * For when the node that was to get the session is lost. If it has not got it, the owner decides: it may have passed it on,
-   * or be about to.
+   * For when the borrower is lost. If it did not receive the session, the owner decides, since it may have passed
+   * it on, or be about to.
    */
   #askIfUnclaimed(clientId: string, lent: Lent): void {
     const sessions = this.#sessions;
@@ -403,10 +403,7 @@ export class ClientDirectory implements Directory {
     this.#askWhenKnown(clientId);
   }
 
-  /**
-   * Another session has the identifier now. The node that this one was lent to has had it, unless that node
-   * is lost.
-   */
+  /** Another session has the identifier now. The borrower of this one has received it, unless that node is lost. */
   #endLent(clientId: string): void {
     const lent = this.#lent.get(clientId);
     if (lent === undefined) return;
@@ -434,7 +431,7 @@ export class ClientDirectory implements Directory {
       const again = this.#newEntry(claim.from, false, usedStamp, entry?.lender, entry?.session);
       entries.set(clientId, again);
       if (turned !== undefined) this.#deny(clientId, turned);
-      this.#grant(clientId, claim, again.session); // it has not got what it was granted before
+      this.#grant(clientId, claim, again.session); // it has not received what it was granted before
       return;
     }
     if (entry.waiter !== undefined && !isWaiting) this.#deny(clientId, entry.waiter);
@@ -476,17 +473,17 @@ export class ClientDirectory implements Directory {
     else this.#wait(slot, clientId, entry);
   }
 
-  /** Whoever waits is served when everyone has reported. */
+  /** The waiting node is served once all nodes have reported. */
   #wait(slot: number, clientId: string, { waiter }: Entry): void {
     this.#entries[slot]?.delete(clientId);
     if (waiter !== undefined) this.#held.push([slot, clientId, waiter]);
   }
 
-  /** Nobody has it any more, except the node that waits for it. */
+  /** No node has it any more, except the one waiting for it. */
   #passOn(clientId: string, from: Entry, session: LentSession | undefined): void {
     const { waiter, holder, askedFor } = from;
     if (waiter === undefined) {
-      from.isLent = true; // the node that waited is lost
+      from.isLent = true; // the waiting node is lost
       return;
     }
     const lender = session === undefined ? undefined : holder;
@@ -529,7 +526,7 @@ export class ClientDirectory implements Directory {
     if (!areClaimsHeld) this.#giveBack(from, message);
   }
 
-  /** Whoever waits for the identifier gets the session, or will. */
+  /** The node waiting for the identifier gets the session, or will get it. */
   #noteUnclaimed(
     from: number,
     { clientId, key, isWhole }: Extract<NodeMessage, { type: 'unclaimed' }>,
@@ -540,7 +537,7 @@ export class ClientDirectory implements Directory {
     if (isHolder && entry.waiter !== undefined) return; // the holder is asked to yield, and lends it again
     if (isHolder && isWhole === true) return;
     if (entry !== undefined && entry.holder !== from && entry.lender === from) return; // it was passed on
-    // Older than it is all that comes from a disk.
+    // Any session from a disk is older.
     const isLast = entry === undefined || (entry.holder !== from && entry.stamp !== usedStamp);
     if (isWhole !== true || !isLast) {
       if (isHolder) entries.delete(clientId);
@@ -555,7 +552,7 @@ export class ClientDirectory implements Directory {
     if (last.waiter !== undefined) this.#askToYield(clientId, last, last.waiter);
   }
 
-  /** Nobody waits for it: it is its lender's again. */
+  /** No node waits for it: it belongs to its lender again. */
   #giveBack(from: number, { clientId, key }: { readonly clientId: string; readonly key?: number }): void {
     const entry = this.#entries[this.#slotOf(clientId)]?.get(clientId);
     if (entry?.holder !== from || !entry.isLent || entry.waiter !== undefined) return;
@@ -581,7 +578,7 @@ export class ClientDirectory implements Directory {
         continue;
       }
       if (areLent && entry === undefined) this.#strays.push({ from, clientId });
-      // A node that has a session knows more than the one that lent it.
+      // A node that has a session knows more than its lender.
       const isBetter = entry?.isLent === true && !areLent && stamp === usedStamp;
       if (entry === undefined || isBetter)
         entries.set(clientId, this.#newEntry(from, areLent, stamp, entry?.holder));
@@ -606,7 +603,7 @@ export class ClientDirectory implements Directory {
     if (chosen.waiter !== undefined) this.#askToYield(clientId, chosen, chosen.waiter);
   }
 
-  /** Everyone has reported: the holder of the identifier has its session, or its lender, unless it is lost and claimed again. */
+  /** All nodes have reported: the holder or its lender has the session, unless it is lost and claimed again. */
   #settleRival({ from, clientId, stamp }: Rival, held: readonly Held[]): void {
     const entries = this.#entries[this.#slotOf(clientId)];
     const entry = entries?.get(clientId);
@@ -645,7 +642,7 @@ export class ClientDirectory implements Directory {
     if (this.#ownerOf(clientId) === from) this.#sessions?.endOutdated(clientId);
   }
 
-  /** Everyone has reported what it holds of the slot, and has of the identifier. */
+  /** All nodes have reported what they hold of the slot, and of the identifier. */
   #isReady(slot: number, clientId?: string): boolean {
     const returning = clientId === undefined ? undefined : this.#returning.get(clientId);
     const since = Math.max(this.#view?.since[slot] ?? 0, returning ?? 0);
@@ -688,7 +685,7 @@ export class ClientDirectory implements Directory {
       const slot = this.#slotOf(clientId);
       if (before?.since[slot] !== view.since[slot]) pending.isAsked = false; // the new owner is asked
       if (isAnyLost && pending.isAsked) {
-        pending.isAsked = false; // what is granted may have been the lost node's
+        pending.isAsked = false; // what was granted may have been the lost node's
         pending.claim = ++this.#claims;
       }
       this.#askWhenKnown(clientId);
@@ -705,7 +702,7 @@ export class ClientDirectory implements Directory {
     return this.#view !== undefined && nodeOf(this.#view, incarnation) !== undefined;
   }
 
-  /** Nodes that held identifiers, waited for them or were lent sessions, and have left the cluster. */
+  /** Nodes that held identifiers, waited for them or borrowed sessions, and have left the cluster. */
   #forgetLost(view: View): void {
     const isLost = (incarnation: number): boolean => !this.#isThere(incarnation);
     const isAnyLost = [...this.#told.keys()].some(isLost);
@@ -752,8 +749,8 @@ export class ClientDirectory implements Directory {
   }
 
   /**
-   * Reports to the new owners of slots what this node has. Of what was lent to lost nodes it reports what these have not got,
-   * as `unclaimed`.
+   * Reports what this node has to the new owners of slots. Sessions lent to lost nodes that did not receive them
+   * are reported as `unclaimed`.
    */
   #tellHeld(view: View, before: View | undefined): void {
     const isNew = (clientId: string): boolean => {
@@ -790,7 +787,7 @@ export class ClientDirectory implements Directory {
     this.#options.send(owner, { type: 'held', epoch: view.epoch, clientIds, stamps, lent });
   }
 
-  /** Claims that have waited, and whether the view is applied. */
+  /** Serves claims that were waiting, and reports the view as applied. */
   #goOn(): void {
     const view = this.#view;
     if (view === undefined) return;

@@ -1,5 +1,5 @@
 /**
- * What a node with a data directory remembers about its cluster, besides its log: which cluster it is, and
+ * What a node with a data directory remembers about its cluster, besides its log: the cluster's identity, and
  * its last epoch. The log is valid only in that cluster, and NATS may have lost its state.
  */
 import { readFileSync } from 'node:fs';
@@ -15,14 +15,14 @@ const fileFormat = 1;
 
 export interface KnownCluster {
   readonly clusterName: string;
-  /** Of the views (view.ts). Undefined: the data in the directory was never in a cluster. */
+  /** The keys of the views (view.ts). Undefined: the data in the directory was never in a cluster. */
   readonly keys: string | undefined;
-  /** The last ones that the node has seen. */
+  /** The last ones seen by the node. */
   readonly epoch: number;
   readonly incarnation: number;
-  /** The second copy of its log (log-streams.ts). Undefined: it has none. */
+  /** The second copy of its log (log-streams.ts). Undefined: there is none. */
   readonly stream?: string | undefined;
-  /** It has stopped in order, and no other node has its wills. */
+  /** It has stopped properly, and no other node has its wills. */
   readonly hasLeft?: boolean;
 }
 
@@ -30,7 +30,7 @@ export function clusterFileOf(directory: string): string {
   return join(directory, clusterFileName);
 }
 
-/** Undefined: there is no such file. Errors: STORE_NOT_USABLE. */
+/** Undefined: the file does not exist. Errors: STORE_NOT_USABLE. */
 export function readKnownCluster(directory: string): KnownCluster | undefined {
   const path = clusterFileOf(directory);
   let text: string;
@@ -38,7 +38,7 @@ export function readKnownCluster(directory: string): KnownCluster | undefined {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined; // opening the directory reports what is wrong with it
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined; // opening the directory reports the cause
     throw unusable(path, systemReason(cause), cause);
   }
   let value: unknown;

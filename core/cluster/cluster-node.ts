@@ -24,7 +24,7 @@ import { liveNodes, type NodeEntry, type View, workersOf } from './view.ts';
 
 export interface ClusterNodeEvents {
   sessions(): SessionHolder;
-  /** Starting with the first one that this node is in. */
+  /** Starting with the first view that includes this node. */
   onView(view: View, before: View | undefined): void;
   onMove(number: number): void;
   onEvicted(): void;
@@ -37,23 +37,23 @@ export interface ClusterNodeEvents {
   takeOver(lost: NodeEntry, failed: (reason: string) => void): void;
 }
 
-/** What the node has on its disk and joins with. */
+/** What the node has on its disk when it joins. */
 export interface NodeData {
   readonly directory: string;
   /** Undefined: nothing yet. */
   readonly known: KnownCluster | undefined;
-  /** As Addon.openStore() names it. */
+  /** As returned by Addon.openStore(). */
   readonly log: string;
-  /** Nothing is in the log. */
+  /** The log is empty. */
   readonly isEmpty: boolean;
 }
 
 /** Where the second copy of a node's log goes. */
 export interface LogPlace {
   readonly stream: string;
-  /** The sequence of the last that is there; 0: nothing. */
+  /** The sequence of the last chunk there; 0: none. */
   readonly base: number;
-  /** All that the log has is there. */
+  /** The stream has the complete log. */
   readonly isWhole: boolean;
 }
 
@@ -72,12 +72,12 @@ const leaveMs = 5_000;
 
 export class ClusterNode {
   readonly cluster: Cluster;
-  /** Of the second copies. Undefined: this node has none. */
+  /** The streams of the second copies. Undefined: this node has none. */
   readonly streams: LogStreams | undefined;
   readonly logPlace: LogPlace | undefined;
   readonly #post: NatsPost;
   readonly #config: BrokerConfig;
-  /** From when it last ran. */
+  /** From its last run. */
   readonly #known: KnownCluster | undefined;
   readonly #noteLeaving: () => void;
 
@@ -100,7 +100,8 @@ export class ClusterNode {
   }
 
   /**
-   * Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE. Superseded: what is on the disk counts no more.
+   * Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE. Superseded: the data on disk is
+   * obsolete.
    */
   static async connect(
     config: BrokerConfig,
@@ -195,14 +196,17 @@ export class ClusterNode {
     return { incarnation, firstWorker, numbers, numbersEnd: clusterWorkersMax, hashKeys, areWillsOver };
   }
 
-  /** Nodes that were running when this one last ran have run since: they have published its wills (wills.ts). */
+  /**
+   * Nodes that were in the cluster during this node's last run are still in it: they have published its wills
+   * (wills.ts).
+   */
   #areWillsOver(view: View, own: number): boolean {
     const { incarnation: last = 0, hasLeft = false } = this.#known ?? {};
     if (hasLeft || this.#config.standsFor !== undefined) return false;
     return liveNodes(view).some(({ incarnation }) => incarnation !== own && incarnation <= last);
   }
 
-  /** Gives the slots to the others, as far as they take them in time, and ends. */
+  /** Gives the slots to the others, as far as they take them in time, then closes. */
   async leave(): Promise<void> {
     this.#noteLeaving();
     let timer: NodeJS.Timeout | undefined;
@@ -220,7 +224,7 @@ export class ClusterNode {
   }
 }
 
-/** Undefined: the log is not replicated any more. Errors: Superseded, CLUSTER_REFUSED, as JetStream's. */
+/** Undefined: the log is no longer replicated. Errors: Superseded, CLUSTER_REFUSED, those of JetStream. */
 async function logPlaceOf(
   streams: LogStreams,
   { known, log, isEmpty }: NodeData,

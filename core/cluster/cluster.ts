@@ -16,7 +16,7 @@ export interface ClusterOptions extends Omit<MembershipOptions, 'applied' | 'las
   /** Runs it later, but before timers: setImmediate. */
   soon(action: () => void): void;
   sessions(): SessionHolder;
-  /** All nodes have heard which sessions this one has brought: clients are accepted from now on. */
+  /** All nodes have heard which sessions this node brought: clients are accepted from now on. */
   onHeard?(): void;
   /** Another node has announced something to everyone. */
   onNews(news: Readonly<Record<string, unknown>>): void;
@@ -34,7 +34,7 @@ export interface NodeFigures {
   readonly state: 'serving' | 'leaving' | 'suspect';
   readonly workers: number;
   readonly slots: number;
-  /** A lost node, whose log this one is to take over: attempts that have failed, and why the last one has. */
+  /** For a lost node whose log is to be taken over: the failed attempts, and why the last one failed. */
   readonly takeOver?: { readonly failed: number; readonly reason: string };
 }
 

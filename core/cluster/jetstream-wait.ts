@@ -1,13 +1,13 @@
 /**
- * JetStream that does not serve yet: its servers have just been started and have not agreed who leads, or too few of them
- * have found each other for the copies that are asked for.
+ * Waits for JetStream while it is not available yet: its servers have just been started and have not elected a
+ * leader, or too few of them have found each other for the requested copies.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { errors } from '@nats-io/transport-node';
 import { messageOf } from '../system-reason.ts';
 
-/** How long, and whom it is told once. */
+/** How long to wait, and a callback that is called once. */
 export interface JetStreamWait {
   readonly waitMs: number;
   onWait(reason: string): void;
@@ -19,7 +19,7 @@ const pauseMs = 500;
 /** No suitable peers; temporarily unavailable; it cannot handle requests; resources are insufficient. */
 const temporaryCodes = [10_005, 10_008, 10_009, 10_023];
 
-/** Tries again as long as it may serve later, and for the time given at most. Rejects: as the last attempt. */
+/** Retries while JetStream may still become available, for at most the given time. Rejects: as the last attempt. */
 export async function onceServed<Result>(
   { waitMs, onWait }: JetStreamWait,
   attempt: () => Promise<Result>,

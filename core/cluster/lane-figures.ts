@@ -1,8 +1,8 @@
-/** The traffic over the lanes from this node to each other one, for all pairs of workers together. */
+/** The traffic over the lanes from this node to each other node, summed over all pairs of workers. */
 import type { LinkFigures } from '../data-plane/addon.ts';
 
 export interface LaneFigures {
-  /** Sent and not acknowledged, or not sent yet, and the age of the oldest of it. */
+  /** Sent but not acknowledged, or not sent yet, and the age of the oldest. */
   readonly waitingBytes: number;
   readonly waitingMs: number;
   /** Since the links were opened. */

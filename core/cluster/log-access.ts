@@ -1,4 +1,7 @@
-/** How a thread reaches the second copies of the nodes' logs (log-streams.ts): copied to it, so only what it needs of the options. */
+/**
+ * How a thread reaches the second copies of the nodes' logs (log-streams.ts). It is copied to the thread, so it has
+ * only the options it needs.
+ */
 import type { BrokerConfig } from '../config/options.ts';
 import type { NatsSettings } from './nats-connection.ts';
 
@@ -6,7 +9,7 @@ export interface LogAccess {
   readonly settings: NatsSettings;
   readonly clusterName: string;
   readonly nodeName: string;
-  /** That JetStream keeps of each log. */
+  /** Copies that JetStream keeps of each log. */
   readonly copies: number;
 }
 

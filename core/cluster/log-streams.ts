@@ -1,11 +1,12 @@
 /**
- * The second copies of the nodes' logs: a JetStream stream for each log, which whoever goes on with that log appends to.
+ * The second copies of the nodes' logs: a JetStream stream for each log, to which the log's current writer appends.
  *
- *   stream rally-NAME-log-ID   [ chunk | chunk | ... ]   native/log/replica.h; the last one says which log goes on there
+ *   stream rally-NAME-log-ID   [ chunk | chunk | ... ]   native/log/replica.h; the last one names the log that goes on
  *
- * Each chunk is appended behind a sequence and a chunk that its sender names, so there is one writer: whoever appends behind
- * the last one has taken the others their place, and knows all that they have appended. The sequence alone would not do: of
- * several chunks that are under way the first may be lost, and the place of it another one's.
+ * Each chunk is appended behind a sequence and a chunk named by its sender, so there is one writer: a node that
+ * appends behind the last chunk displaces all other writers, and knows everything they appended. The sequence alone
+ * would not suffice: of several chunks in transit the first may be lost, and another writer's chunk may take its
+ * place.
  */
 import {
   type ConsumerMessages,
@@ -22,7 +23,7 @@ import { type JetStreamWait, onceServed } from './jetstream-wait.ts';
 import type { LogAccess } from './log-access.ts';
 import { connectToNats, type NatsPost } from './nats-connection.ts';
 
-/** The last of a stream. */
+/** The last chunk of a stream. */
 export interface StoredChunk {
   readonly sequence: number;
   readonly chunk: Uint8Array;
@@ -30,9 +31,9 @@ export interface StoredChunk {
 
 /** Where a chunk is to be appended. */
 export interface ChunkPlace {
-  /** The sequence of the one before; 0: there is none. */
+  /** The sequence of the previous chunk; 0: none. */
   readonly behind: number;
-  /** The names of the chunk and of the one before, which no others have; undefined: only the sequence is known. */
+  /** The unique names of the chunk and of the previous one; undefined: only the sequence is known. */
   readonly name: string;
   readonly nameBefore: string | undefined;
 }
@@ -40,10 +41,10 @@ export interface ChunkPlace {
 export type Appended = 'stored' | 'outrun' | 'unknown';
 
 const requestMs = 2_000;
-/** Another sequence, or another name, is the last one. */
+/** The last chunk has another sequence, or another name. */
 const outrunCodes = [10_071, 10_070];
 const streamNotFound = 10_059;
-/** Chunks that are read ahead. */
+/** Chunks to read ahead. */
 const readAhead = 256;
 
 export class LogStreams {
@@ -67,7 +68,7 @@ export class LogStreams {
     this.#copies = copies;
   }
 
-  /** On a connection of its own, which the caller closes. Errors: as connectToNats(), as open(). */
+  /** On its own connection, which the caller closes. Errors: those of connectToNats() and open(). */
   static async reach(
     { settings, clusterName, nodeName, copies }: LogAccess,
     purpose: string,
@@ -85,7 +86,7 @@ export class LogStreams {
     }
   }
 
-  /** The bucket of the cluster is there. Errors: as JetStream's. */
+  /** The bucket of the cluster exists. Errors: those of JetStream. */
   static async open(connection: NatsConnection, clusterName: string, copies: number): Promise<LogStreams> {
     const client = jetstream(connection, { timeout: requestMs });
     const manager = await jetstreamManager(connection, { timeout: requestMs, checkAPI: false });
@@ -100,7 +101,7 @@ export class LogStreams {
     return `rally.${this.#clusterName}.log.${id}`;
   }
 
-  /** Errors: CLUSTER_REFUSED, as JetStream's. */
+  /** Errors: CLUSTER_REFUSED, those of JetStream. */
   async create(id: string, wait: JetStreamWait): Promise<void> {
     const stream = {
       name: this.#nameOf(id),
@@ -119,7 +120,7 @@ export class LogStreams {
     }
   }
 
-  /** Undefined: there is no stream, or nothing in it. Errors: as JetStream's. */
+  /** Undefined: there is no stream, or it is empty. Errors: those of JetStream. */
   async last(id: string): Promise<StoredChunk | undefined> {
     return await this.#get(id, { last_by_subj: this.#subjectOf(id) });
   }
@@ -155,12 +156,12 @@ export class LogStreams {
     }
   }
 
-  /** What is before this sequence is needed no more. Errors: as JetStream's. */
+  /** Chunks before this sequence are no longer needed. Errors: those of JetStream. */
   async dropBefore(id: string, sequence: number): Promise<void> {
     await this.#manager.streams.purge(this.#nameOf(id), { seq: sequence });
   }
 
-  /** The chunks from the first one up to this sequence, in order. Errors: as JetStream's. */
+  /** The chunks from the first one up to this sequence, in order. Errors: those of JetStream. */
   async *read(id: string, last: number): AsyncGenerator<StoredChunk> {
     const consumer = await this.#jetstream.consumers.get(this.#nameOf(id));
     const messages: ConsumerMessages = await consumer.consume({ max_messages: readAhead });
@@ -172,7 +173,7 @@ export class LogStreams {
     await messages.close();
   }
 
-  /** Of all streams of this cluster. Errors: as JetStream's. */
+  /** Of all streams of this cluster. Errors: those of JetStream. */
   async ids(): Promise<string[]> {
     const prefix = this.#nameOf('');
     const ids: string[] = [];
@@ -181,7 +182,7 @@ export class LogStreams {
     return ids;
   }
 
-  /** Everything that was in the log is with other nodes: whoever comes back with it is to begin anew. */
+  /** Everything in the log is with other nodes: a node that returns with this log must start afresh. */
   async end(id: string): Promise<void> {
     await this.#buckets.put(endedKeyOf(id), '');
     await this.#manager.streams.delete(this.#nameOf(id));
@@ -195,19 +196,22 @@ function endedKeyOf(id: string): string {
   return `log-ended.${id}`;
 }
 
-/** Which log goes on behind a chunk, as Addon.openStore() names it. Undefined: it is none. */
+/** Which log continues behind a chunk, as returned by Addon.openStore(). Undefined: not a chunk. */
 export function ownerOf(chunk: Uint8Array): string | undefined {
   if (chunk.length < headBytes) return undefined;
   return Buffer.from(chunk.subarray(8, 16)).reverse().toString('hex');
 }
 
-/** Whether a stream that begins with this chunk has all that its log has: it begins with an empty log, or with a checkpoint. */
+/**
+ * Whether a stream that begins with this chunk has its complete log: it begins with an empty log, or with a
+ * checkpoint.
+ */
 export function isWholeFrom(chunk: Uint8Array): boolean {
   const flags = chunk[1] ?? 0;
   return (flags & beginsRun) === 0 || (flags & beginsLog) !== 0;
 }
 
-/** As native/log/replica.h has them. */
+/** As in native/log/replica.h. */
 const headBytes = 32;
 const beginsRun = 2;
 const beginsLog = 4;

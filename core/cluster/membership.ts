@@ -1,6 +1,6 @@
 /**
- * This node's membership in the cluster (main thread): it joins, follows the views, tells the others that it
- * is alive, and removes nodes that are not.
+ * This node's membership in the cluster (main thread): it joins, follows the views, signals to the others that
+ * it is alive, and removes nodes that are not.
  *
  *   beat, each 500 ms --post--> everyone, itself too: only a node that hears itself may judge that others are silent
  *   a later epoch in a beat --> the view is read --> onView
@@ -55,9 +55,9 @@ export interface MembershipOptions {
   applied(): number;
   /** The highest number of a session or slot move that this node knows. */
   lastMove(): number;
-  /** Another node knows a higher one: moves that begin here from now on must have even higher ones. */
+  /** Another node knows a higher one: moves that begin here must have even higher ones from now on. */
   onMove(number: number): void;
-  /** A new view that this node is in; the first one when it has joined. */
+  /** A new view that includes this node; the first one when it has joined. */
   onView(view: View, before: View | undefined): void;
   /**
    * A node whose log is replicated is lost. This node is to start a stand-in, which joins and removes the lost node in the same
@@ -66,7 +66,7 @@ export interface MembershipOptions {
   takeOver?: ((lost: NodeEntry, failed: (reason: string) => void) => void) | undefined;
   /** The others have removed this node: its incarnation is over. */
   onEvicted(): void;
-  /** The node no longer hears itself, or does again. */
+  /** The node no longer hears its own beats, or hears them again. */
   onReach(isReached: boolean): void;
   onNote(level: 'info' | 'warn' | 'error', fields: object, sentence: string): void;
 }
@@ -76,30 +76,29 @@ export type JoinRefusal =
   | { readonly why: 'full' }
   /** The node's data belongs to another cluster, or was never in one. */
   | { readonly why: 'otherCluster'; readonly known: KnownCluster }
-  /** This node keeps data and that one does not, or the other way round. */
+  /** This node keeps data and the other does not, or vice versa. */
   | { readonly why: 'otherStorage'; readonly node: NodeEntry }
-  /** No version of frames in common. */
+  /** No frame version in common. */
   | { readonly why: 'otherVersion'; readonly node: NodeEntry }
   | { readonly why: 'viewNotReadable'; readonly sentence: string };
 
 export const beatMs = 500;
-/** Own beats heard without one of another node, until that node is suspect, and lost. */
+/** Own beats heard without one of another node until that node is suspect, and until it is lost. */
 const suspectBeats = 4;
 const lostBeats = 6;
 /** After this long without hearing its own beat, the node is cut off. */
 const cutOffMs = lostBeats * beatMs;
-/**
- * How often the view is read even if nobody announces a new one: its writer may have ended in that moment.
- */
+/** How often the view is read even if no node announces a new one: its writer may have failed at that moment. */
 const beatsPerRead = 10;
-/** Whose beats they are who wait until there is room for them. */
+/** The sender of beats from nodes that wait for room. */
 const nobody = 0;
 /** Between two attempts to read or write. */
 const retryMs = 100;
 /**
- * How often a stand-in for a lost node is started, by one node after the other, with twice the time before each further attempt.
- * Until it is there the lost node stays in the view: whoever connected without its sessions would get an empty one. The times add
- * up to half a minute, however many nodes there are, after which slots that nobody serves are the greater evil.
+ * How often stand-ins for a lost node are started, by one node after the other, with the delay doubled before each
+ * further attempt. Until one has joined, the lost node stays in the view: a client that connected without its session
+ * would get an empty one. The delays add up to half a minute, for any number of nodes; after that, unserved slots are
+ * the greater evil.
  */
 const takeOversMax = 8;
 const takeOverAgainMs = 250;
@@ -107,31 +106,31 @@ const takeOverAgainMsMax = 8_000;
 
 interface Beat {
   readonly from: number;
-  /** How many it has sent, without those that only announce something new. */
+  /** How many it has sent, except those that only announce something new. */
   readonly tick: number;
   readonly epoch: number;
   readonly applied: number;
   readonly move: number;
   /**
-   * Lost nodes, how many attempts to take over their logs have failed, and whether the sender is trying (1) or not (0). Absent:
-   * it tries alone, or not at all.
+   * Lost nodes, the number of failed attempts to take over their logs, and whether the sender is trying (1) or not (0).
+   * Absent: it tries alone, or not at all.
    */
   readonly takeOvers?: readonly (readonly [incarnation: number, failed: number, isUnderWay: number])[];
 }
 
-/** Of the log of a lost node. */
+/** The takeover of a lost node's log. */
 interface TakeOver {
-  /** Attempts that have failed, on any node, and why the last one has. */
+  /** Failed attempts, on any node, and why the last one failed. */
   failed: number;
   reason: string;
-  /** Here. */
+  /** On this node. */
   isUnderWay: boolean;
   /** When the next one may begin. */
   notBeforeMs: number;
 }
 
 interface Peer {
-  /** How many own beats had come back when it was last heard. */
+  /** The number of own beats that had come back when it was last heard. */
   heardAt: number;
   applied: number;
   /** Lost nodes whose logs it is taking over. Undefined: it does not take turns with others. */
@@ -158,18 +157,18 @@ export class Membership {
   #isWriting = false;
   #timer: Timer | undefined;
   #left: (() => void) | undefined;
-  /** By incarnation: lost nodes whose logs are to go on. */
+  /** By incarnation: lost nodes whose logs are to be taken over. */
   readonly #takeOvers = new Map<number, TakeOver>();
 
   constructor(options: MembershipOptions) {
     this.#options = options;
   }
 
-  /** The last view that this node was in. */
+  /** The last view that included this node. */
   get view(): View | undefined {
     return this.#view;
   }
-  /** Once it has joined. */
+  /** Set once it has joined. */
   get node(): NodeEntry | undefined {
     return this.#node;
   }
@@ -180,7 +179,7 @@ export class Membership {
   isSuspect(incarnation: number): boolean {
     return this.#silence(incarnation) >= suspectBeats;
   }
-  /** Of a lost node whose log is to go on. */
+  /** For a lost node whose log is to be taken over. */
   takeOverOf(incarnation: number): { readonly failed: number; readonly reason: string } | undefined {
     return this.#takeOvers.get(incarnation);
   }
@@ -243,7 +242,7 @@ export class Membership {
       }
       if (namesake !== undefined && waitedMs < cutOffMs) {
         noteOnce('waiting until the previous node of this name is known to be lost');
-        again(beatMs); // it may be this node's previous incarnation, whose end nobody has noticed yet
+        again(beatMs); // it may be this node's previous incarnation, whose end no node has noticed yet
         return;
       }
       const { stream, standsFor } = this.#options;
@@ -274,11 +273,11 @@ export class Membership {
       if (next === undefined) {
         noteOnce('waiting until it is known which nodes are lost, and their workers are released');
         this.#ticks++;
-        this.#sendBeat(); // to know that it would hear the others
+        this.#sendBeat(); // to find out whether it would hear the others
         again(beatMs);
         return;
       }
-      this.#options.register.write(encodeView(next), written.revision, () => again(0)); // the next read tells
+      this.#options.register.write(encodeView(next), written.revision, () => again(0)); // the next read shows the outcome
     });
   }
 
@@ -408,7 +407,7 @@ export class Membership {
       this.#peers.set(incarnation, { heardAt: this.#beats, applied: 0, takingOver: undefined });
   }
 
-  /** Takes the next step that this node is responsible for, one at a time. */
+  /** Takes the next step for which this node is responsible, one at a time. */
   #tend(): void {
     const view = this.#view;
     const node = this.#node;
@@ -443,8 +442,8 @@ export class Membership {
   }
 
   /**
-   * Whether it is to stay in the view until another node goes on with its log. The one that is longest there tries first, and
-   * after each failure the next one. If two try at once, the stream of the log decides (log-streams.ts).
+   * Whether it stays in the view until another node takes over its log. The oldest node tries first, and after each
+   * failure the next one. If two try at once, the stream of the log decides (log-streams.ts).
    */
   #isTakenOver(view: View, node: NodeEntry, lost: NodeEntry): boolean {
     const { takeOver, clock } = this.#options;
@@ -459,7 +458,7 @@ export class Membership {
     under.isUnderWay = true;
     this.#takeOvers.set(incarnation, under);
     this.beatNow();
-    // It may have left: whoever leaves writes the last view, and nobody else may have heard of it.
+    // It may have left: a leaving node writes the last view, and perhaps no other node has heard of it.
     this.#options.register.read((written) => {
       if (this.#isOver) return;
       if (written === undefined || written.revision > this.#revision) {
@@ -505,7 +504,10 @@ export class Membership {
     this.beatNow();
   }
 
-  /** So many attempts to take over the log of a node have failed, here or elsewhere. Gives the time until the next one. */
+  /**
+   * Notes the number of failed attempts to take over a node's log, here or elsewhere. Returns the time until the next
+   * one.
+   */
   #noteFailed(incarnation: number, failed: number): number {
     const { clock } = this.#options;
     const againMs = Math.min(takeOverAgainMs * 2 ** (failed - 1), takeOverAgainMsMax);
@@ -524,7 +526,7 @@ export class Membership {
     return againMs;
   }
 
-  /** Whose turn it is when so many attempts have failed. */
+  /** Whose turn it is after this many failed attempts. */
   #turnOf(view: View, failed: number, lost: number): NodeEntry | undefined {
     const able = this.#ableNodes(view, lost);
     const trying = able.find(({ incarnation }) => this.#peers.get(incarnation)?.takingOver?.includes(lost));
@@ -533,12 +535,12 @@ export class Membership {
       ({ incarnation }) =>
         incarnation === this.#node?.incarnation || this.#peers.get(incarnation)?.takingOver !== undefined,
     );
-    // One of the version before, which does not say what has become of its attempts, is left alone with them.
+    // A node of the previous version, which does not report the fate of its attempts, is left to make them alone.
     return able[0] === taking[0] ? taking[failed % taking.length] : able[0];
   }
 
   #lostNode(view: View, node: NodeEntry): NodeEntry | undefined {
-    if (node.standsFor !== undefined) return undefined; // who has made it says so
+    if (node.standsFor !== undefined) return undefined; // its maker reports it
     return liveNodes(view).find(
       ({ incarnation }) =>
         incarnation !== node.incarnation &&
@@ -554,7 +556,7 @@ export class Membership {
   #rankOf(view: View, node: NodeEntry, besides: number): number {
     return this.#ableNodes(view, besides).findIndex(({ incarnation }) => incarnation === node.incarnation);
   }
-  /** The oldest first. */
+  /** Oldest first. */
   #ableNodes(view: View, besides: number): NodeEntry[] {
     return liveNodes(view).filter(
       ({ incarnation, standsFor }) =>
@@ -569,7 +571,7 @@ export class Membership {
   }
 }
 
-/** Why the newcomer cannot be with these nodes. */
+/** Why the newcomer cannot join these nodes. */
 function refusalOf(newcomer: Newcomer, nodes: readonly NodeEntry[]): JoinRefusal | undefined {
   for (const node of nodes) {
     if (linkVersionOf(newcomer, node) === undefined) return { why: 'otherVersion', node };

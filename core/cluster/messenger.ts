@@ -1,7 +1,7 @@
 /**
  * Messages between the main threads of two nodes: each exactly once and in order, for as long as both are in
- * the view, although the post may lose what it carries. The messages of one turn are sent as one frame. What
- * is not acknowledged in time is resent; duplicates and frames that come too early are dropped.
+ * the view, although the post may lose messages. The messages of one turn are sent as one frame. Unacknowledged
+ * frames are resent after a timeout; duplicates and premature frames are dropped.
  */
 import { isRecord } from '../config/option-rules.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
@@ -20,7 +20,7 @@ export interface MessengerOptions {
   onMessage(from: number, message: NodeMessage): void;
 }
 
-/** Between two checks for what is not acknowledged. */
+/** Between two checks for unacknowledged messages. */
 const resendMs = 250;
 /** In one frame: far below the 1 MiB that NATS allows. */
 const frameBytesMax = 256 * 1_024;
@@ -53,16 +53,14 @@ export class Messenger {
     return this.#resent;
   }
 
-  /** The nodes to exchange messages with; whatever waits for others is dropped. */
+  /** The nodes to exchange messages with; messages waiting for others are dropped. */
   setPeers(incarnations: readonly number[]): void {
     const peers = new Set(incarnations.filter((each) => each !== this.#options.incarnation));
     for (const peer of this.#lines.keys()) if (!peers.has(peer)) this.#lines.delete(peer);
     for (const peer of peers) if (!this.#lines.has(peer)) this.#lines.set(peer, newLine());
   }
 
-  /**
-   * Does nothing if it is not a peer, or no longer. Messages to this node itself arrive in order, but later.
-   */
+  /** Does nothing if it is not, or no longer, a peer. Messages to this node itself arrive in order, but later. */
   send(to: number, message: NodeMessage): void {
     if (to === this.#options.incarnation) {
       this.#options.soon(() => this.#options.onMessage(to, message));
@@ -102,7 +100,7 @@ export class Messenger {
     });
   }
 
-  /** Everything not sent yet, and how much has arrived. */
+  /** Everything not sent yet, and the number of the last message received. */
   #flush(peer: number, line: Line): void {
     do {
       const messages: string[] = [];
@@ -122,7 +120,7 @@ export class Messenger {
   #onFrame(bytes: Uint8Array): void {
     const frame = readFrame(bytes);
     const line = frame && this.#lines.get(frame.from);
-    if (frame === undefined || line === undefined) return; // it comes again, if its sender is in the next view
+    if (frame === undefined || line === undefined) return; // it is resent, if its sender is in the next view
     this.#acknowledged(line, frame.received);
     if (frame.messages.length === 0) return;
     for (const [index, value] of frame.messages.entries()) {

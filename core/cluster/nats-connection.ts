@@ -1,7 +1,7 @@
 /**
- * A connection to NATS: the post of the cluster. It reconnects by itself, indefinitely; what is published
- * meanwhile is lost, which the post is allowed to do. NATS is loaded only here and in nats-register.ts, and
- * only in a cluster.
+ * A connection to NATS: the post of the cluster. It reconnects by itself, indefinitely; messages published
+ * meanwhile are lost, as the post permits. NATS is loaded only here and in nats-register.ts, and only in a
+ * cluster.
  */
 import { readFile } from 'node:fs/promises';
 import {

@@ -9,7 +9,7 @@ import type { Register } from './ports.ts';
 
 const key = 'view';
 const requestMs = 2_000;
-/** The number of copies if NATS is a cluster, so that losing one of its servers stops nothing. */
+/** The number of copies if NATS is a cluster, so that it survives the loss of any one server. */
 const copies = 3;
 /** The error for a compare-and-set with an outdated revision. */
 const wrongSequence = 10_071;

@@ -1,4 +1,4 @@
-/** What operators request on one node and all nodes have to do. */
+/** Operators' requests to one node that all nodes must carry out. */
 import { isRecord } from '../config/option-rules.ts';
 import { type LogLevel, logLevels } from '../config/options.ts';
 import { type BanKind, type BanRequest, banKinds } from '../security/bans.ts';
@@ -8,12 +8,12 @@ export type News =
   | { readonly kind: 'liftBan'; readonly of: BanKind; readonly value: string }
   | { readonly kind: 'logLevel'; readonly level: LogLevel };
 
-/** As JSON has it. */
+/** As in JSON. */
 export function writeNews(news: News): Readonly<Record<string, unknown>> {
   return JSON.parse(JSON.stringify(news)) as Readonly<Record<string, unknown>>;
 }
 
-/** Undefined: not one that this version knows. */
+/** Undefined: unknown to this version. */
 export function readNews(value: Readonly<Record<string, unknown>>): News | undefined {
   switch (value['kind']) {
     case 'ban': {

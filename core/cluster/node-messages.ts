@@ -1,7 +1,7 @@
 /** The messages between the main threads of the nodes. The view says who owns what (view.ts). */
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 
-/** For a session that a client has used since its node started: later than any that comes from a disk. */
+/** For a session that a client has used since its node started: later than any session from a disk. */
 export const usedStamp = Number.MAX_SAFE_INTEGER;
 
 /** A session that moves to another node: its key, and its worker, numbered across the cluster. */
@@ -16,11 +16,11 @@ export interface NodeQuestion {
   readonly path: string;
   readonly query: string;
   readonly by: { readonly name: string; readonly scopes: readonly string[] };
-  /** As JSON has it. */
+  /** As in JSON. */
   readonly body?: unknown;
 }
 
-/** The HTTP status, and the body; 0: the node does not have what was asked for. */
+/** The HTTP status, and the body; 0: the node does not have the requested item. */
 export interface NodeAnswer {
   readonly status: number;
   readonly text: string;
@@ -34,15 +34,15 @@ export interface ToldWill {
   readonly topicPrefix: string;
   /** The client's identity for the access rules: encodeAccess() in base64; undefined without rules. */
   readonly access?: string;
-  /** How long after the loss of its client it is published. */
+  /** Its delay after the loss of its client. */
   readonly delayMs: number;
-  /** It is in a replicated log too, and goes on with the session if another node takes that over. */
+  /** It is also in a replicated log, and continues with the session if another node takes that over. */
   readonly isStored?: boolean;
 }
 
 /**
- * `epoch`: that of the sender's view; a receiver with an older view waits until it has this one. `claim` and
- * `turn` name in the answer the claim or the yield request that it answers.
+ * `epoch`: of the sender's view; a receiver with an older view waits until it has this one. `claim` and `turn`
+ * in an answer name the claim or the yield request that it answers.
  */
 export type NodeMessage =
   /** To the owner of the identifier's slot: the sender wants it, with a new session or not. */
@@ -60,7 +60,7 @@ export type NodeMessage =
       readonly claim: number;
       readonly session?: LentSession;
     }
-  /** Another node wants it too, and came later. */
+  /** Another node wants it too, and asked later. */
   | { readonly type: 'denied'; readonly clientId: string; readonly claim: number }
   /** To the owner: the sender no longer needs it. */
   | { readonly type: 'release'; readonly epoch: number; readonly clientId: string }
@@ -74,7 +74,7 @@ export type NodeMessage =
     }
   | {
       readonly type: 'yielded';
-      /** Absent: the sender is of a version that does not say so. */
+      /** Absent: the sender's version does not support this field. */
       readonly epoch?: number;
       readonly clientId: string;
       readonly turn: number;
@@ -84,7 +84,7 @@ export type NodeMessage =
   | { readonly type: 'passed'; readonly clientId: string; readonly key: number; readonly to: number }
   /** To the node that has lent the session: the sender has it. */
   | { readonly type: 'taken'; readonly clientId: string; readonly key: number }
-  /** To the owner: the sender has lent the session to a node that is lost, which has not got it if `isWhole`. */
+  /** To the owner: the sender lent the session to a lost node, which has not received it if `isWhole`. */
   | {
       readonly type: 'unclaimed';
       readonly epoch: number;
@@ -92,9 +92,12 @@ export type NodeMessage =
       readonly key: number;
       readonly isWhole?: boolean;
     }
-  /** The answer if the session is the sender's again; without a key, of one that nobody wants any more, whoever was to have it. */
+  /**
+   * The answer if the session is the sender's again; without a key: of a session that no node wants any more, not
+   * even its borrower.
+   */
   | { readonly type: 'returned'; readonly clientId: string; readonly key?: number }
-  /** ... or is to end. None if it goes to another node. */
+  /** ... or is to end. Not sent if it goes to another node. */
   | { readonly type: 'unwanted'; readonly clientId: string; readonly key: number }
   /**
    * To the new owner of slots: the identifiers of these slots that the sender has, and those it has lent.
@@ -110,14 +113,14 @@ export type NodeMessage =
     }
   /** Everything has been reported. */
   | { readonly type: 'heldAll'; readonly epoch: number }
-  /** The sender is stopping: its session of this client is to come here, to wait for its client. */
+  /** The sender is stopping: its session of this client is to move here, to wait for its client. */
   | { readonly type: 'adopt'; readonly clientId: string }
   /** To the keeper of wills (wills.ts): a client of the sender has this one. */
   | { readonly type: 'will'; readonly clientId: string; readonly will: ToldWill }
   | { readonly type: 'willOver'; readonly clientId: string }
   /**
-   * To the owner of the identifier's slot: the will of a client whose node is lost is to be published by it. `epoch`: of
-   * the view without that node.
+   * To the owner of the identifier's slot: it is to publish the will of a client whose node is lost. `epoch`: of the
+   * view without that node.
    */
   | {
       readonly type: 'willDue';
@@ -136,7 +139,7 @@ export type NodeMessage =
       readonly text: string;
       readonly isLast: boolean;
     }
-  /** The answer to heldAll: the sender knows everything, and has sent what follows from it. */
+  /** The answer to heldAll: the sender knows everything, and has sent the resulting messages. */
   | { readonly type: 'heard'; readonly epoch: number }
   /** To the owner: a client uses the session that the sender loaded from its disk. */
   | { readonly type: 'used'; readonly epoch: number; readonly clientId: string }
@@ -199,7 +202,7 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   news: { news: isRecord },
 };
 
-/** Undefined: not one that this version knows. */
+/** Undefined: unknown to this version. */
 export function readNodeMessage(value: unknown): NodeMessage | undefined {
   if (!isRecord(value) || typeof value['type'] !== 'string' || !Object.hasOwn(fields, value['type']))
     return undefined;

@@ -1,7 +1,6 @@
 /**
  * An operator's request that one node passes to another (main thread): a request of the HTTP API, and its
- * answer. A node that does not answer in time is lost, paused, or of a version that does not know such
- * requests.
+ * answer. A node that does not answer in time is lost, paused, or of a version without such requests.
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
 import type { NodeAnswer, NodeMessage, NodeQuestion } from './node-messages.ts';
@@ -14,7 +13,7 @@ export interface QuestionsOptions {
 }
 
 const answerMs = 2_000;
-/** An answer is sent in parts, since a message must fit into what NATS carries. */
+/** An answer is sent in parts, to respect the message size limit of NATS. */
 const partLength = 65_536;
 
 interface Asked {

@@ -1,33 +1,33 @@
-/** The thread that replicates this node's log, as the main thread has it (workers/replication.ts). */
+/** The main thread's side of the thread that replicates this node's log (workers/replication.ts). */
 import { Worker } from 'node:worker_threads';
 import type { ReplicaFigures } from '../data-plane/addon.ts';
 import type { LogAccess } from './log-access.ts';
 
-/** What the thread is started with. */
+/** The start parameters of the thread. */
 export interface ReplicationStart {
   readonly access: LogAccess;
-  /** Of the log (log-streams.ts). */
+  /** The stream of the log (log-streams.ts). */
   readonly stream: string;
-  /** The sequence behind which this log goes on. */
+  /** The sequence behind which this log continues. */
   readonly base: number;
-  /** Of the addon. */
+  /** The addon's broker number. */
   readonly broker: number;
 }
 
 export type FromReplication =
   | { readonly type: 'started' }
   | { readonly type: 'figures'; readonly figures: ReplicaFigures; readonly resent: number }
-  /** Another node goes on with the log. */
+  /** Another node has taken over the log. */
   | { readonly type: 'deposed' };
 
 export interface ReplicationEvents {
   onFigures(figures: ReplicaFigures, resent: number): void;
   onDeposed(): void;
-  /** The thread has ended, which it never should. */
+  /** The thread has ended, which should never happen. */
   onFailed(error: Error): void;
 }
 
-/** For the last chunks, and to end. */
+/** Time for the last chunks, and to end. */
 const stopMs = 4_000;
 
 export class Replication {
@@ -48,7 +48,7 @@ export class Replication {
     });
   }
 
-  /** Resolves when it works. Rejects with what has kept it from that. */
+  /** Resolves when it works. Rejects with the reason why it does not. */
   static async start(start: ReplicationStart, events: ReplicationEvents): Promise<Replication> {
     const worker = new Worker(new URL('../../workers/replication.js', import.meta.url), {
       workerData: start,
@@ -63,7 +63,7 @@ export class Replication {
     return new Replication(worker, events);
   }
 
-  /** The log is closed. */
+  /** Called once the log is closed. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#worker.postMessage('stop');

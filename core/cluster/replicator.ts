@@ -1,12 +1,13 @@
 /**
- * Stores the second copy of this node's log: chunk after chunk, each behind the one before. What is stored is committed
- * (native/log/replica.h).
+ * Stores the second copy of this node's log: chunk after chunk, each behind the previous one. Stored chunks are
+ * committed (native/log/replica.h).
  *
  *   replica.take() --> window [ chunk | chunk | chunk ] --append behind the one before--> stream
  *                      stored(n) <-- in order
  *
- * Many are under way at once. When one is refused or not answered the others are waited for, and the stream is asked how far
- * it came: what is missing is appended again. Whoever finds another one's chunk there has been deposed.
+ * Many are in transit at once. When one is refused or not answered, the replicator waits for the others, asks the
+ * stream how far it got, and appends the missing ones again. A node that finds another node's chunk there has been
+ * deposed.
  */
 import type { Replica } from '../data-plane/addon.ts';
 import type { Clock } from '../sessions/timers.ts';
@@ -24,13 +25,13 @@ export interface ReplicatorOptions {
   readonly replica: Pick<Replica, 'take' | 'stored' | 'figures'>;
   readonly stream: LogStream;
   readonly clock: Clock;
-  /** Of the last chunk that was there before; 0: none. */
+  /** The sequence of the last chunk already there; 0: none. */
   readonly base: number;
-  /** Somebody else goes on with the stream, or it is not there any more: nothing is stored from now on. */
+  /** Another node has taken over the stream, or it no longer exists: nothing is stored from now on. */
   onDeposed(): void;
 }
 
-/** Under way at once; more is not faster. */
+/** In transit at once; more is not faster. */
 const windowBytesMax = 1_048_576;
 const windowChunksMax = 64;
 const retryMs = 250;
@@ -43,11 +44,11 @@ interface Pending {
 
 export class Replicator {
   readonly #options: ReplicatorOptions;
-  /** Taken, and not known to be stored, all before them included. */
+  /** Taken, but not known to be stored together with all previous ones. */
   readonly #window: Pending[] = [];
   #windowBytes = 0;
   #stored = 0;
-  /** Of those that are stored. */
+  /** The last stored one. */
   #last: Uint8Array | undefined;
   #underWay = 0;
   #isBroken = false;
@@ -75,7 +76,7 @@ export class Replicator {
     }
   }
 
-  /** Now and then: what a checkpoint has made superfluous goes. */
+  /** Also drops, now and then, chunks that a checkpoint has made superfluous. */
   start(): void {
     this.pump();
     this.#dropLater();
@@ -106,7 +107,7 @@ export class Replicator {
     });
   }
 
-  /** Of this run: of two with the same base one has stored nothing. */
+  /** Unique to this run: of two runs with the same base, one has stored nothing. */
   #nameOf(chunk: Uint8Array, number: number): string {
     return `${ownerOf(chunk)}-${this.#options.base}-${number}`;
   }

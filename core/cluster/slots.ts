@@ -1,9 +1,9 @@
 /**
  * The slots of a cluster: each is a 1,024th of all topics and client identifiers, and is owned by one worker.
  * The data plane assigns topics to slots, and client identifiers are assigned here. Both use the keys of the
- * cluster, which are secret, so nobody can direct load at one node on purpose.
+ * cluster, which are secret, so nobody can deliberately direct load at one node.
  *
- * Rendezvous hashing selects the worker of each slot: when one comes or goes, no slot moves between the
+ * Rendezvous hashing selects the worker of each slot: when a worker comes or goes, no slot moves between the
  * others.
  */
 import { HalfSipHash } from '../sessions/half-sip-hash.ts';
@@ -12,20 +12,20 @@ export const slotCount = 1_024;
 
 /** The most workers in total: the workers with subscribers of a filter are the bits of a 64-bit number. */
 export const clusterWorkersMax = 64;
-/** Of those, what stays free where logs have second copies: whoever goes on with the log of a lost node needs it. */
+/**
+ * Of those, how many stay free where logs have second copies: a node that takes over the log of a lost node needs
+ * them.
+ */
 export const standInWorkers = 1;
 
 /** A worker that may own slots. */
 export interface SlotWorker {
   readonly worker: number;
-  /** Of its node: a worker that replaces another one has a different incarnation. */
+  /** Of its node: a replacement worker has a different incarnation. */
   readonly incarnation: number;
 }
 
-/**
- * HalfSipHash-2-4 over the code units of the text; `key` has at least eight
- * bytes.
- */
+/** HalfSipHash-2-4 over the code units of the text; `key` has at least eight bytes. */
 export function slotOfClientId(clientId: string, key: Uint8Array): number {
   const hash = new HalfSipHash(wordOf(key, 0), wordOf(key, 4), 2);
   const pairs = clientId.length & ~1;

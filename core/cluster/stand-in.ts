@@ -1,14 +1,14 @@
 /**
- * A node that goes on with the log of one that is lost (main thread): a broker in this process that nobody connects to, made
- * of the second copy of that log. It joins the cluster in the place of the lost node, with its sessions, and gives all that it
- * has to the others.
+ * A stand-in takes over the log of a lost node (main thread): a broker in this process without clients, created from
+ * the second copy of that log. It joins the cluster in place of the lost node, with its sessions, and gives
+ * everything it has to the others.
  *
- *   copy --workers/stand-in.ts--> a data directory below that of this node, which nobody else appends for any more
- *   start    it joins, and the lost node is out       what is published for its sessions is stored again
+ *   copy --workers/stand-in.ts--> a data directory below that of this node, to which no other node appends any more
+ *   start    it joins, and the lost node is out       messages published for its sessions are stored again
  *   giveAll  sessions and retained messages to the others
- *   stop     it leaves, and the stream is no more
+ *   stop     it leaves, and the stream is deleted
  *
- * If it ends before that, the next node goes on with the same stream.
+ * If it ends before that, the next node continues with the same stream.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,22 +18,22 @@ import { standInFolderName } from '../storage/store-files.ts';
 import { type KnownCluster, writeKnownCluster } from './cluster-memory.ts';
 import { type LogAccess, logAccessOf } from './log-access.ts';
 
-/** A broker, as far as a stand-in needs one. */
+/** The part of a broker that a stand-in needs. */
 export interface StandInBroker {
   start(): Promise<void>;
-  /** Gives all sessions and retained messages to other nodes; resolves when it has none. */
+  /** Gives all sessions and retained messages to other nodes; resolves when none are left. */
   giveAll(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** What the thread that makes the directory is started with. */
+/** The start parameters of the thread that creates the directory. */
 export interface CopyStart {
   readonly access: LogAccess;
   readonly stream: string;
   readonly directory: string;
 }
 
-/** Undefined: all is there. Else a sentence. */
+/** Undefined: everything is there. Otherwise a sentence. */
 export interface Copied {
   readonly refusal: string | undefined;
 }
@@ -43,7 +43,7 @@ export interface StandInOptions {
   /** Of this node. */
   readonly directory: string;
   readonly stream: string;
-  /** The node that is lost: its name and incarnation, if it is in the cluster still. */
+  /** The lost node's name and incarnation, if it is still in the cluster. */
   readonly lost: { readonly name: string; readonly incarnation: number } | undefined;
   readonly known: KnownCluster;
   makeBroker(config: BrokerConfig): StandInBroker;
@@ -60,7 +60,7 @@ export class StandIn {
     this.#directory = join(options.directory, standInFolderName, options.stream);
   }
 
-  /** Resolves when it is in the cluster. Rejects: there will be none. */
+  /** Resolves when it is in the cluster. Rejects: there will be no stand-in. */
   async start(): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
     await this.#copy();
@@ -72,7 +72,7 @@ export class StandIn {
     await broker.start();
   }
 
-  /** Resolves when nothing is left. Rejects: it has ended before. */
+  /** Resolves when nothing is left. Rejects: it has ended early. */
   async giveAll(): Promise<void> {
     await this.#broker?.giveAll();
     this.#assertRuns();
@@ -101,7 +101,7 @@ export class StandIn {
     if (refusal !== undefined) throw new Error(refusal);
   }
 
-  /** Nobody connects to it. */
+  /** Without ports for clients. */
   #config(): BrokerConfig {
     const { config, lost, stream } = this.#options;
     const of = lost === undefined ? stream : `${lost.name.slice(0, 40)}-${lost.incarnation}`;

@@ -1,6 +1,6 @@
 /**
- * Other nodes have gone on with the log of this one (log-streams.ts), and have all that it has acknowledged: what is in its
- * data directory counts no more.
+ * Other nodes have taken over the log of this one (log-streams.ts), and have everything it has acknowledged: its data
+ * directory is obsolete.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { readKnownCluster, writeKnownCluster } from './cluster-memory.ts';
 
 export class Superseded extends Error {}
 
-/** Puts the files of a log that nobody uses aside, in place of those of the last time. Errors: STORE_NOT_USABLE. */
+/** Moves the files of an obsolete log aside, replacing those of the last time. Errors: STORE_NOT_USABLE. */
 export function setLogAside(directory: string): void {
   const folder = join(directory, supersededFolderName);
   try {

@@ -1,4 +1,4 @@
-/** A will in the form in which nodes exchange it. */
+/** A will in the form exchanged between nodes. */
 import { type HostMessage, hostMessageOf } from '../host/host-message.ts';
 import type { ArrivingWill } from '../sessions/session-record.ts';
 import { decodePublish } from '../wire/decode-publish.ts';
@@ -8,7 +8,7 @@ import type { ToldWill } from './node-messages.ts';
 
 const protocolVersion = 5;
 
-/** `isReplicated`: the log of this node is. */
+/** `isReplicated`: the log of this node is replicated. */
 export function toldWill(
   { packet, delaySeconds, sessionExpirySeconds, admission }: ArrivingWill,
   isReplicated: boolean,

@@ -4,10 +4,10 @@
  * It is written when nodes come and go, never for a client.
  *
  *   a node joins:    serving, without slots --slots in steps, the next once all have applied the last--> its share
- *   a node is lost:  gone, others own its slots in the same view --all have applied it--> no entry
+ *   a node is lost:  gone, others own its slots in the same view --all have applied it--> entry removed
  *
- * The entry of a lost node stays until all nodes have released its workers, so that nobody takes their
- * numbers before.
+ * The entry of a lost node stays until all nodes have released its workers, so that their numbers are not reused
+ * before.
  */
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 import { bestWorkerOf, clusterWorkersMax, type SlotWorker, slotCount, standInWorkers } from './slots.ts';
@@ -27,17 +27,19 @@ export interface NodeEntry {
   readonly firstWorker: number;
   readonly workers: number;
   readonly state: NodeState;
-  /** The oldest and the newest version of frames that it speaks; a node that does not say so speaks the first one. */
+  /**
+   * The oldest and the newest frame version that it supports; a node without this field supports only the first one.
+   */
   readonly links?: readonly [oldest: number, newest: number];
-  /** Whether it has a data directory; a node that does not say so may be in any cluster. */
+  /** Whether it has a data directory; a node without this field may be in any cluster. */
   readonly keepsData?: boolean;
-  /** The second copy of its log (log-streams.ts), which another node goes on with when it is lost. Undefined: it has none. */
+  /** The second copy of its log (log-streams.ts), taken over by another node when it is lost. Undefined: none. */
   readonly stream?: string;
-  /** The incarnation of the node whose log this one goes on with, to give what is in it to the others. */
+  /** The incarnation of the node whose log this one takes over, to give its contents to the others. */
   readonly standsFor?: number;
 }
 
-/** What a node says of itself when it joins. */
+/** What a node announces when it joins. */
 export type Newcomer = Pick<
   NodeEntry,
   'name' | 'id' | 'workers' | 'links' | 'keepsData' | 'stream' | 'standsFor'
@@ -54,7 +56,7 @@ export interface View {
   readonly since: readonly number[];
 }
 
-/** Of nodes that do not say which they speak. */
+/** For nodes that do not announce their versions. */
 const firstLinks: readonly [number, number] = [2, 2];
 
 /** Slots that move in one step. */
@@ -114,8 +116,8 @@ export function linkVersionOf(a: Pick<NodeEntry, 'links'>, b: Pick<NodeEntry, 'l
 }
 
 /**
- * Adds a node; undefined if there is no room for its workers. The first node gets all slots. A stand-in gets none, as it will
- * leave soon.
+ * Adds a node; undefined if there is no room for its workers. The first node gets all slots. A stand-in gets none,
+ * since it will leave soon.
  */
 export function withNode(view: View, node: Newcomer): View | undefined {
   const firstWorker = freeWorkers(view.nodes, node);
@@ -127,7 +129,7 @@ export function withNode(view: View, node: Newcomer): View | undefined {
   return liveNodes(view).length === 0 ? withSlotsDealt(next, slotCount) : advanced(next);
 }
 
-/** Whether these nodes leave room for the workers of another one. */
+/** Whether these nodes leave room for the workers of another node. */
 export function haveRoomFor(nodes: readonly NodeEntry[], node: Newcomer): boolean {
   return freeWorkers(nodes, node) !== undefined;
 }
@@ -188,7 +190,7 @@ function withSlotsDealt(view: View, most: number): View {
   return { ...next, owners, since };
 }
 
-/** The nodes that may own slots: all that are not leaving, or all if there are no others. */
+/** The nodes that may own slots: all that are not leaving, or all nodes if there are no others. */
 function slotWorkersOf(view: View): SlotWorker[] {
   const live = liveNodes(view);
   const serving = live.filter(({ state }) => state === 'serving');
@@ -219,7 +221,7 @@ export function encodeView(view: View): Uint8Array {
   return Buffer.from(JSON.stringify({ format: viewFormat, ...view }));
 }
 
-/** A text that is wrong yields a sentence that says why. */
+/** An invalid text yields a sentence that explains the fault. */
 export function decodeView(bytes: Uint8Array): View | string {
   const value = parsed(bytes);
   if (!isRecord(value)) return 'it is not an object of JSON';

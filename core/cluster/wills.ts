@@ -5,13 +5,13 @@
  *
  *   A  --will--> keeper      a client has connected with a will
  *      --willOver-->         its will has been published, or never will be
- *   a view without A:        the keeper publishes A's wills, each after its delay; what is in A's log too is its stand-in's
+ *   a view without A:        the keeper publishes A's wills, each after its delay; A's stand-in those in A's log
  *   the keeper stops:        A tells another one. Until then it stays the keeper, even if the slot moves: a node
  *                            that has just joined may not receive messages yet
  *   a view moves a slot:     delayed wills of lost nodes move to its new owner
  *
- * A will is published once, as long as nodes notice each other's end. If a node is lost at the moment in
- * which it publishes a will, or in which its keeper stops, the will may be published twice or lost.
+ * A will is published once, as long as nodes notice each other's end. If a node is lost while it publishes a
+ * will, or while its keeper stops, the will may be published twice or lost.
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
 import type { NodeMessage, ToldWill } from './node-messages.ts';
@@ -28,7 +28,7 @@ export interface WillsOptions {
   isClaimed(clientId: string): boolean;
 }
 
-/** Nodes that speak this version of frames know which wills are in replicated logs; of those before, some do. */
+/** Nodes with this frame version know which wills are in replicated logs; some nodes with earlier versions do. */
 const firstLinkWithStored = 4;
 
 interface Own {
@@ -53,7 +53,7 @@ export class Wills {
   /** For a view that is not here yet. */
   #early: Extract<NodeMessage, { type: 'willDue' }>[] = [];
   #view: View | undefined;
-  /** The last view as it would be without this node. */
+  /** The last view, as it would be without this node. */
   #without: View | undefined;
 
   constructor(options: WillsOptions) {
@@ -77,7 +77,7 @@ export class Wills {
     this.#tellOver(clientId, own.keeper);
   }
 
-  /** This node is being stopped, and a broker that stops publishes no wills. */
+  /** This node is stopping, and a stopping broker publishes no wills. */
   leave(): void {
     for (const clientId of [...this.#own.keys()]) this.clear(clientId);
   }
@@ -107,7 +107,7 @@ export class Wills {
     else kept.delete(clientId);
   }
 
-  /** Called after the directory, which then knows which nodes are lost. */
+  /** Called after the directory, which by then knows which nodes are lost. */
   onView(view: View): void {
     const { incarnation } = this.#options;
     this.#view = view;
@@ -168,7 +168,7 @@ export class Wills {
 
   #tell(clientId: string, will: ToldWill, keeper: number | undefined): void {
     if (keeper === undefined) return;
-    // One of an earlier version would publish what this node's stand-in publishes too.
+    // A keeper of an earlier version would also publish what this node's stand-in publishes.
     const isForStandIn = will.isStored === true && !this.#knowsStored(keeper);
     if (!isForStandIn) this.#options.send(keeper, { type: 'will', clientId, will });
   }

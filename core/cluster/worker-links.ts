@@ -1,7 +1,7 @@
 /**
  * The links of one worker to those of other nodes (worker thread): its own connection to NATS carries the
- * frames that the data plane creates and reads, and each view is applied to the data plane. Order, repetition
- * and the amount in transit are up to the data plane (native/cluster/link.h), and so is the move of a slot
+ * frames that the data plane creates and reads, and each view is applied to the data plane. The data plane is
+ * responsible for order, repetition and the amount in transit (native/cluster/link.h), and for moving slots
  * (native/front-end/slot-moves.h).
  *
  *   view --> lost workers, new workers, slots that this worker is to take --slotsTaken--> applied
@@ -49,8 +49,8 @@ export class WorkerLinks {
   readonly #forgetting = new Set<number>();
 
   /**
-   * `onBroken`: a worker has sent what none would, so this node can only continue as a new one. `onFigures`:
-   * each second, as readLinkFigures() returns them.
+   * `onBroken`: a worker has sent something invalid, so this node can only continue as a new one. `onFigures`:
+   * each second, as returned by readLinkFigures().
    */
   constructor(
     engine: Engine,
@@ -68,7 +68,7 @@ export class WorkerLinks {
   }
 
   /**
-   * Connects and applies the view: from then on, clients' packets go where they belong. `applied`: what the
+   * Connects and applies the view: from then on, clients' packets reach their destinations. `applied`: what the
    * data plane has already done, if its worker is being restarted. Errors: those of connectToNats().
    */
   async open(settings: NatsSettings, view: ClusterView, applied: ClusterView | undefined): Promise<void> {
@@ -100,7 +100,7 @@ export class WorkerLinks {
     if (this.#post === undefined || view.epoch <= (this.#view?.epoch ?? 0)) return;
     const before = this.#view;
     this.#view = view;
-    // Whatever happens in this view is later than everything in earlier ones, also on lost nodes.
+    // Anything in this view is later than everything in earlier views, also on lost nodes.
     this.#engine.noteMove(view.epoch * movesPerEpoch);
     const nodes = nodesByWorker(view);
     for (const [worker, { incarnation }] of this.#links)
@@ -113,7 +113,7 @@ export class WorkerLinks {
     this.#tellApplied();
   }
 
-  /** What is published for the sessions that they have waits for them. */
+  /** Messages published for their sessions wait for them. */
   #awaitStandIns(view: ClusterView, before: ClusterView): void {
     const known = nodesByWorker(before);
     const come = view.nodes
