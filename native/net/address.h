@@ -14,8 +14,8 @@
 
 namespace rally {
 
-// A TCP socket bound to a numeric address, which it may share (SO_REUSEPORT) with others that do. Gives its descriptor
-// and sets `port`, or gives a negative error of libuv.
+// A TCP socket bound to a numeric address, which other such sockets may share (SO_REUSEPORT). Returns its descriptor
+// and sets `port`, or returns a negative error of libuv.
 inline int bindPort(const std::string& host, int& port, bool isShared) {
   sockaddr_storage address{};
   const bool isV6 = host.find(':') != std::string::npos;
@@ -40,7 +40,7 @@ inline int bindPort(const std::string& host, int& port, bool isShared) {
   return fd;
 }
 
-// A Unix socket at an unused path. Gives its descriptor, or a negative error of libuv.
+// A Unix socket at an unused path. Returns its descriptor, or a negative error of libuv.
 inline int bindPath(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

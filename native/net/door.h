@@ -3,7 +3,8 @@
 //
 //   Listener --accepted--> Visitor --MQTT, opening accepted--> SocketTransport
 //
-// Packet control decides on the opening of a WebSocket; what it has accepted once is accepted again without a question.
+// Packet control decides on the opening of a WebSocket; an opening like an accepted one is accepted without asking
+// again.
 #pragma once
 #include <fcntl.h>
 
@@ -33,10 +34,10 @@ class Door final : private ListenerOutlet, private VisitorPort {
     serverPath_ = serverPath;
   }
 
-  // Proxies that are trusted to give the client's address. False: it is not a network.
+  // Proxies that are trusted to state the client's address. False: not a network.
   bool trust(std::string_view network) { return trustedProxies_.add(network); }
 
-  // For the ports with TLS, from now on: existing TLS connections keep theirs. Gives an error, or nothing.
+  // For the ports with TLS, from now on: existing TLS connections keep their context. Returns an error, or nothing.
   std::string secureWith(const TlsSettings& settings) {
     std::string error;
     if (auto context = TlsContext::make(settings, tls_.ticketKeys, error)) tlsContext_ = std::move(context);
@@ -52,14 +53,14 @@ class Door final : private ListenerOutlet, private VisitorPort {
   // Whether requests wait for the HTTP server, which does not announce room: the next turn should come soon.
   bool hasWaiting() const { return !waiting_.empty(); }
 
-  // Gives the port, or a negative error of libuv. With TLS: secureWith() was called.
+  // Returns the port, or a negative error of libuv. With TLS: requires secureWith().
   int listen(const std::string& host, int port, Protocols protocols) {
     RALLY_ASSERT(!protocols.tls || tlsContext_);
     listeners_.push_back(std::make_unique<Listener>(loop_, protocols, static_cast<ListenerOutlet&>(*this)));
     return listeners_.back()->listen(host, port);
   }
 
-  // On a bound socket, which stays the caller's. Gives 0, or a negative error of libuv.
+  // On a bound socket, which the caller keeps. Returns 0, or a negative error of libuv.
   int listenOn(int fd, Protocols protocols) {
     RALLY_ASSERT(!protocols.tls || tlsContext_);
     const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -68,7 +69,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     return listeners_.back()->listenOn(own, 0);
   }
 
-  // Accepts no more connections; visitors leave, except those that wait for an answer.
+  // Accepts no more connections; visitors leave, except those that await an answer.
   void stop() {
     for (const auto& listener : listeners_) listener->stop();
     eachVisitor([](Visitor& visitor) {
@@ -107,13 +108,13 @@ class Door final : private ListenerOutlet, private VisitorPort {
     const std::vector<uint8_t> held = std::exchange(opening.visitor->held, {});
     open(*opening.visitor, opening.key, answer, opening.introduction, held);
   }
-  // Its rules have changed.
+  // The rules of packet control have changed.
   void forgetOpenings() { known_.clear(); }
 
  private:
   static constexpr size_t inputBytes = 65'536;
 
-  // One that packet control decides about.
+  // An opening that packet control decides on.
   struct Opening {
     Visitor* visitor = nullptr;
     std::string question;
@@ -190,7 +191,8 @@ class Door final : private ListenerOutlet, private VisitorPort {
     return subprotocol;
   }
 
-  // The fields in the order of `OpeningRequest` in core/front-end/opening.ts, a line each. Over TLS its facts follow.
+  // The fields in the order of `OpeningRequest` in core/front-end/opening.ts, one per line, then the facts of TLS, if
+  // any.
   void askToOpen(Opening opening, const std::string& client) {
     Visitor& visitor = *opening.visitor;
     std::string fields = client + "\n" + opening.key + "\n" + opening.question;
@@ -200,7 +202,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     events_.push({EventKind::opening, 0, Reason::success, visitor.openingId, 0, {fields.begin(), fields.end()}});
   }
 
-  // The lines of an event `opened`: whose connection it is, the parts of its request that may have a token, and the
+  // The lines of an event `opened`: the client's address, the parts of its request that may contain a token, and the
   // facts of TLS.
   static std::string introductionOf(const Visitor& visitor, const std::string& client, const HttpRequest& request) {
     const bool hasQuery = request.target.find('?') != std::string_view::npos;
@@ -262,13 +264,13 @@ class Door final : private ListenerOutlet, private VisitorPort {
   std::string mqttPath_;
   std::string serverPath_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  std::vector<Visitor*> visitors_;  // in no order
+  std::vector<Visitor*> visitors_;  // unordered
   std::unordered_map<uint32_t, Opening> openings_;
   uint32_t openingIds_ = 0;
   KnownOpenings known_;
-  std::string question_;  // of the opening that is being looked at
+  std::string question_;  // of the current opening
   OpeningHandshake handshake_;
-  std::map<uint64_t, Visitor*> waiting_;  // for a link to the HTTP server, by their turn
+  std::map<uint64_t, Visitor*> waiting_;  // for a link to the HTTP server, by turn
   uint64_t turns_ = 0;
 };
 

@@ -1,6 +1,6 @@
 // The client of a request that a proxy has forwarded: `X-Forwarded-For`, or `Forwarded` (RFC 7239). A client may write
-// anything into them, and each proxy adds an address on the right. So the first address from the right that is not a
-// trusted proxy's is believed, and everything to its left is ignored.
+// anything into them, and each proxy appends an address on the right. So the rightmost address that does not belong to
+// a trusted proxy is believed, and everything to its left is ignored.
 #pragma once
 #include <optional>
 #include <string>
@@ -13,8 +13,8 @@ namespace rally {
 
 class Forwarded {
  public:
-  // `peer`: a trusted proxy. Its own address if there is no field, or if the two fields disagree: then one of them is
-  // the client's.
+  // `peer`: a trusted proxy. Its own address is returned if there is no field, or if the two fields disagree: then the
+  // client has written one of them.
   static std::string clientOf(const HttpRequest& request, const std::string& peer, const Networks& trusted) {
     const std::optional<std::string> plain = walk(request, "x-forwarded-for", peer, trusted, &plainAddress);
     const std::optional<std::string> standard = walk(request, "forwarded", peer, trusted, &standardAddress);
@@ -50,7 +50,7 @@ class Forwarded {
         const size_t comma = rest.rfind(',');
         const std::string_view member = trimmed(comma == std::string_view::npos ? rest : rest.substr(comma + 1));
         const std::optional<IpAddress> address = IpAddress::parse(read(member));
-        if (!address) return last;  // hidden, or not formed as it must be: whoever added it is all that is known
+        if (!address) return last;  // hidden or malformed: nothing further is known
         last = address->text();
         if (!trusted.contains(*address)) return last;
         if (comma == std::string_view::npos) break;

@@ -29,8 +29,7 @@ class HttpBody {
   // Of data, so far.
   uint64_t dataBytes() const { return dataBytes_; }
 
-  // Takes the body's bytes from the front of the chunk and gives their number; calls `onData(bytes)` for the data in
-  // them.
+  // Takes the body's bytes from the front of the chunk and returns their number; calls `onData(bytes)` for their data.
   template <class OnData>
   size_t read(Bytes chunk, OnData&& onData) {
     size_t at = 0;
@@ -50,8 +49,8 @@ class HttpBody {
   }
 
  private:
-  // A chunk is  size [; extension] CRLF data CRLF;  the last has size 0 and no data, but trailer lines, the last one
-  // empty.
+  // A chunk is  size [; extension] CRLF data CRLF;  the last has size 0 and no data, but trailer lines, ending with an
+  // empty one.
   enum class State : uint8_t {
     size,
     extension,
@@ -67,7 +66,7 @@ class HttpBody {
     broken,
   };
   static constexpr int sizeDigitsMax = 8;
-  static constexpr uint32_t extrasBytesMax = 4'096;  // of all extensions and the lines at the end, which nobody reads
+  static constexpr uint32_t extrasBytesMax = 4'096;  // of all extensions and trailer lines, which are not used
 
   static int digitOf(uint8_t byte) {
     if (byte >= '0' && byte <= '9') return byte - '0';

@@ -1,5 +1,5 @@
-// Requests and responses forwarded between a client and the HTTP server behind the door. Fields of a single connection
-// are not forwarded (RFC 9110, 7.6.1), nor are fields that only the door may set.
+// Requests and responses forwarded between a client and the HTTP server behind the door. Hop-by-hop fields are not
+// forwarded (RFC 9110, 7.6.1), nor are fields that only the door may set.
 #pragma once
 #include <charconv>
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace rally {
 
-// Facts about the request, separated by spaces: the bytes of its head as the client sent them, the client's address,
-// and the field by which a proxy has forwarded it, if one has.
+// Facts about the request, separated by spaces: the size of its head as the client sent it, the client's address,
+// and the field by which a proxy has forwarded it, if any.
 constexpr std::string_view httpClientField = "rallymq-client";
 
 class HttpForward {
@@ -30,7 +30,7 @@ class HttpForward {
     out.append("\r\n\r\n");
   }
 
-  // `isChunked`: whether the body is sent in chunks, which a client of HTTP/1.0 does not understand.
+  // `isChunked`: whether the body is sent in chunks, which HTTP/1.0 clients do not understand.
   static void appendResponse(std::string& out, const HttpResponse& response, bool isChunked, bool keepsAlive) {
     out.append("HTTP/1.1 ").append(response.statusLine).append("\r\n");
     for (const HttpField& field : response.fields) {

@@ -1,6 +1,6 @@
-// The head of an HTTP message as it arrives, cut at any byte, until the empty line that ends it. Bytes that no head
-// may contain are refused at once (RFC 9112, 2.2 and 5.2): a single carriage return or line feed, a control character,
-// a line folded onto the next.
+// Reads the head of an HTTP message, split at any byte, up to the empty line that ends it. Bytes that no head may
+// contain are refused at once (RFC 9112, 2.2 and 5.2): a single carriage return or line feed, a control character, a
+// folded line.
 //
 //   [CRLF] request line CRLF | field CRLF | field CRLF | CRLF      body ...
 #pragma once
@@ -15,7 +15,7 @@ namespace rally {
 class HttpHeadReader {
  public:
   struct Result {
-    size_t used = 0;  // of the chunk: what lies behind is not the head's
+    size_t used = 0;  // of the chunk: the rest is not part of the head
     HttpRefusal refusal;
     bool isComplete = false;
   };
@@ -34,9 +34,9 @@ class HttpHeadReader {
     return {chunk.size(), {}};
   }
 
-  // With the empty line at its end.
+  // Including the empty line at its end.
   Bytes bytes() const { return bytes_; }
-  // Nothing of a head has arrived, except perhaps an empty line before it.
+  // Nothing of a head has arrived yet, except perhaps an empty line before it.
   bool isEmpty() const { return lines_ == 0 && lineBytes_ == 0; }
   void clear() { *this = HttpHeadReader(); }
 
@@ -59,7 +59,7 @@ class HttpHeadReader {
   Step endLine() {
     const bool isEmptyLine = std::exchange(lineBytes_, 0) == 0;
     if (isEmptyLine && lines_ > 0) return Step::complete;
-    if (isEmptyLine) skipped_ = size_;  // some clients end the body before with one
+    if (isEmptyLine) skipped_ = size_;  // some clients end the previous body with one
     else lines_++;
     return Step::next;
   }
@@ -73,7 +73,7 @@ class HttpHeadReader {
   }
 
   std::vector<uint8_t> bytes_;
-  size_t size_ = 0;     // of all that came
+  size_t size_ = 0;     // of everything received
   size_t skipped_ = 0;  // of that, empty lines before the head
   size_t lines_ = 0;
   size_t lineBytes_ = 0;

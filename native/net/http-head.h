@@ -1,5 +1,5 @@
-// The head of an HTTP message (RFC 9112). Anything that two parsers could understand differently is refused: requests
-// are smuggled that way.
+// The head of an HTTP message (RFC 9112). Anything that two parsers could interpret differently is refused, to prevent
+// request smuggling.
 #pragma once
 #include <algorithm>
 #include <utility>
@@ -9,7 +9,7 @@
 
 namespace rally {
 
-// The table of the HTTP server behind has no room for more.
+// the table of the HTTP server behind has no room for more
 constexpr size_t httpFieldsMax = 90;
 
 // Views into the bytes of the head.
@@ -49,7 +49,7 @@ struct HttpResponse {
 
 class HttpHead {
  public:
-  // `head` comes from HttpHeadReader. Fills `request`, or says why it is refused.
+  // `head` comes from HttpHeadReader. Fills `request`, or returns the reason for refusal.
   static HttpRefusal parse(Bytes head, HttpRequest& request) {
     std::vector<HttpField> fields = std::move(request.fields);
     fields.clear();
@@ -62,7 +62,7 @@ class HttpHead {
     return readFraming(request);
   }
 
-  // A response of our own HTTP server. False: it is not valid.
+  // A response of our own HTTP server. False: invalid.
   static bool parse(Bytes head, HttpResponse& response) {
     std::vector<HttpField> fields = std::move(response.fields);
     fields.clear();
@@ -92,7 +92,7 @@ class HttpHead {
  private:
   static constexpr HttpRefusal bad(std::string_view sentence) { return {400, sentence}; }
 
-  // The reader has checked that lines end with both characters.
+  // The reader has checked that lines end with CRLF.
   static std::string_view nextLine(std::string_view& text) {
     const size_t end = text.find("\r\n");
     const std::string_view line = text.substr(0, end);
@@ -127,7 +127,7 @@ class HttpHead {
     if (request.method == "CONNECT") return {501, "This server is not a proxy.\n"};
     if (target == "*" && request.method == "OPTIONS") target = "/";
     if (target.starts_with('/')) return {};
-    // The absolute form, which is for proxies and must be understood (3.2.2): its host counts.
+    // The absolute form, for proxies, which must be understood (3.2.2): its host takes precedence.
     const size_t scheme = beginsWithName(target, "http://") ? 7 : beginsWithName(target, "https://") ? 8 : 0;
     if (scheme == 0) return bad("The request target must begin with '/'.\n");
     const size_t end = std::min(target.find_first_of("/?", scheme), target.size());
@@ -149,7 +149,7 @@ class HttpHead {
     return {};
   }
 
-  // Exactly one, with valid characters of a URL (3.2).
+  // Exactly one, consisting of valid URL characters (3.2).
   static HttpRefusal readHost(HttpRequest& request) {
     const std::string_view* host = nullptr;
     for (const HttpField& field : request.fields) {

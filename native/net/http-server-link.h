@@ -16,10 +16,10 @@ class HttpServerLinkOutlet {
  public:
   // Bytes for the client.
   virtual void onAnswer(Bytes bytes) = 0;
-  // The answer is complete. `keepsAlive`: the client need not see the end of its connection to know that.
+  // The answer is complete. `keepsAlive`: the client can tell without seeing the end of its connection.
   // `isOver`: the link has ended.
   virtual void onAnswered(bool keepsAlive, bool isOver) = 0;
-  // There is room again for bytes to the server.
+  // There is room for bytes to the server again.
   virtual void onServerReady() = 0;
   // The link has ended. `hasBegun`: a part of the response has arrived.
   virtual void onServerGone(bool hasBegun) = 0;
@@ -32,10 +32,10 @@ class HttpServerLink final : public StreamOwner {
  public:
   struct Opened {
     HttpServerLink* link = nullptr;
-    bool isBusy = false;  // there is none now, and will be in a moment
+    bool isBusy = false;  // none is available now, but one will be soon
   };
 
-  // The accept queue of a Unix socket is short, and a burst fills it before the main thread has a turn.
+  // The accept queue of a Unix socket is short, and a burst fills it before the main thread gets a turn.
   static Opened open(StreamLoop& loop, const std::string& path, std::span<uint8_t> input,
                      HttpServerLinkOutlet& outlet) {
     sockaddr_un address{};
@@ -57,8 +57,8 @@ class HttpServerLink final : public StreamOwner {
     return {.link = opened};
   }
 
-  // A request begins: its head, and the form of its response to the client. `hasBody`: the head leaves with the first
-  // bytes of the body, or with flush(): the server is woken once for both.
+  // A request begins: its head, and the form of its response to the client. `hasBody`: the head is sent with the first
+  // bytes of the body, or by flush(), to wake the server only once.
   void begin(Bytes head, bool isHead, bool takesChunks, bool keepsAlive, bool hasBody) {
     isBusy_ = true;
     isHead_ = isHead;
@@ -75,7 +75,7 @@ class HttpServerLink final : public StreamOwner {
     }
   }
 
-  // More of the request.
+  // More bytes of the request.
   void send(Bytes bytes) {
     if (isGone_) return;
     if (isHeldBack_) {
@@ -85,13 +85,13 @@ class HttpServerLink final : public StreamOwner {
     }
     if (unsent_.empty()) {
       const Transferred sent = stream_.send(bytes);
-      if (sent.state != StreamState::open) return;  // it is found out when it is read
+      if (sent.state != StreamState::open) return;  // reading will report it
       bytes = bytes.subspan(sent.bytes);
     }
     unsent_.append(asText(bytes));
     watch();
   }
-  // No more of the request is there now.
+  // No more bytes of the request are available now.
   void flush() {
     if (isGone_ || !std::exchange(isHeldBack_, false)) return;
     const Transferred sent = stream_.send(asBytes(unsent_));
@@ -102,7 +102,7 @@ class HttpServerLink final : public StreamOwner {
   // False: further bytes wait for the server.
   bool hasRoom() const { return unsent_.empty(); }
 
-  // A response that has begun continues as long as somebody listens: the server gives no length for any other.
+  // A response that has begun continues as long as it has a recipient: the server always states the length otherwise.
   bool isStream() const { return isInBody_ && body_.isChunked(); }
 
   // Whether the client has room for more of the response.
@@ -111,10 +111,10 @@ class HttpServerLink final : public StreamOwner {
     watch();
   }
 
-  // Nobody waits for it any more.
+  // No client waits for it any more.
   void leave() {
     isGone_ = true;
-    stream_.close();  // and in one of the next turns this is no more
+    stream_.close();  // and this object is deleted in one of the next turns
   }
 
   void onReadable() override {
@@ -141,7 +141,7 @@ class HttpServerLink final : public StreamOwner {
   void onBroken() override { fail(); }
 
  private:
-  static constexpr size_t headBytesMax = 65'536;  // of an answer, which is ours
+  static constexpr size_t headBytesMax = 65'536;  // of an answer of our own server
 
   HttpServerLink(Stream& stream, std::span<uint8_t> input, HttpServerLinkOutlet& outlet)
       : stream_(stream), input_(input), outlet_(outlet) {}
@@ -154,7 +154,7 @@ class HttpServerLink final : public StreamOwner {
     outlet_.onServerGone(isBusy_ && hasBegun_);
   }
 
-  // The server has closed, which ends a response that has no other end.
+  // The server has closed, which ends a response without any other end.
   void onEnd() {
     if (!isBusy_ || !isInBody_ || !endsWithStream_) {
       fail();
@@ -169,7 +169,7 @@ class HttpServerLink final : public StreamOwner {
     bool isComplete = false;
     while (!bytes.empty() && !isComplete) {
       if (!isBusy_) {
-        fail();  // nobody has asked
+        fail();  // unsolicited
         return;
       }
       if (!isInBody_) {
@@ -205,7 +205,7 @@ class HttpServerLink final : public StreamOwner {
     outlet_.onAnswered(keepsAlive_, isGone_);
   }
 
-  // The head of a response is complete. False: it is not understood.
+  // The head of a response is complete. False: it is invalid.
   bool beginBody() {
     HttpResponse response;
     if (!HttpHead::parse(answerHead_.bytes(), response)) return false;
@@ -227,20 +227,20 @@ class HttpServerLink final : public StreamOwner {
   }
 
   Stream& stream_;
-  const std::span<uint8_t> input_;  // of the thread: what is being read
+  const std::span<uint8_t> input_;  // the thread's read buffer
   HttpServerLinkOutlet& outlet_;
   std::string unsent_;  // of the request
   std::string out_;     // of the answer, for the client
   HttpHeadReader answerHead_;
   HttpBody body_;
-  bool isBusy_ = false;  // a request was sent and is not answered
+  bool isBusy_ = false;  // a request was sent but not answered
   bool isGone_ = false;
-  bool isHeldBack_ = false;  // what is unsent waits for more
+  bool isHeldBack_ = false;  // unsent bytes wait for more
   bool isReading_ = true;
   bool isHead_ = false;
   bool takesChunks_ = true;
-  bool keepsAlive_ = true;        // the client's connection, behind this answer
-  bool serverKeepsAlive_ = true;  // this one
+  bool keepsAlive_ = true;        // the client's connection, after this answer
+  bool serverKeepsAlive_ = true;  // this connection
   bool hasBegun_ = false;
   bool isInBody_ = false;
   bool endsWithStream_ = false;

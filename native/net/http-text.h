@@ -8,7 +8,7 @@
 
 namespace rally {
 
-// Why a request is refused: the status code, and a sentence for the client. Status 0: it is not.
+// Why a request is refused: the status code, and a sentence for the client. Status 0: it is not refused.
 struct HttpRefusal {
   uint16_t status = 0;
   std::string_view sentence;
@@ -55,7 +55,7 @@ inline bool isToken(std::string_view text) {
   return !text.empty();
 }
 
-// Without the spaces and tabs at both ends.
+// Without leading and trailing spaces and tabs.
 inline std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -78,7 +78,7 @@ inline bool hasMember(std::string_view list, std::string_view wanted) {
   return found;
 }
 
-// A number of decimal digits only; false if it is not one, or has more digits than any length.
+// A number consisting of decimal digits; false if it is not one, or has more digits than any length.
 inline bool readDecimal(std::string_view text, uint64_t& number) {
   if (text.empty() || text.size() > 18) return false;
   number = 0;

@@ -1,5 +1,5 @@
-// One port: accepts connections and passes them on. It pauses when the process has too few file descriptors, so that
-// the loop does not spin, and resumes when there may be some again.
+// One port: accepts connections and passes them on. It pauses when the process runs out of file descriptors, so that
+// the loop does not spin, and resumes when some may be free again.
 #pragma once
 #include <algorithm>
 #include <cerrno>
@@ -25,14 +25,14 @@ class Listener final : private WatchedSocket {
   Listener(StreamLoop& loop, Protocols protocols, ListenerOutlet& outlet)
       : loop_(loop), protocols_(protocols), outlet_(outlet) {}
 
-  // Every worker may listen on the same port, and the kernel distributes the connections. Gives the port, or a
+  // Every worker may listen on the same port, and the kernel distributes the connections. Returns the port, or a
   // negative error of libuv.
   int listen(const std::string& host, int port) {
     const int fd = bindPort(host, port, true);
     return fd < 0 ? fd : listenOn(fd, port);
   }
 
-  // On a bound socket, which it takes: every worker has its own descriptor.
+  // On a bound socket, whose descriptor it takes over: every worker has its own.
   int listenOn(int fd, int port) {
     if (::listen(fd, backlog) != 0) {
       const int error = uv_translate_sys_error(errno);
@@ -46,7 +46,7 @@ class Listener final : private WatchedSocket {
 
   void stop() {
     if (fd_ < 0) return;
-    accept(false);  // the workers may share the socket, which stays in the epoll as long as one of them has it
+    accept(false);  // workers may share the socket, which stays in the epoll while any has it
     ::close(std::exchange(fd_, -1));
   }
 
@@ -57,7 +57,7 @@ class Listener final : private WatchedSocket {
 
  private:
   static constexpr int backlog = 4'096;
-  static constexpr int acceptsMax = 64;  // in one turn, so that those who are here get theirs
+  static constexpr int acceptsMax = 64;  // per turn, so that existing connections get theirs
 
   void accept(bool accepts) {
     const uint32_t before = std::exchange(isAccepting_, accepts) ? EPOLLIN : 0U;

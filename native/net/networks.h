@@ -13,10 +13,10 @@
 
 namespace rally {
 
-// IPv4 as IPv4-mapped IPv6 (::ffff:a.b.c.d), so that an address has one form.
+// IPv4 as IPv4-mapped IPv6 (::ffff:a.b.c.d), so that each address has a single form.
 class IpAddress {
  public:
-  // An address only: no port, no brackets, no zone.
+  // Only an address: no port, no brackets, no zone.
   static std::optional<IpAddress> parse(std::string_view text) {
     if (text.size() > textBytesMax) return std::nullopt;
     const std::string whole(text);
@@ -64,7 +64,7 @@ class IpAddress {
 
 class Networks {
  public:
-  // "10.0.0.0/8", "::1". False: it is not a network.
+  // "10.0.0.0/8", "::1". False: not a network.
   bool add(std::string_view text) {
     const size_t slash = text.find('/');
     const std::optional<IpAddress> address = IpAddress::parse(text.substr(0, slash));

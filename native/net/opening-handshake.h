@@ -16,7 +16,7 @@ class OpeningHandshake {
     RALLY_ASSERT(isReady);
   }
 
-  // Whether this can be a Sec-WebSocket-Key: 16 bytes in Base64.
+  // Whether this is a possible Sec-WebSocket-Key: 16 bytes in Base64.
   static bool isKey(std::string_view key) {
     constexpr size_t keySize = 24;
     if (key.size() != keySize || !key.ends_with("==")) return false;
@@ -35,7 +35,7 @@ class OpeningHandshake {
     std::array<uint8_t, EVP_MAX_MD_SIZE> sum{};
     std::array<uint8_t, (sha1Bytes + 2) / 3 * 4 + 1> sumText{};  // and a null character
     EVP_MD_CTX* const digest = digest_.get();
-    const bool isMade = EVP_DigestInit_ex(digest, nullptr, nullptr) == 1 &&  // as before: looking it up takes longest
+    const bool isMade = EVP_DigestInit_ex(digest, nullptr, nullptr) == 1 &&  // reused: lookup is the slowest part
                         EVP_DigestUpdate(digest, key.data(), key.size()) == 1 &&
                         EVP_DigestUpdate(digest, suffix.data(), suffix.size()) == 1 &&
                         EVP_DigestFinal_ex(digest, sum.data(), nullptr) == 1;

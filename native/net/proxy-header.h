@@ -1,5 +1,5 @@
-// The header of the PROXY protocol, versions 1 and 2, which a proxy puts before the stream of a client: the client's
-// address. No other protocol here begins like that.
+// The header of the PROXY protocol, versions 1 and 2, which a proxy puts before a client's stream to convey the
+// client's address. No other protocol here begins like that.
 //
 //   1   PROXY TCP4 192.0.2.1 198.51.100.1 56324 443 CR LF
 //   2   signature (12) | version, command | family | length (2) | source, destination, ports | more
@@ -22,9 +22,9 @@ class ProxyHeader {
 
   State state = State::none;
   size_t bytes = 0;                   // when it is complete
-  std::optional<IpAddress> client{};  // none: the proxy speaks for itself, or does not know
+  std::optional<IpAddress> client{};  // none: the proxy speaks for itself, or does not know the client
 
-  // Longer ones are malformed: version 2 may have a few hundred bytes after the addresses.
+  // Longer headers are malformed: version 2 may have a few hundred bytes after the addresses.
   static constexpr size_t bytesMax = 2'048;
 
   // Parses the first bytes of a stream.
@@ -59,7 +59,7 @@ class ProxyHeader {
     while (true) {
       const size_t space = line.find(' ');
       const std::string_view word = line.substr(0, space);
-      if (count == 2 && words[1] == "UNKNOWN") return {State::complete, bytes};  // the rest says nothing
+      if (count == 2 && words[1] == "UNKNOWN") return {State::complete, bytes};  // the rest is meaningless
       if (count == words.size() || word.empty()) return malformed();
       words[count++] = word;
       if (space == std::string_view::npos) break;
@@ -95,7 +95,7 @@ class ProxyHeader {
     if (command == local) return {State::complete, bytes};
     const uint8_t family = stream[13] >> 4;
     const size_t addressBytes = family == 1 ? 4 : family == 2 ? 16 : 0;
-    if (addressBytes == 0) return {State::complete, bytes};  // not known, or a socket of the file system
+    if (addressBytes == 0) return {State::complete, bytes};  // unknown, or a Unix socket
     if (bytes < binaryHeadBytes + 2 * addressBytes + 4) return malformed();
     const uint8_t* source = stream.data() + binaryHeadBytes;
     return {State::complete, bytes, family == 1 ? IpAddress::ofV4(source) : IpAddress::ofV6(source)};

@@ -40,7 +40,7 @@ class SocketTransport : public Transport {
     return {connection, stream.handOver(std::move(socket))};
   }
 
-  // Packet control is told of it with its first packet: until then it costs no JavaScript.
+  // Packet control learns of it with its first packet: until then it costs no JavaScript.
   void introduce(Connection& connection, Introduction introduction) {
     frontEnd_.introduceLater(connection, std::move(introduction));
   }
@@ -58,13 +58,13 @@ class SocketTransport : public Transport {
       frontEnd_.receive(connection, bytes);
       return;
     }
-    std::vector<uint8_t> chunk(bytes.begin(), bytes.end());  // it is unmasked where it lies
+    std::vector<uint8_t> chunk(bytes.begin(), bytes.end());  // unmasked in place
     receiveFrames(socket, chunk);
   }
 
-  // Once a second, after everything received was handled: a silent WebSocket is pinged, so that no proxy drops it, and
-  // ends if it does not answer. A peer that accepts bytes is alive, since the ping may be behind many; and a peer that
-  // is not read cannot answer.
+  // Once a second, after everything received was handled: a silent WebSocket is pinged, so that no proxy drops it,
+  // and closed if it does not answer. A peer that accepts bytes is alive, since much may be queued ahead of the ping;
+  // a peer that we do not read from cannot answer.
   void tick() {
     frontEnd_.eachConnection([&](Connection& connection) {
       if (connection.transport != this || !connection.socket) return;
@@ -98,8 +98,8 @@ class SocketTransport : public Transport {
 
   void close(Connection& connection) override {
     Socket& socket = socketOf(connection);
-    // Further bytes of the client are read and dropped, so that the kernel does not answer them with a reset, which
-    // would discard our last bytes; the client's own close ends the socket.
+    // Further bytes from the client are read and dropped: otherwise the kernel would answer them with a reset, which
+    // would discard our last bytes. The client's own close ends the socket.
     setReading(connection, true);
     if (socket.webSocket) sendClose(socket, socket.webSocket->close);
     if (socket.unsent) socket.unsent->isLast = true;
@@ -114,7 +114,7 @@ class SocketTransport : public Transport {
     connection.socket = nullptr;
     socket.connection = nullptr;
     if (socket.unsent) socket.unsent->outbox.clear(frontEnd_.outbound().arena());
-    socket.stream.close();  // and the socket goes with it, in one of the next turns
+    socket.stream.close();  // the socket is deleted with it, in one of the next turns
     frontEnd_.gone(connection);
   }
 
@@ -132,19 +132,19 @@ class SocketTransport : public Transport {
 
  private:
   static constexpr size_t inputBytes = 262'144;
-  // Up to this size copying into one piece costs less than passing several to the kernel.
+  // Up to this size copying into one piece is cheaper than passing several pieces to the kernel.
   static constexpr size_t gatherBytesMax = 1'024;
   static constexpr uint64_t pingBytes = 2;
-  // A client that pings and does not read gets no more answers.
+  // A client that pings without reading gets no more answers.
   static constexpr size_t waitingControlBytesMax = 1'024;
 
   struct WebSocket {
     WebSocketReader reader;
-    WebSocketClose close = WebSocketClose::normal;  // what we close it with
-    bool owesClose = false;                         // the client has sent a Close frame that is not answered yet
+    WebSocketClose close = WebSocketClose::normal;  // the code of our Close frame
+    bool owesClose = false;                         // the client's Close frame is not answered yet
     bool isPinged = false;
-    uint64_t lifeMs = 0;      // when it last gave a sign of life
-    uint64_t takenBytes = 0;  // of what was sent, with a ping that stands behind it
+    uint64_t lifeMs = 0;      // time of the last sign of life
+    uint64_t takenBytes = 0;  // of what was sent, including a ping queued behind it
 
     void livesAt(uint64_t nowMs) {
       lifeMs = nowMs;
@@ -152,7 +152,7 @@ class SocketTransport : public Transport {
     }
   };
 
-  // The last one of a chunk.
+  // The last ping of a chunk.
   struct Ping {
     bool isSent = false;
     size_t size = 0;
@@ -171,7 +171,7 @@ class SocketTransport : public Transport {
     std::vector<uint8_t> before;  // WebSocket: control frames, the head of the message in the outbox
     Outbox outbox;
     size_t sent = 0;             // of `before` and the outbox
-    std::vector<uint8_t> after;  // control frames that go out behind the message
+    std::vector<uint8_t> after;  // control frames to send after the message
     bool isLast = false;         // the stream ends with it
   };
 
@@ -201,14 +201,14 @@ class SocketTransport : public Transport {
 
   static Socket& socketOf(const Connection& connection) { return *static_cast<Socket*>(connection.socket); }
 
-  // Tells the loop what to wait for.
+  // Tells the loop which events to wait for.
   void watch(Socket& socket) { socket.stream.watch(socket.isReading, socket.unsent != nullptr); }
 
   void judge(Connection& connection, Socket& socket, WebSocket& webSocket) {
     if (!socket.isReading) webSocket.livesAt(nowMs());
     const uint64_t silentMs = nowMs() - webSocket.lifeMs;
-    // A peer that is behind and accepts bytes now and then must be seen doing so all the time, not only after a ping;
-    // peers that send, or have accepted everything, need no check.
+    // A peer that is behind and accepts bytes now and then must be observed continuously, not only after a ping; peers
+    // that send, or have accepted everything, need no check.
     if (silentMs < limits_.webSocketPingMs / 2) return;
     const uint64_t takenBytes = socket.stream.acknowledgedBytes();
     const bool isBehind = socket.unsent || takenBytes < socket.stream.sentBytes();
@@ -248,7 +248,7 @@ class SocketTransport : public Transport {
     const WebSocketReader::Result result = webSocket.reader.read(chunk, [&](WebSocketOpcode opcode, Bytes payload) {
       if (opcode == WebSocketOpcode::ping) ping.take(payload);
     });
-    // Of several the last one is enough (5.5.3), and a chunk may hold 40,000.
+    // One answer, to the last ping, is enough (5.5.3): a chunk may hold 40,000.
     if (ping.isSent) sendControl(socket, WebSocketOpcode::pong, ping.payload());
     if (result.payloadBytes > 0) frontEnd_.receive(*socket.connection, chunk.first(result.payloadBytes));
     if (result.close != WebSocketClose::none && socket.connection) endWebSocket(socket, result);
@@ -258,7 +258,7 @@ class SocketTransport : public Transport {
   void endWebSocket(Socket& socket, const WebSocketReader::Result& result) {
     Connection& connection = *socket.connection;
     if (result.isFromClient) {
-      // The answer follows those to everything before it: no message may come behind a Close frame (5.5.1).
+      // The answer comes after those to everything before it: no message may follow a Close frame (5.5.1).
       socket.webSocket->close = result.close;
       socket.webSocket->owesClose = connection.phase < Phase::closing;
       onStreamEnd(socket);
@@ -283,7 +283,7 @@ class SocketTransport : public Transport {
     sendBehind(socket, frame);
   }
 
-  // Bytes that belong to no message, after the one in progress.
+  // Bytes outside any message, after the one in progress.
   void sendBehind(Socket& socket, Bytes bytes) {
     if (socket.unsent) {
       socket.unsent->after.insert(socket.unsent->after.end(), bytes.begin(), bytes.end());
@@ -355,7 +355,7 @@ class SocketTransport : public Transport {
     if (!unsent.after.empty()) {
       unsent.before = std::exchange(unsent.after, {});
       unsent.sent = 0;
-      return;  // the socket is asked again
+      return;  // the socket is tried again
     }
     if (unsent.isLast) socket.stream.endWriting();
     socket.unsent = nullptr;
@@ -367,7 +367,7 @@ class SocketTransport : public Transport {
   const Limits& limits_;
   FrontEnd& frontEnd_;
   std::vector<uint8_t> input_;
-  std::vector<iovec> pieces_;  // of what is being sent
+  std::vector<iovec> pieces_;  // to be sent
   std::array<uint8_t, gatherBytesMax> gathered_{};
 };
 

@@ -1,5 +1,5 @@
-// The sockets of a worker that are rarely ready: listeners, connections that begin, idle ones. They are in an epoll of
-// our own, which libuv polls as one descriptor.
+// The sockets of a worker that are rarely ready: listeners, new connections, idle ones. They are in an epoll of our
+// own, which libuv polls as one descriptor.
 //
 //   libuv -> EngineHost -> StreamLoop::dispatch() -> WatchedSocket::onReady()
 #pragma once
@@ -22,7 +22,7 @@ namespace rally {
 class WatchedSocket {
  public:
   virtual ~WatchedSocket() = default;
-  // `events`: of epoll. It may have been closed since they occurred.
+  // `events`: as in epoll. The socket may have been closed since they occurred.
   virtual void onReady(uint32_t events) = 0;
 };
 
@@ -39,7 +39,7 @@ class StreamLoop {
   // Readable while a socket is ready.
   int fd() const { return epoll_; }
 
-  // What to wait for: EPOLLIN, EPOLLOUT, or 0 for nothing, not even for errors. `before`: the same until now.
+  // What to wait for: EPOLLIN, EPOLLOUT, or 0 for nothing, not even errors. `before`: the previous value.
   void watch(int fd, WatchedSocket& socket, uint32_t before, uint32_t events) {
     if (events == before) return;
     epoll_event event{.events = events, .data = {.ptr = &socket}};
@@ -48,7 +48,7 @@ class StreamLoop {
     RALLY_ASSERT(isChanged);
   }
 
-  // Calls those that are ready: all of them, since whoever has not been read looks silent (EngineHost::tick()).
+  // Calls all ready sockets: a connection that has not been read looks silent (EngineHost::tick()).
   void dispatch() {
     for (size_t left = roundsMax; left > 0; left--) {
       const int count = epoll_wait(epoll_, events_.data(), int(events_.size()), 0);
@@ -60,19 +60,19 @@ class StreamLoop {
     }
   }
 
-  // A closed socket, whose methods may be running and which may be among those that are ready.
+  // A closed socket, whose methods may be running and which may be among the ready ones.
   void retire(std::unique_ptr<WatchedSocket> socket) { retired_.push_back(std::move(socket)); }
-  // Between the turns, when no method of a socket is running.
+  // Between turns, when no method of a socket is running.
   void sweep() {
     while (!retired_.empty()) std::exchange(retired_, {}).clear();  // some retire others
   }
 
   uv_loop_s* const uv;
-  size_t openHandles = 0;  // of busy sockets, that libuv has not closed yet
+  size_t openHandles = 0;  // of busy sockets, not closed by libuv yet
 
  private:
   static constexpr size_t eventsMax = 1'024;
-  static constexpr size_t roundsMax = 48;  // more are open in hardly any process; libuv has the same
+  static constexpr size_t roundsMax = 48;  // hardly any process has more open; libuv has the same
 
   const int epoll_;
   std::array<epoll_event, eventsMax> events_;

@@ -1,11 +1,11 @@
 // The bytes of one connection on the event loop: a socket, with TLS if the port has it (secure()). The layers above
-// need not know: a plain connection pays one test per call for TLS.
+// do not see TLS: a plain connection pays one test per call for it.
 //
 //   Stream -> its owner, which reads and writes it: a Visitor, then a Socket of the data plane, or a link to the HTTP
 //             server. The stream owns its owner, and both are deleted between two turns of the loop.
 //
-// It is watched together with all that are rarely ready (stream-loop.h), until it is busy: a handle of libuv takes six
-// system calls for a connection, instead of two, but one fewer in each turn of the loop.
+// It is watched together with all rarely ready sockets (stream-loop.h) until it is busy: a handle of libuv takes six
+// system calls per connection instead of two, but one fewer in each turn of the loop.
 #pragma once
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -44,18 +44,18 @@ class Stream final : private WatchedSocket {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // Gives the previous owner, which may be the caller and has to be destroyed last.
+  // Returns the previous owner, which may be the caller and has to be destroyed last.
   [[nodiscard]] std::unique_ptr<StreamOwner> handOver(std::unique_ptr<StreamOwner> owner) {
     return std::exchange(owner_, std::move(owner));
   }
 
-  // TLS begins. `before`: bytes of it that were already received; the owner receives at once.
+  // TLS begins. `before`: its bytes that have already been received; the owner must receive at once.
   void secure(TlsThread& thread, std::shared_ptr<const TlsContext> context, Protocols protocols,
               std::vector<uint8_t> before) {
     RALLY_ASSERT(!tls_ && sentBytes_ == 0);
     tls_ = std::make_unique<TlsChannel>(thread, std::move(context), fd_, protocols, std::move(before));
   }
-  // nullptr: it is plain.
+  // nullptr: no TLS.
   const TlsChannel* tls() const { return tls_.get(); }
 
   Transferred receive(std::span<uint8_t> into) {
@@ -84,7 +84,7 @@ class Stream final : private WatchedSocket {
     return sent(sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
   }
 
-  // acknowledgedBytes() is what was sent, less what the peer's machine has not acknowledged: it grows while the peer
+  // acknowledgedBytes() is the bytes sent, minus those the peer's machine has not acknowledged: it grows while the peer
   // reads.
   uint64_t sentBytes() const { return tls_ ? tls_->sentBytes() + tls_->unsentBytes() : sentBytes_; }
   uint64_t acknowledgedBytes() const {
@@ -93,7 +93,7 @@ class Stream final : private WatchedSocket {
     const bool isKnown = ioctl(fd_, SIOCOUTQ, &queued) == 0;
     return isKnown ? sent - std::min(sent, uint64_t(queued)) : sent;  // a Unix socket counts its own memory
   }
-  // The most that `bytes`, sent at once, can be in acknowledgedBytes().
+  // The most that `bytes`, sent at once, can contribute to acknowledgedBytes().
   uint64_t bytesOnSocket(uint64_t bytes) const { return tls_ ? bytes + TlsChannel::overheadBytesMax : bytes; }
 
   // What to wait for: bytes from the peer, room for bytes to it.
@@ -103,7 +103,7 @@ class Stream final : private WatchedSocket {
     update();
   }
 
-  // Tells the peer that nothing follows.
+  // Tells the peer that this is the end of our bytes.
   void endWriting() {
     if (tls_) {
       tls_->endWriting();
@@ -114,7 +114,7 @@ class Stream final : private WatchedSocket {
     shutdown(fd_, SHUT_WR);
   }
 
-  // The end: this object and its owner are deleted behind this turn of the loop.
+  // The end: this object and its owner are deleted after this turn of the loop.
   void close() {
     if (isClosed_) return;
     if (tls_ && !isEnding_) tls_->endWriting();
@@ -185,7 +185,7 @@ class Stream final : private WatchedSocket {
   static constexpr uint64_t busyMs = 10'000;
   static constexpr uint8_t busyTimes = 8;
 
-  // Whether it has often been ready lately: more often than an opening and a keep alive take.
+  // Whether it has recently been ready often: more often than an opening and a keep alive require.
   bool isBusy() {
     const uint64_t nowMs = uv_now(loop_.uv);
     if (nowMs - countedSinceMs_ > busyMs) {
@@ -228,14 +228,14 @@ class Stream final : private WatchedSocket {
 
   StreamLoop& loop_;
   const int fd_;
-  uint32_t awaited_ = 0;    // events of epoll
+  uint32_t awaited_ = 0;    // as in epoll
   uint8_t timesReady_ = 0;  // since ...
   bool reads_ = false;
   bool writes_ = false;
-  bool isEnding_ = false;  // TLS has said that nothing follows
+  bool isEnding_ = false;  // TLS has announced our end
   bool isClosed_ = false;
   uint64_t countedSinceMs_ = 0;
-  std::unique_ptr<uv_poll_t> own_;  // nullptr: it is watched together with others
+  std::unique_ptr<uv_poll_t> own_;  // nullptr: watched together with others
   uint64_t sentBytes_ = 0;          // of a plain connection
   std::unique_ptr<TlsChannel> tls_;
   std::unique_ptr<StreamOwner> owner_;

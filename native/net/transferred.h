@@ -8,7 +8,7 @@ namespace rally {
 enum class StreamState : uint8_t {
   open,
   ended,    // the peer sends no more
-  broken,   // it is no more
+  broken,   // no longer usable
   refused,  // TLS has failed: the peer is told by an alert, and may close by itself
 };
 

@@ -1,6 +1,6 @@
-// A connection that does not belong to the data plane, or not yet: its first bytes tell the protocol. HTTP is read
+// A connection that does not, or not yet, belong to the data plane: its first bytes tell the protocol. HTTP is read
 // head by head. Packet control decides on WebSocket handshakes; every other request goes to the HTTP server, one at a
-// time, so that responses come in the order of the requests.
+// time, so that responses keep the order of the requests.
 //
 //   before --header of a proxy, TLS--> greeting
 //
@@ -11,12 +11,12 @@
 //                  `---------------------------`-------'
 //   On any error: a sentence, then closing.
 //
-// A visitor begins with `before` if a proxy is trusted, or the port has TLS: its stream is encrypted after that, and
-// the handshake happens below `greeting`. Everything up to the recognition of its protocol must arrive within
+// A visitor begins with `before` if any proxy is trusted, or if the port has TLS: then its stream is encrypted, and the
+// handshake happens below `greeting`. Everything up to the recognition of its protocol must arrive within
 // connectTimeoutMs.
 //
-// Bytes beyond the request being served wait here up to a limit, then in the client's socket. Response bytes that the
-// client does not accept wait up to the size of one read, then in the server's socket.
+// Bytes after the request being served wait here up to a limit, then in the client's socket. Response bytes that the
+// client does not accept wait here up to the size of one read, then in the server's socket.
 #pragma once
 #include <array>
 #include <string>
@@ -44,21 +44,21 @@ class VisitorPort {
  public:
   virtual uint64_t nowMs() const = 0;
   virtual const Limits& limits() const = 0;
-  virtual std::span<uint8_t> input() = 0;  // where bytes are read
-  virtual HttpRequest& request() = 0;      // of the head that is being read
+  virtual std::span<uint8_t> input() = 0;  // the read buffer
+  virtual HttpRequest& request() = 0;      // of the current head
   virtual bool isMqttPath(std::string_view path) const = 0;
   virtual const Networks& trustedProxies() const = 0;
   // Whether one more TLS handshake may begin in this turn of the loop.
   virtual bool mayShakeHands() const = 0;
   // `before`: the beginning of the handshake.
   virtual void secure(Visitor& visitor, std::vector<uint8_t> before) = 0;
-  // nullptr: there is no server, or it is busy, and tryAgain() is called until it is not.
+  // nullptr: there is no server, or it is busy, and tryAgain() is called until it is free.
   virtual HttpServerLink::Opened openLink(Visitor& visitor, HttpServerLinkOutlet& outlet) = 0;
   virtual void stopWaiting(Visitor& visitor) = 0;
   // `reason`: details beyond the notice.
   virtual void note(Notice notice, const Visitor& visitor, std::string_view reason = {}) = 0;
-  // The opening of a WebSocket. `client`: its address. True: it needed no question, and the visitor, which is deleted,
-  // was passed to the data plane, with the bytes after the request. False: answerOpening() follows.
+  // The opening of a WebSocket. `client`: its address. True: it needed no question, and the visitor was passed to the
+  // data plane with the bytes after the request, and deleted. False: answerOpening() follows.
   virtual bool openWebSocket(Visitor& visitor, const HttpRequest& request, const std::string& client, Bytes rest) = 0;
   // Passes the visitor to the data plane, which deletes it.
   virtual void toDataPlane(Visitor& visitor, Bytes first) = 0;
@@ -82,11 +82,11 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   ~Visitor() override { dropLink(); }
 
   Stream& stream;
-  std::string remoteAddress;  // or of whom a trusted proxy speaks for
+  std::string remoteAddress;  // or the address stated by a trusted proxy
   size_t place = 0;           // among the door's visitors
   uint32_t openingId = 0;     // while packet control is asked
-  uint64_t turn = 0;          // among those that wait for a link to the server; 0: it does not
-  std::vector<uint8_t> held;  // came behind the request that is being served
+  uint64_t turn = 0;          // in the queue for a link to the server; 0: not waiting
+  std::vector<uint8_t> held;  // bytes after the request being served
 
   void onReadable() override {
     if (stage_ == Stage::before) {
@@ -121,7 +121,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   void onBroken() override { leave(); }
 
-  // Response bytes that the socket has not accepted: they are sent before anything of the stream's next owner.
+  // Response bytes that the socket has not accepted yet: the stream's next owner sends them first.
   std::string takeUnsent() { return std::exchange(unsent_, {}); }
 
   // Its turn to ask for a link to the server. False: the server is still busy.
@@ -133,7 +133,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     return true;
   }
 
-  // Packet control refuses the opening, with the complete response.
+  // Packet control refuses the opening, with a complete response.
   void refuse(Bytes response) {
     write(response);
     finish();
@@ -147,7 +147,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   bool isAnswering() const { return stage_ == Stage::answering || !unsent_.empty(); }
 
-  // Once a second, after everything received was handled: ends whatever takes too long.
+  // Once a second, after everything received was handled: enforces the timeouts.
   void tick() {
     const Limits& limits = door_.limits();
     const uint64_t inStageMs = door_.nowMs() - sinceMs_;
@@ -179,7 +179,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     }
   }
 
-  // The process was suspended, which counts as nobody's silence.
+  // The process was suspended; that time does not count as silence.
   void forgive(uint64_t gapMs) {
     sinceMs_ = std::min(sinceMs_ + gapMs, door_.nowMs());
     progressMs_ = std::min(progressMs_ + gapMs, door_.nowMs());
@@ -208,7 +208,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   static constexpr uint8_t mqttConnect = 0x10;
   static constexpr uint8_t tlsHandshake = 0x16;
   static constexpr uint8_t tlsMajorVersion = 3;
-  // A fatal alert, handshake_failure (RFC 8446, 6), which tells the client why the connection ends.
+  // A fatal alert, handshake_failure (RFC 8446, 6), telling the client why the connection ends.
   static constexpr std::array<uint8_t, 7> tlsAlert = {0x15, tlsMajorVersion, 1, 0, 2, 2, 40};
 
   void setStage(Stage stage) {
@@ -217,7 +217,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   }
 
   void take(Bytes bytes) {
-    if (stage_ == Stage::closing) return;  // it is read so that the kernel does not answer with a reset
+    if (stage_ == Stage::closing) return;  // read, so that the kernel does not answer with a reset
     if (held.empty()) {
       proceed(bytes);
       return;
@@ -265,11 +265,11 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     watch();
   }
 
-  // --- before what is spoken ------------------------------------------------------------------------
+  // --- before the protocol --------------------------------------------------------------------------
 
   // OpenSSL reads the handshake; its first byte is enough here.
   void readBefore() {
-    if (protocols_.tls && !door_.mayShakeHands()) return;  // the socket says again that there is something
+    if (protocols_.tls && !door_.mayShakeHands()) return;  // the socket will report readiness again
     const Transferred got = stream.receive(door_.input().first(beforeBytesMax - held.size()));
     if (got.state != StreamState::open) {
       leave();
@@ -292,7 +292,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
         if (header.client) remoteAddress = header.client->text();
         held.erase(held.begin(), held.begin() + std::ptrdiff_t(header.bytes));
     }
-    hasProxyHeader_ = true;  // or never will have one
+    hasProxyHeader_ = true;  // or there is none
     return !held.empty();
   }
 
@@ -344,7 +344,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
       stage_ = Stage::head;  // its time runs since it was accepted
       return true;
     } else if (!mayBeHttp(bytes)) {
-      door_.toDataPlane(*this, bytes);  // which ends what is no MQTT
+      door_.toDataPlane(*this, bytes);  // which closes it unless it is MQTT
     } else if (bytes.size() < methodBytes) {
       hold(bytes);
     } else {
@@ -368,7 +368,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   // --- requests -------------------------------------------------------------------------------------
 
-  // Leaves the bytes after the head. False: the visitor has been passed to the data plane, and is deleted.
+  // Leaves the bytes after the head. False: the visitor has been passed to the data plane and deleted.
   bool readHead(Bytes& bytes) {
     if (hasServed_ && head_.isEmpty()) sinceMs_ = door_.nowMs();
     const HttpHeadReader::Result result = head_.read(bytes, door_.limits().httpHeadBytesMax);
@@ -421,7 +421,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     ask();
   }
 
-  // Sends the request to the server as soon as that has room.
+  // Sends the request to the server as soon as there is room.
   void ask() {
     if (!link_) {
       const HttpServerLink::Opened opened = door_.openLink(*this, *this);
@@ -436,8 +436,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     if (link_) link_->begin(asBytes(forwarded_), isHead_, takesChunks_, mayKeepAlive_, !body_.isComplete());
   }
 
-  // Gives the bytes after the body. Body bytes that arrive after the response are dropped, or sent to the server if it
-  // still reads them.
+  // Returns the bytes after the body. Body bytes that arrive after the response are dropped, or sent to the server if
+  // it still reads them.
   Bytes readBody(Bytes bytes) {
     forwarded_.clear();
     const size_t used = body_.read(bytes,
@@ -471,7 +471,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     isAnswered_ = true;
     mayKeepAlive_ &= keepsAlive;
     if (!body_.isComplete()) {
-      watch();  // the rest of it is still to come
+      watch();  // the rest of the body is still to come
       return;
     }
     next();
@@ -490,7 +490,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     if (stage_ != Stage::answering || isAnswered_) return;
     if (hasBegun) {
       leave();
-    } else if (!std::exchange(isRetry_, true)) {  // it had closed a link that was idle
+    } else if (!std::exchange(isRetry_, true)) {  // the server had closed an idle link
       setStage(Stage::waiting);
       ask();
     } else {
@@ -506,8 +506,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   // --- the end --------------------------------------------------------------------------------------
 
-  // The client sends no more. Its requests are still answered, but a stream only while the client can signal that it
-  // has gone: most signal nothing but the end of their bytes.
+  // The client sends no more. Its requests are still answered, but a stream continues only if the client could still
+  // signal its departure: most signal only the end of their bytes.
   void onEnd() {
     hasEnded_ = true;
     if (isStreaming()) leave();
@@ -584,22 +584,22 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   VisitorPort& door_;
   const Protocols protocols_;
   Stage stage_;
-  bool hasProxyHeader_ = false;   // was looked for, and taken if there was one
+  bool hasProxyHeader_ = false;   // checked, and removed if present
   bool hasEnded_ = false;         // the client sends no more
   bool hasServed_ = false;        // a head was complete
   bool isHead_ = false;           // of the request: HEAD
   bool takesChunks_ = true;       // HTTP/1.1
-  bool mayKeepAlive_ = true;      // behind this answer
-  bool expectsContinue_ = false;  // before it sends the body
+  bool mayKeepAlive_ = true;      // after this answer
+  bool expectsContinue_ = false;  // before sending the body
   bool isAnswered_ = false;       // the body may still be on its way
-  bool hasBegun_ = false;         // a part of the answer went out
-  bool isRetry_ = false;          // if the link ends now it is not tried again
+  bool hasBegun_ = false;         // part of the answer was sent
+  bool isRetry_ = false;          // no further retry if the link ends now
   uint64_t sinceMs_;              // of the stage, or of the first byte of the head
-  uint64_t progressMs_;           // when bytes moved last
+  uint64_t progressMs_;           // when bytes last moved
   HttpHeadReader head_;
   HttpBody body_;          // of the request
-  std::string forwarded_;  // what goes to the server at once
-  std::string unsent_;     // what the client's socket has not taken
+  std::string forwarded_;  // to be sent to the server at once
+  std::string unsent_;     // not yet accepted by the client's socket
   HttpServerLink* link_ = nullptr;
 };
 

@@ -1,6 +1,6 @@
-// WebSocket framing on the server's side (RFC 6455, 5). A client's frames are masked and carry a stream of MQTT, for
-// which frame boundaries mean nothing. So the payloads of a chunk are unmasked and moved together in place, and the
-// data plane sees one run of bytes.
+// Server-side WebSocket framing (RFC 6455, 5). A client's frames are masked and carry a stream of MQTT, in which frame
+// boundaries mean nothing. So the payloads of a chunk are unmasked and compacted in place, and the data plane sees one
+// contiguous run of bytes.
 //
 //   chunk in    [head|mask|payload][head|mask|payload][head|ma
 //   chunk out   [payload][payload]
@@ -31,7 +31,7 @@ constexpr size_t webSocketControlBytesMax = 125;
 constexpr size_t webSocketHeadBytesMax = 10;
 using WebSocketHead = std::array<uint8_t, webSocketHeadBytesMax>;
 
-// The head of a complete message in one unmasked frame; gives its size.
+// The head of a complete message in one unmasked frame; returns its size.
 inline size_t writeWebSocketHead(WebSocketHead& head, WebSocketOpcode opcode, uint64_t payloadBytes) {
   head[0] = uint8_t(0x80 | uint8_t(opcode));
   const size_t lengthBytes = payloadBytes <= webSocketControlBytesMax ? 0 : payloadBytes <= UINT16_MAX ? 2 : 8;
@@ -44,15 +44,15 @@ class WebSocketReader {
  public:
   struct Result {
     size_t payloadBytes;   // at the beginning of the chunk
-    WebSocketClose close;  // none, or the stream is over: the code to close with
+    WebSocketClose close;  // none, or the code to close with: the stream is over
     bool isFromClient;     // the client has sent a Close frame
   };
 
   // Takes the next bytes of the stream. `onControl(opcode, payload)` is called for each Ping and Pong.
   template <class OnControl>
   Result read(std::span<uint8_t> chunk, OnControl&& onControl) {
-    size_t at = 0;   // what was read
-    size_t end = 0;  // of the payload that was moved together
+    size_t at = 0;   // bytes read
+    size_t end = 0;  // of the compacted payload
     while (close_ == WebSocketClose::none) {
       if (!isInFrame_) {
         at += readHead(chunk.subspan(at));
@@ -87,7 +87,7 @@ class WebSocketReader {
     return size_t(2) + (length == 126 ? 2 : length == 127 ? 8 : 0) + 4;
   }
 
-  // Gives the number of bytes used; sets isInFrame_ when the head is complete and valid.
+  // Returns the number of bytes used; sets isInFrame_ when the head is complete and valid.
   size_t readHead(Bytes bytes) {
     if (headBytes_ == 0 && bytes.size() >= 2) {
       const size_t size = headBytesOf(bytes[1]);
@@ -109,8 +109,8 @@ class WebSocketReader {
     return used;
   }
 
-  // Whether a frame may begin with these two bytes, which contain everything but its length: an invalid frame is
-  // refused as soon as possible.
+  // Whether a frame may begin with these two bytes, which contain everything but its length: refuses an invalid frame
+  // as soon as possible.
   bool mayBegin(uint8_t first, uint8_t second) {
     const bool isFinal = (first & 0x80) != 0;
     const bool isMasked = (second & 0x80) != 0;
@@ -163,7 +163,7 @@ class WebSocketReader {
     else onControl(opcode_, Bytes(payload));
   }
 
-  // The answer to a Close frame: a code that the client may send is returned to it (5.5.1), if the reason is text.
+  // The answer to a Close frame: a code that the client may send is echoed (5.5.1), if the reason is valid text.
   static WebSocketClose closeOf(Bytes payload) {
     if (payload.empty()) return WebSocketClose::normal;
     if (payload.size() == 1) return WebSocketClose::protocolError;
@@ -196,10 +196,10 @@ class WebSocketReader {
     }
   }
 
-  uint64_t remaining_ = 0;  // payload of the frame that is still to come
-  uint32_t mask_ = 0;       // its lowest byte is for the next byte of the payload
+  uint64_t remaining_ = 0;  // payload bytes of the frame still to come
+  uint32_t mask_ = 0;       // the lowest byte applies to the next payload byte
   WebSocketOpcode opcode_ = WebSocketOpcode::continuation;
-  bool isInFrame_ = false;    // behind a head
+  bool isInFrame_ = false;    // after a head
   bool isInMessage_ = false;  // between the fragments of a message
   uint8_t headBytes_ = 0;
   std::array<uint8_t, headBytesMax> head_{};  // the beginning of a head
