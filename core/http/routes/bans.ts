@@ -1,4 +1,4 @@
-/** Who may not connect, in EMQX's words: `as` a client identifier, a user name or an address, `who`. */
+/** Bans in EMQX's terms: `as` names the kind (client identifier, user name or address), `who` the value. */
 import { BrokerError } from '../../broker-error.ts';
 import type { Ban, BanKind } from '../../security/bans.ts';
 import { assertKnown, cursorOf, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';

@@ -1,7 +1,7 @@
 import { jsonAnswer } from '../answer.ts';
 import type { Route } from '../route.ts';
 
-/** What runs here, and where clients connect. */
+/** The version of this broker, and where clients connect. */
 export const broker: Route = {
   method: 'get',
   path: '/api/broker',

@@ -1,4 +1,4 @@
-/** What an operator subscribes a client to, as if it had asked for it itself. In EMQX's words. */
+/** Subscriptions that an operator makes for a client, as if the client had requested them. In EMQX's terms. */
 import { reasonSentence } from '../../front-end/reason-strings.ts';
 import { ReasonCode } from '../../wire/reason-code.ts';
 import { reasonCodeName } from '../../wire/reason-code-name.ts';

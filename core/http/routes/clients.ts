@@ -1,4 +1,7 @@
-/** Clients: who is connected or away, how each is, why it was cut, and its end. In EMQX's words, where it has some. */
+/**
+ * Clients: connected or not, their state, why they were disconnected, and kicking them. In EMQX's terms where they
+ * exist.
+ */
 import type { SubscriptionRow } from '../../data-plane/inspection.ts';
 import { shownAddress } from '../../security/address-key.ts';
 import { clientEventKinds } from '../../sessions/client-history.ts';
@@ -216,7 +219,7 @@ export const clientSubscriptions: Route = whereverItIs(
       const limit = limitOf(query);
       const from = cursorOf(query);
       const state = stateOf(request, context);
-      // One more than is shown, to know whether there is another page.
+      // One more than shown, to know whether there is another page.
       const rows = await context.source.subscriptions(state, from, limit + 1);
       const cursor = rows.length > limit ? from + limit : undefined;
       return apiAnswer(200, pageBody(rows.slice(0, limit).map(shownSubscription), limit, cursor));
@@ -280,11 +283,11 @@ interface ShownEvent {
 function eventsAnswer({ parameters }: RouteRequest, events: readonly ShownEvent[]): HttpAnswer {
   const { clientid = '' } = parameters;
   if (events.length === 0) return problem(404, `There are no recent events of a client ${quoted(clientid)}.`);
-  // The later of one moment stands first, as it does on one node.
+  // Of events at the same moment the later one comes first, as on a single node.
   return apiAnswer(200, { data: events.toSorted((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)) });
 }
 
-/** The newest first. */
+/** Newest first. */
 function ownEvents({ parameters }: RouteRequest, { source, config }: RouteContext): ShownEvent[] {
   const events = source.events(parameters['clientid'] ?? '') ?? [];
   return events
@@ -314,7 +317,7 @@ export function hasSession({ parameters }: RouteRequest, source: SiteSource): bo
   return source.client(parameters['clientid'] ?? '') !== undefined;
 }
 
-/** `node`: of a cluster. */
+/** `node`: in a cluster. */
 export function shownClient(
   { client, isConnected, forMs, endsInMs }: ClientState,
   node: string | undefined,
@@ -345,7 +348,7 @@ export function shownSubscription(row: SubscriptionRow): Readonly<Record<string,
   };
 }
 
-/** The directory counts in seconds. */
+/** The directory has a resolution of seconds. */
 function isoSecond(ms: number): string {
   return new Date(Math.round(ms / 1_000) * 1_000).toISOString();
 }

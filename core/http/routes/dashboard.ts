@@ -1,4 +1,4 @@
-/** What the dashboard begins with: the broker at a glance, and a ticket with which it gets the same over MQTT. */
+/** The dashboard's first request: the broker at a glance, and a ticket for receiving the same over MQTT. */
 import { isDashboardClientId } from '../../security/dashboard-tickets.ts';
 import { objectOf } from '../message-body.ts';
 import { count, list, record, text, truth } from '../operation.ts';

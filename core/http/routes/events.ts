@@ -1,4 +1,4 @@
-/** Messages as they come, for EventSource and everything else that reads Server-Sent Events. */
+/** A live stream of messages, for EventSource and other readers of Server-Sent Events. */
 import type { BrokerConfig } from '../../config/options.ts';
 import { isLoopback } from '../../config/resolve.ts';
 import { isAllowedOrigin } from '../../front-end/origin.ts';
@@ -12,7 +12,7 @@ import type { Route } from '../route.ts';
 
 export const eventsPath = '/sse';
 
-/** Of one stream: more belong into filters with wildcards. */
+/** Per stream; for more, use filters with wildcards. */
 const topicsMax = 16;
 
 const query = {
@@ -77,7 +77,7 @@ const streamHeaders: readonly Header[] = [
   ['content-type', 'text/event-stream'],
   ['cache-control', 'no-store'],
   ['x-content-type-options', 'nosniff'],
-  ['x-accel-buffering', 'no'], // nginx hands on what comes
+  ['x-accel-buffering', 'no'], // nginx then forwards without buffering
 ];
 
 /** Errors: RequestFault. */
@@ -105,7 +105,7 @@ function isNamed(asked: URLSearchParams): boolean {
   throw new RequestFault(400, 'events must be message or topic.');
 }
 
-/** The headers for the page that asks; undefined: it may not. */
+/** The headers for the requesting page; undefined: it is not allowed. */
 function corsOf(question: HttpQuestion, config: BrokerConfig): readonly Header[] | undefined {
   const { origin, host, forwardedBy } = question;
   const isLocal = isLoopback(config.host) && forwardedBy === undefined;
@@ -119,7 +119,7 @@ function refusedOrigin({ origin }: HttpQuestion): HttpAnswer {
   return problem(403, `Pages of the origin ${origin.slice(0, 300)} may not connect: see allowedOrigins.`);
 }
 
-/** A browser asks before it sends a header that is not usual. */
+/** A browser sends a preflight request before non-standard headers. */
 export function eventsPreflight(question: HttpQuestion, config: BrokerConfig): HttpAnswer {
   const cors = corsOf(question, config);
   if (cors === undefined) return refusedOrigin(question);

@@ -1,9 +1,9 @@
-/** What those ask who look after processes: is it alive, may clients be sent to it, can it do all that it should? */
+/** Health checks for process supervisors: is it alive, is it ready for clients, is it fully functional? */
 import { jsonAnswer } from '../answer.ts';
 import { apiAnswer } from '../problem.ts';
 import type { Route } from '../route.ts';
 
-/** `{"status":"ok"}`: the process answers. `degraded` with a reason: it takes less than it should. */
+/** `{"status":"ok"}`: the process answers. `degraded` with a reason: it accepts less than it should. */
 export const health: Route = {
   method: 'get',
   path: '/healthz',

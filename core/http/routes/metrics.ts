@@ -4,7 +4,7 @@ import type { Route } from '../route.ts';
 const prometheusType = 'text/plain; version=0.0.4; charset=utf-8';
 const openMetricsType = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
-/** For Prometheus, in its own text format or, where it asks for that, in OpenMetrics. */
+/** For Prometheus, in its own text format, or in OpenMetrics if requested. */
 export const metrics: Route = {
   method: 'get',
   path: '/metrics',

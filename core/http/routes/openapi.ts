@@ -2,7 +2,7 @@ import { openApiOf } from '../openapi.ts';
 import { apiAnswer } from '../problem.ts';
 import type { Route } from '../route.ts';
 
-/** The description of the API, for people and programs. It tells nothing of this broker. */
+/** The description of the API, for people and programs. It reveals nothing about this broker. */
 export function openApi(described: () => readonly Route[]): Route {
   return {
     method: 'get',

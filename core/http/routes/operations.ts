@@ -57,7 +57,7 @@ export const configuration: Route = {
   },
 };
 
-/** What is wrong with what was read, and not with the broker. */
+/** Errors in the input, not in the broker. */
 const wrongInput: readonly BrokerErrorCode[] = [
   'ACCESS_FILE_UNREADABLE',
   'ACCESS_FILE_INVALID',

@@ -1,4 +1,6 @@
-/** Messages over HTTP: one, or many at once. The rules hold for them, and an Idempotency-Key makes trying again safe. */
+/**
+ * Messages over HTTP, one or many at once. They are subject to the rules, and an Idempotency-Key makes retries safe.
+ */
 import { randomUUID } from 'node:crypto';
 import { BrokerError } from '../../broker-error.ts';
 import type { ApiCaller } from '../../security/api-caller.ts';
@@ -113,7 +115,7 @@ function assertAllowed({ topic }: ApiMessage, { caller }: RouteRequest, { source
   );
 }
 
-/** Such as: the key 'shop', which has the rights of the user of this name. */
+/** For example: the key 'shop', which has the rights of the user of this name. */
 export function shownCaller(caller: ApiCaller | undefined): string {
   if (caller === undefined) return 'anybody';
   return caller.user === undefined
@@ -126,7 +128,7 @@ interface Outcome {
   readonly body: unknown;
 }
 
-/** With QoS 0 mostly at once. Throws what it would reject with. */
+/** With QoS 0 usually synchronous. Throws instead of rejecting. */
 export function publishOne(
   { topic, payload, options }: ApiMessage,
   { source }: RouteContext,
@@ -150,7 +152,7 @@ function outcomeOf(reasonCode: number): Outcome {
   return { status: 202, body };
 }
 
-/** What the broker refuses is the fault of the message. */
+/** If the broker refuses a message, the message is at fault. */
 function assertPublished(error: unknown): never {
   if (!(error instanceof BrokerError)) throw error;
   if (error.code === 'HOST_PUBLISH_INVALID') throw new RequestFault(400, error.message);

@@ -1,4 +1,4 @@
-/** Retained messages: which there are, and each by its topic. The rules hold for what is read and published. */
+/** Retained messages: the list, and each by its topic. Reading and publishing are subject to the rules. */
 import { isReservedTopic, isSharedFilter, isValidTopicFilter, isValidTopicName } from '../../wire/topic.ts';
 import { assertKnown, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';
 import { contentSchema, messageOf, objectOf, retainedSchema, shownMessage } from '../message-body.ts';

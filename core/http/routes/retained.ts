@@ -2,7 +2,7 @@ import { isValidTopicName } from '../../wire/topic.ts';
 import { type HttpAnswer, type HttpQuestion, textAnswer } from '../answer.ts';
 import type { Route } from '../route.ts';
 
-/** The payload of the message that is retained on a topic, for whoever polls. */
+/** The payload of the retained message of a topic, for polling clients. */
 export const retained: Route = {
   method: 'get',
   path: '/api/retained/{topic+}',
@@ -21,7 +21,7 @@ export const retained: Route = {
 function answerOf(message: Uint8Array | undefined, { headBytes }: HttpQuestion): HttpAnswer {
   if (message === undefined) return textAnswer('404 Not Found', 'No message is retained there.\n');
   const answered = textAnswer('200 OK', '', ['x-request-bytes', `${headBytes}`]);
-  // Whatever a client has published is no page of ours: it is never given a type that a browser runs.
+  // Published content is not ours: it never gets a content type that a browser would execute.
   const headers = answered.headers.map(([name, value]) =>
     name === 'content-type' ? ([name, 'application/octet-stream'] as const) : ([name, value] as const),
   );

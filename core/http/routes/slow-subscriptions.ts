@@ -1,4 +1,4 @@
-/** Who is too slow for what it subscribes to. */
+/** Clients that are too slow for their subscriptions. */
 import { dropReasons } from '../../data-plane/addon.ts';
 import { shownDropReason } from '../../front-end/client-event-details.ts';
 import { assertKnown, limitOf, limitParameter } from '../list-query.ts';

@@ -3,8 +3,8 @@ import { sysTopic } from '../api-gate.ts';
 import type { Route } from '../route.ts';
 
 /**
- * What the data plane has counted (native/counters.h), and the CPU time of the process: for whoever may read as much
- * from $SYS.
+ * The counters of the data plane (native/counters.h), and the CPU time of the process: for callers who may read the
+ * same from $SYS.
  */
 export const statistics: Route = {
   method: 'get',

@@ -1,4 +1,4 @@
-/** Who gets this topic? The subscriptions of all clients that match it. */
+/** The recipients of a topic: all matching subscriptions of all clients. */
 import { isValidTopicName } from '../../wire/topic.ts';
 import { assertKnown, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';
 import { page, record, text } from '../operation.ts';

@@ -1,4 +1,4 @@
-/** Topics as a tree, with how many messages they get. */
+/** Topics as a tree, with their message counts. */
 import type { TopicLevelRow } from '../../data-plane/inspection.ts';
 import { isValidTopicName } from '../../wire/topic.ts';
 import { assertKnown, cursorParameter, limitOf, limitParameter } from '../list-query.ts';
@@ -50,13 +50,13 @@ export const topics: Route = ofNode({
     assertKnown(given, query);
     const limit = limitOf(given);
     const prefix = given.get('prefix') ?? undefined;
-    // An empty level is a topic level, too: that of the topics that begin with a slash.
+    // An empty level is also a topic level: that of the topics that begin with a slash.
     if (prefix !== undefined && prefix !== '' && !isValidTopicName(prefix))
       throw new RequestFault(
         400,
         'prefix must be the beginning of a topic name, without a slash at the end.',
       );
-    // One more than is shown, to know whether there is another page.
+    // One more than shown, to know whether there is another page.
     const rows = await source.topicLevels(prefix, given.get('cursor') ?? undefined, limit + 1);
     const shown = rows.slice(0, limit);
     const isLast = rows.length <= limit;

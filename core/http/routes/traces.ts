@@ -1,4 +1,4 @@
-/** Traces: what happens to a client, an address or the messages of a topic filter, written down for a while. */
+/** Traces: a temporary record of what happens to a client, an address or the messages of a topic filter. */
 import { isIP } from 'node:net';
 import { shownAddress } from '../../security/address-key.ts';
 import type { ApiCaller } from '../../security/api-caller.ts';
@@ -88,7 +88,7 @@ export const startTrace: Route = {
     const trace = source.startTrace(asked, caller);
     return trace === undefined ? tooMany() : apiAnswer(200, shownTrace(trace));
   },
-  // Another node has the trace, and asks what happens here: core/tracing/node-traces.ts.
+  // Another node has the trace, and asks for the events here: core/tracing/node-traces.ts.
   answersNodes: ({ body, caller }, { config, source }) => {
     const { id, target, after, ...others } = objectOf(body, 'The body');
     const asked = requestOf({ ...others, ...objectOf(target, 'The target') }, caller);
@@ -155,7 +155,7 @@ export const deleteTrace: Route = {
     caller !== undefined && source.deleteTrace(parameters['id'] ?? '', caller)
       ? noContent()
       : problem(404, `${noSuchTrace}.`),
-  // It is another node's, and has ended there.
+  // The trace belongs to another node, and has ended there.
   answersNodes: ({ parameters }, { source }) =>
     Promise.resolve(source.endTraceForNode(parameters['id'] ?? '') ? nodeAnswerOf(noContent()) : notHere),
 };
@@ -223,7 +223,7 @@ export const traceEvents: Route = {
   },
 };
 
-/** Whether the caller may see payloads of a topic, whoever has started the trace. */
+/** Whether the caller may see the payloads of a topic, regardless of who started the trace. */
 function readerOf({ caller }: RouteRequest, { source }: RouteContext): (topic: string) => boolean {
   return (topic) => caller?.scopes.has('read') === true && source.mayReceive(caller, topic);
 }
