@@ -1,4 +1,4 @@
-/** The HTTP API of this broker, with the credentials that the visitor has signed in with. They are kept for this tab alone. */
+/** The HTTP API of this broker, with the credentials of the signed-in visitor. They are kept for this tab only. */
 import { siteRoot } from '../shared/statistics.ts';
 
 /** The header Authorization. */
@@ -16,7 +16,7 @@ export class ApiError extends Error {
 export function isSignedIn(): boolean {
   return sessionStorage.getItem(storageKey) !== null;
 }
-/** `username`: empty with an API key or a token. */
+/** `username`: empty for an API key or a token. */
 export function keepCredentials(username: string, secret: string): void {
   const bytes = new TextEncoder().encode(`${username}:${secret}`);
   const header = username === '' ? `Bearer ${secret}` : `Basic ${btoa(String.fromCharCode(...bytes))}`;
@@ -26,15 +26,15 @@ export function forgetCredentials(): void {
   sessionStorage.removeItem(storageKey);
 }
 
-/** `path`: below /api/v1/. Errors: ApiError with what the broker says, TypeError where it cannot be reached. */
+/** `path`: below /api/v1/. Errors: ApiError with the broker's message, TypeError if the broker is unreachable. */
 export async function ask<Body>(path: string, method = 'GET', body?: unknown): Promise<Body> {
   const response = await request(`api/v1/${path}`, method, body);
   return (response.status === 204 ? undefined : await response.json()) as Body;
 }
 
 /**
- * The path of a route such as `clients/{clientid}/events`, with this in its place, and its query. Browsers remove the segments
- * '.' and '..' from a path: these names go into the query.
+ * The path of a route such as `clients/{clientid}/events`, with this value in place of the parameter, and its query.
+ * Browsers remove the segments '.' and '..' from a path: these values go into the query.
  */
 export function pathOf(route: string, name: string, query: Readonly<Record<string, string>> = {}): string {
   const isDots = name === '.' || name === '..';
@@ -74,7 +74,7 @@ async function detailOf(response: Response): Promise<string> {
     const { detail } = JSON.parse(text) as { detail?: unknown };
     if (typeof detail === 'string') return detail;
   } catch {
-    // It is no problem+json, but a sentence.
+    // Not problem+json, but a sentence.
   }
   return text.trim() || `The broker answered ${response.status}.`;
 }

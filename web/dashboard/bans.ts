@@ -1,4 +1,4 @@
-/** Who may not connect: the list, a form for one more, and the end of each. */
+/** Bans: the list, a form to add one, and a button to lift each. */
 import { byId, make, shownName } from '../shared/dom.ts';
 import { ask, type Page, pathOf } from './api.ts';
 import { shownDuration } from './format.ts';
@@ -44,7 +44,7 @@ export class BanView implements View {
     this.#more.addEventListener('click', () => void this.#showMore().catch(onFailed));
   }
 
-  /** `detail`: a kind and whom, such as clientid/court/1, to fill the form with. */
+  /** `detail`: a kind and a value, such as clientid/court/1, to fill in the form. */
   show(detail: string): void {
     this.#isLonger = false;
     const [kind = '', ...who] = detail.split('/');

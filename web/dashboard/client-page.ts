@@ -1,4 +1,4 @@
-/** One client: what happened to it, how it is, what it subscribes to, and its end. */
+/** One client: its events, state and subscriptions, and how to disconnect it. */
 import { byId, make, setText, shownName } from '../shared/dom.ts';
 import { ApiError, ask, type Page, pathOf } from './api.ts';
 import { type Client, roadOf, versions } from './clients.ts';
@@ -25,7 +25,7 @@ interface Event {
   readonly event: string;
   readonly reason?: string;
   readonly detail: string;
-  /** Of messages that were dropped: when the first was. */
+  /** For dropped messages: the time of the first drop. */
   readonly since?: string;
 }
 
@@ -186,11 +186,11 @@ export class ClientPage implements View {
       await ask(this.#path('', { keep_session: `${keepsSession}` }), 'DELETE');
       return keepsSession ? 'Its connection ends.' : 'Its session ends.';
     });
-    await this.refresh().catch(() => {}); // the next one says what is wrong
+    await this.refresh().catch(() => {}); // the next refresh reports the error
   }
 }
 
-/** What the broker does not know is not there. */
+/** Undefined for what the broker does not know. */
 async function absentIfUnknown<Body>(asked: Promise<Body>): Promise<Body | undefined> {
   try {
     return await asked;
@@ -200,14 +200,14 @@ async function absentIfUnknown<Body>(asked: Promise<Body>): Promise<Body | undef
   }
 }
 
-/** Such as: 1,204 (83 KB). */
+/** For example: 1,204 (83 KB). */
 function traffic(messages: number | undefined, bytes: number | undefined): string | undefined {
   return messages === undefined || bytes === undefined
     ? undefined
     : `${shownCount(messages)} (${shownBytes(bytes)} in all)`;
 }
 
-/** Leads to the clients that have this in common. */
+/** A link to the clients that share this value. */
 function othersLink(search: string, value: string): HTMLAnchorElement {
   return make('a', { href: `#clients/${search}/${encodeURIComponent(value)}` }, shownName(value));
 }
@@ -231,7 +231,7 @@ function showEvents(events: readonly Event[]): void {
   showRows(byId('client-events'), rows.length > 0 ? rows : [nothing]);
 }
 
-/** Such as 14:03:05 or, of what has lasted, 14:03:05 – 14:07:12. */
+/** For example 14:03:05 or, for an interval, 14:03:05 – 14:07:12. */
 function timesOf(since: string | undefined, at: string): string {
   const [first, last] = [shownTime(since ?? at), shownTime(at)];
   return first === last ? last : `${first} – ${last}`;

@@ -1,4 +1,7 @@
-/** The list of clients: found by identifier, user or address, a page at a time; all that are found can be saved as a file. */
+/**
+ * The list of clients: searched by identifier, user or address, one page at a time; all results can be exported as a
+ * file.
+ */
 import { byId, make, numberFormat, shownName } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import { shownAge } from './format.ts';
@@ -7,7 +10,7 @@ import { attempt, clientLink, debounced, saveFile, showRows, type View } from '.
 
 export interface Client {
   readonly clientid: string;
-  /** Of a cluster. */
+  /** In a cluster. */
   readonly node?: string;
   readonly connected: boolean;
   readonly username: string | null;
@@ -22,7 +25,7 @@ export interface Client {
 
 const rowsPerPage = 50;
 const exportRowsPerPage = 1_000;
-/** What the text is looked for in, as the API names it. */
+/** The fields to search, as named in the API. */
 const searches: readonly string[] = ['like_clientid', 'like_username', 'ip_address'];
 export const versions = { 3: '3.1', 4: '3.1.1', 5: '5.0' } as const;
 
@@ -35,12 +38,12 @@ export class Clients implements View {
   readonly #more = byId('clients-more');
   #isInCluster = false;
   #cursor: string | undefined;
-  /** More pages than the first are shown: then nothing is refreshed by itself. */
+  /** More than the first page is shown: no automatic refresh then. */
   #isLonger = false;
-  /** The look that was begun last: an earlier one that answers later is not shown. */
+  /** The number of the latest look-up: an earlier one that answers later is not shown. */
   #looks = 0;
 
-  /** `onFailed`: when a look fails that nobody waits for. */
+  /** `onFailed`: called when a look-up fails that has no awaiting caller. */
   constructor(onFailed: (error: unknown) => void) {
     const look = (): void => void this.#look().catch(onFailed);
     byId('clients-form').addEventListener('submit', (event) => {
@@ -67,8 +70,8 @@ export class Clients implements View {
   }
 
   /**
-   * The nodes whose clients can be listed; undefined: the broker is not in a cluster. If the chosen one has left, it is
-   * the node that serves this page.
+   * The nodes whose clients can be listed; undefined: the broker is not in a cluster. If the chosen node has left, the
+   * selection returns to the node that serves this page.
    */
   showNodes(nodes: readonly ClusterNode[] | undefined): void {
     this.#isInCluster = nodes !== undefined;
@@ -110,7 +113,7 @@ export class Clients implements View {
     this.#more.hidden = !meta.hasnext;
   }
 
-  /** All that the search finds, as CSV. */
+  /** All results of the search, as CSV. */
   async #export(): Promise<string> {
     const lines = [csvLine(csvColumns)];
     let cursor: string | undefined;
@@ -149,7 +152,7 @@ const csvColumns = [
   'session_ends_at',
 ] as const satisfies readonly (keyof Client)[];
 
-/** A name that a client has chosen is no formula of whatever opens the file. */
+/** Prevents a name chosen by a client from being a formula in the program that opens the file. */
 function csvLine(cells: readonly string[]): string {
   const quoted = cells.map(
     (cell) => `"${(/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell).replaceAll('"', '""')}"`,

@@ -25,8 +25,8 @@ export class Curve {
   #values: number[] = [];
 
   /**
-   * `shown`: a value as text. `onPointed` gets the value at the cursor and its time as text, and undefined when the
-   * cursor has gone. `topMin`: the least value that the upper edge stands for, so that several plots have one scale.
+   * `shown`: a value as text. `onPointed` gets the value at the cursor and its time as text, or undefined when the
+   * cursor has left. `topMin`: the minimum value of the upper edge, so that several plots share one scale.
    */
   constructor(
     shown: (value: number) => string,
@@ -36,7 +36,7 @@ export class Curve {
     this.#shown = shown;
     this.#plot = new uPlot(this.#options(onPointed, topMin), this.#data, this.element);
     new ResizeObserver(() => this.#fit()).observe(this.element);
-    // Its colours are drawn, so the scheme needs another drawing.
+    // The plot draws its colours itself, so a new colour scheme requires a redraw.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#plot.redraw(false));
   }
 
@@ -45,8 +45,8 @@ export class Curve {
   }
 
   /**
-   * `second`: since the epoch, the same for what was sampled together. A page that was hidden has taken no samples
-   * meanwhile. Where the clock was set back the plot begins anew.
+   * `second`: since the epoch, equal for values sampled together. A hidden page has no samples for that time. If the
+   * clock was set back, the plot starts again.
    */
   add(value: number, second: number): void {
     const isSetBack = second <= (this.#seconds.at(-1) ?? 0);
@@ -75,7 +75,7 @@ export class Curve {
       legend: { show: false },
       axes: [{ show: false }, { show: false }],
       scales: {
-        // From edge to edge, however few there are.
+        // From edge to edge, even with few values.
         x: { range: (_plot, min, max) => [min === max ? min - 1 : min, max] },
         y: { range: (_plot, _min, max) => [0, Math.max(max ?? 0, topMin) * 1.05] },
       },

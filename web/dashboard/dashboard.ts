@@ -1,6 +1,6 @@
 /**
- * The dashboard: signs in, shows the view that the address names, and keeps it fresh while the page is visible. The overview
- * comes by itself, over MQTT.
+ * The dashboard: signs in, shows the view named in the address, and refreshes it while the page is visible. The
+ * overview is pushed over MQTT.
  */
 import 'uplot/dist/uPlot.min.css';
 import './dashboard.css';
@@ -57,11 +57,11 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text; // somebody has typed it
+    return text; // typed by hand
   }
 }
 
-/** `isMove`: the visitor has gone there, and the keyboard follows. */
+/** `isMove`: the visitor navigated there, so the keyboard focus follows. */
 function showRoute(isMove: boolean): void {
   if (signedIn.hidden) return;
   const { name, detail } = route();
@@ -125,13 +125,13 @@ async function trySignIn(): Promise<void> {
   }
 }
 
-/** What the visitor has signed in with may still be right. */
+/** The visitor's credentials may still be valid. */
 function waitForBroker(error: unknown): void {
   onFailed(error);
   timer = setTimeout(() => void trySignIn(), refreshMs);
 }
 
-/** The view of the nodes, and the choice of one, are shown in a cluster only. */
+/** The view of the nodes, and the choice of a node, are shown only in a cluster. */
 async function showCluster(): Promise<void> {
   const cluster = await askCluster();
   const link = document.querySelector<HTMLAnchorElement>('.top nav a[href="#nodes"]');
@@ -161,7 +161,7 @@ byId('sign-in-form').addEventListener('submit', (event) => {
 });
 byId('sign-out').addEventListener('click', () => {
   forgetCredentials();
-  location.reload(); // nothing of what was shown stays in the page
+  location.reload(); // nothing shown before stays in the page
 });
 addEventListener('hashchange', () => showRoute(true));
 document.addEventListener('visibilitychange', () => void refresh());

@@ -1,20 +1,20 @@
-/** Follows a stream of Server-Sent Events, which is opened again whenever it is cut. */
+/** Follows a stream of Server-Sent Events, reopening it whenever it breaks. */
 import { ApiError, open } from './api.ts';
 import { readEvents, type ServerEvent } from './event-reader.ts';
 
 const retryMs = 1_000;
 
 export interface EventFollower {
-  /** Of the last event that has come; empty: none has. */
+  /** The identifier of the last event received; empty: none. */
   lastId(): string;
-  /** True: nothing comes behind it. */
+  /** True: this was the last event. */
   take(event: ServerEvent): boolean;
-  /** The broker cannot be reached, and is tried again. */
+  /** The broker is unreachable; retries follow. */
   onLost(): void;
   onRefused(error: ApiError): void;
 }
 
-/** `path`: below the root of the site. Resolves when it is over, refused, or `stop` has aborted. */
+/** `path`: below the root of the site. Resolves when the stream is over, refused, or aborted by `stop`. */
 export async function followEvents(path: string, stop: AbortSignal, follower: EventFollower): Promise<void> {
   let hasEnded = false;
   while (!hasEnded && !stop.aborted) {

@@ -1,13 +1,13 @@
-/** Reads Server-Sent Events from the answer to fetch(), which may carry credentials as EventSource may not. */
+/** Reads Server-Sent Events from a response of fetch(), which can send credentials, unlike EventSource. */
 
 export interface ServerEvent {
-  /** Empty: it has none. */
+  /** Empty: none. */
   readonly id: string;
   readonly name: string;
   readonly data: string;
 }
 
-/** Resolves when the stream is over. Rejects as the body does. */
+/** Resolves when the stream is over. Rejects like the body. */
 export async function readEvents(
   body: ReadableStream<Uint8Array>,
   onEvent: (event: ServerEvent) => void,

@@ -1,4 +1,4 @@
-/** Figures as people read them. */
+/** Figures in human-readable form. */
 import { numberFormat } from '../shared/dom.ts';
 
 const compact = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 });
@@ -8,7 +8,7 @@ export function shownCount(value: number): string {
   return value < 10_000 ? numberFormat.format(Math.round(value)) : compact.format(value);
 }
 
-/** Small rates keep a digit behind the point. */
+/** Small rates keep one decimal place. */
 export function shownRate(value: number): string {
   return value > 0 && value < 10 ? value.toFixed(1) : shownCount(value);
 }
@@ -49,14 +49,14 @@ const dayAndTime = new Intl.DateTimeFormat(undefined, {
   second: '2-digit',
 });
 
-/** With its day if that is not today. */
+/** With the day if that is not today. */
 export function shownTime(iso: string): string {
   const time = new Date(iso);
   const isToday = time.toDateString() === new Date().toDateString();
   return (isToday ? timeOfDay : dayAndTime).format(time);
 }
 
-/** Since a time. */
+/** Time elapsed since. */
 export function shownAge(iso: string): string {
   return shownDuration(Math.max(0, (Date.now() - Date.parse(iso)) / 1_000));
 }

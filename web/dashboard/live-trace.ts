@@ -1,4 +1,4 @@
-/** A trace as it is written: what it has already, then what comes, over a stream that is opened again if it is cut. */
+/** A live trace: its existing lines, then new ones, over a stream that is reopened if it breaks. */
 import { byId, make, setText, shownName } from '../shared/dom.ts';
 import { followEvents } from './event-follower.ts';
 import type { ServerEvent } from './event-reader.ts';
@@ -24,7 +24,7 @@ interface Line {
   readonly messages?: number;
 }
 
-/** More would make the page slow; the file has all. */
+/** More would make the page slow; the file has everything. */
 const rowsMax = 500;
 
 const ends: Readonly<Record<string, string>> = {
@@ -40,7 +40,7 @@ export class LiveTrace {
   readonly #state = byId('trace-live-state');
   readonly #onFailed: (error: unknown) => void;
   #reading: AbortController | undefined;
-  /** Of the last event that has come. */
+  /** The identifier of the last event received. */
   #lastId = '0';
   #rows: HTMLLIElement[] = [];
 
@@ -93,7 +93,7 @@ export class LiveTrace {
     if (this.#rows.length > rowsMax) this.#rows.shift();
   }
 
-  /** Stays at the end if that is what the visitor sees. */
+  /** Keeps scrolling if the visitor is at the end. */
   #show(): void {
     if (this.#rows.length === 0) return;
     const { scrollHeight, scrollTop, clientHeight } = this.#region;

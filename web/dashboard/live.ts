@@ -1,12 +1,12 @@
 /**
- * The overview of the broker as it publishes it, once a second, over MQTT. While that does not come it is asked for over
- * HTTP: a listener may have no MQTT, a proxy no WebSockets, the broker no room.
+ * The broker's overview, published once a second over MQTT. While it does not arrive, it is requested over HTTP: a
+ * listener may not offer MQTT, a proxy may block WebSockets, or the broker may be full.
  */
 import { Rally } from '../../client/rally.ts';
 import { mqttPath, randomId } from '../shared/page.ts';
 import { ApiError, ask } from './api.ts';
 
-/** All that is counted is since the start. */
+/** All counters are since the start. */
 export interface BrokerOverview {
   readonly stats: Readonly<Record<string, number>>;
   readonly threads: {
@@ -14,30 +14,30 @@ export interface BrokerOverview {
     readonly turnBoundsUs: readonly number[];
     readonly workers: readonly WorkerTurns[];
   };
-  /** Null: nothing is wrong. */
+  /** Null: no problem. */
   readonly trouble: string | null;
   readonly isInCluster: boolean;
 }
 
 export interface WorkerTurns {
-  /** Turns by how long they took: one more number than there are bounds. */
+  /** Numbers of turns by duration: one more than there are bounds. */
   readonly turns: readonly number[];
   /** Of all turns. */
   readonly seconds: number;
 }
 
 const topic = 'overview';
-/** What comes once a second, and does not for so long, does not come. */
+/** Without a message for this long, the overview counts as not arriving. */
 const silentMsMax = 3_500;
 const reconnect = { minMs: 500, maxMs: 15_000 };
-/** Until the next attempt where the broker has refused the last one for good. */
+/** Delay before the next attempt if the broker's last refusal was final. */
 const retryMs = 15_000;
 
 export interface LiveListener {
   onOverview(overview: BrokerOverview): void;
-  /** It comes, or it has stopped coming. */
+  /** It arrives, or it has stopped arriving. */
   onChanged(): void;
-  /** The broker gives no ticket. */
+  /** The broker refuses a ticket. */
   onRefused(error: ApiError): void;
 }
 
@@ -51,7 +51,7 @@ export class Live {
     this.#listener = listener;
   }
 
-  /** Whether it comes. */
+  /** Whether it arrives. */
   get isOn(): boolean {
     return this.#silent !== undefined;
   }

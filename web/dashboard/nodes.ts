@@ -1,4 +1,4 @@
-/** The nodes of the cluster, as this one sees them, and the lanes from it to each other one. */
+/** The nodes of the cluster, as seen by this one, and its lanes to each other node. */
 import { byId, make, setText } from '../shared/dom.ts';
 import { ask } from './api.ts';
 import { shownBytes, shownCount, shownDuration } from './format.ts';
@@ -16,9 +16,9 @@ export interface ClusterNode {
     readonly waitingMs: number;
     readonly framesResent: number;
   };
-  /** Of a lost node whose log the node that is asked could not take over yet. */
+  /** For a lost node whose log the queried node could not take over yet. */
   readonly takeOver?: { readonly failed: number; readonly reason: string };
-  /** Of the node that is asked, with three replicas. */
+  /** For the queried node, with three replicas. */
   readonly log?: {
     readonly waitingBytes: number;
     readonly waitingMs: number;
@@ -35,7 +35,7 @@ export interface ClusterState {
 
 /** Undefined: the broker is not in a cluster. Errors: as ask(). */
 export async function askCluster(): Promise<ClusterState | undefined> {
-  // A request that is answered with 404 would be an error in the console of the browser.
+  // A 404 would appear as an error in the browser's console.
   const { isInCluster } = await ask<BrokerOverview>('overview');
   return isInCluster ? await askNodes() : undefined;
 }
@@ -96,7 +96,7 @@ function rowOf({ name, isHere, state, workers, slots, lanes }: ClusterNode): HTM
   );
 }
 
-/** `label`: the head of its column, which a phone shows beside it. */
+/** `label`: the column header, which a phone shows beside the value. */
 function figure(label: string, value: string): HTMLTableCellElement {
   return make('td', { class: 'number', 'data-label': label }, value);
 }

@@ -1,4 +1,4 @@
-/** The broker at a glance: rates and levels with their last minutes, the workers, and totals. */
+/** The broker at a glance: rates and levels over the last minutes, the workers, and totals. */
 import { byId, make, setText } from '../shared/dom.ts';
 import { ask } from './api.ts';
 import { Curve } from './curve.ts';
@@ -12,11 +12,11 @@ type Stats = BrokerOverview['stats'];
 interface Figure {
   readonly title: string;
   readonly unit?: string;
-  /** Of these: the level, or with `isRate` how much they grow in a second. */
+  /** The sum of these: as a level, or with `isRate` as growth per second. */
   readonly names: readonly string[];
   readonly isRate: boolean;
   readonly shown: (value: number) => string;
-  /** More than nothing is worth a look. */
+  /** Any value above zero deserves attention. */
   readonly isTrouble?: boolean;
 }
 
@@ -45,7 +45,7 @@ class Plot {
   readonly element: HTMLLIElement;
   readonly #figure: Figure;
   readonly #value = make('strong', { class: 'number' }, '–');
-  /** The most of the last minutes, or what was at the cursor. */
+  /** The maximum of the last minutes, or the value at the cursor. */
   readonly #note = make('span', { class: 'small quiet number' });
   readonly #curve: Curve;
   #pointed: string | undefined;
@@ -93,7 +93,7 @@ export class Overview implements View {
 
   show(): void {}
 
-  /** Comes by itself, or is asked for. */
+  /** Requests the overview, unless it is pushed. */
   async refresh(): Promise<void> {
     if (this.#live.isOn) return;
     const overview = await ask<BrokerOverview>('overview');
@@ -101,7 +101,7 @@ export class Overview implements View {
   }
 
   take({ stats, threads, trouble }: BrokerOverview): void {
-    // A broker that was started again counts anew.
+    // A restarted broker counts from zero.
     const isSame = (this.#before?.['uptimeMs'] ?? 0) <= (stats['uptimeMs'] ?? 0);
     const second = Date.now() / 1_000;
     for (const plot of this.#plots) plot.update(isSame ? this.#before : undefined, stats, second);

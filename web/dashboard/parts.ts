@@ -1,12 +1,12 @@
-/** What several views are made of. */
+/** Parts shared by several views. */
 import { make, setText, shownName } from '../shared/dom.ts';
 import { sentenceOf } from './api.ts';
 
-/** A part of the dashboard. Only one is shown. */
+/** A view of the dashboard. Only one is shown at a time. */
 export interface View {
-  /** It is shown now, with what stands behind its name in the address. */
+  /** It is shown now, with the part of the address after its name. */
   show(detail: string): void;
-  /** Now and then while it is shown. Errors are those of the API. */
+  /** Called now and then while it is shown. Errors are those of the API. */
   refresh(): Promise<void>;
   /** Another view is shown. */
   hide?(): void;
@@ -17,7 +17,7 @@ export function say(element: HTMLElement, text: string, isBad = false): void {
   setText(element, text);
 }
 
-/** Does what a button or a form asks for, and says what came of it. */
+/** Runs the action of a button or a form, and shows the result. */
 export async function attempt(said: HTMLElement, work: () => Promise<string>): Promise<void> {
   say(said, '');
   try {
@@ -27,7 +27,7 @@ export async function attempt(said: HTMLElement, work: () => Promise<string>): P
   }
 }
 
-/** Names and values; those that are undefined are left out. */
+/** Names and values; undefined values are left out. */
 export function showFacts(
   list: HTMLElement,
   facts: Readonly<Record<string, string | HTMLElement | undefined>>,
@@ -40,8 +40,8 @@ export function showFacts(
 }
 
 /**
- * Makes `rows` the content of a list. Rows and cells that have not changed stay where they are, and with them the
- * keyboard and a selection. Two rows are the same if they have the same `id`, or without one the same first element.
+ * Replaces the content of a list by `rows`. Unchanged rows and cells stay in place, with their keyboard focus and
+ * selection. Two rows are the same if they have the same `id`, or without one the same first element.
  */
 export function showRows(list: HTMLElement, rows: readonly HTMLElement[]): void {
   const old = [...list.children] as HTMLElement[];
@@ -63,7 +63,7 @@ export function showRows(list: HTMLElement, rows: readonly HTMLElement[]): void 
   }
 }
 
-/** Of those that are alike, each has its number. */
+/** Identical names are numbered. */
 function keysOf(rows: readonly HTMLElement[]): string[] {
   const counts = new Map<string, number>();
   return rows.map((row) => {
@@ -89,14 +89,14 @@ export function clientLink(clientId: string): HTMLAnchorElement {
   return make('a', { href: `#client/${encodeURIComponent(clientId)}`, class: 'mono' }, shownName(clientId));
 }
 
-/** The browser saves it in the folder of downloads. */
+/** The browser saves it in the download folder. */
 export function saveFile(name: string, content: Blob): void {
   const url = URL.createObjectURL(content);
   make('a', { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** A page over http, other than on this machine, has no clipboard but that of its selection. */
+/** Over http, except on this machine, a page has no clipboard but that of its selection. */
 export async function copyText(text: string): Promise<void> {
   if (navigator.clipboard !== undefined) return await navigator.clipboard.writeText(text);
   const field = make('textarea', { class: 'unseen' });
@@ -107,7 +107,7 @@ export async function copyText(text: string): Promise<void> {
   field.remove();
 }
 
-/** Calls `work` once nobody has typed for a moment. */
+/** Calls `work` after a short pause in typing. */
 export function debounced(work: () => void, ms = 150): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   return () => {

@@ -1,4 +1,4 @@
-/** The console: publishes a message and says whether somebody gets it; shows what comes for a topic filter. */
+/** The console: publishes a message and shows whether it has recipients; shows the messages of a topic filter. */
 import { byId } from '../shared/dom.ts';
 import { ask } from './api.ts';
 import { attempt, type View } from './parts.ts';

@@ -1,4 +1,4 @@
-/** The configuration in force, how it is read again, and how much is logged. */
+/** The configuration in force, reloading it, and the log level. */
 import { byId, numberFormat, setText } from '../shared/dom.ts';
 import { ApiError, ask } from './api.ts';
 import { attempt, say, showFacts, type View } from './parts.ts';
@@ -46,7 +46,7 @@ export class Settings implements View {
     });
   }
 
-  /** The visitor has chosen a level, or seen the one in force: it stays. */
+  /** The visitor has chosen a level, or seen the one in force: keep it. */
   #isChosen = false;
 
   show(): void {
@@ -65,12 +65,12 @@ export class Settings implements View {
       showFacts(byId('limits'), shownLimits(limits));
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 403) throw error;
-      say(byId('reload-said'), error.message, true); // this key may not see it
+      say(byId('reload-said'), error.message, true); // this key lacks the right
     }
   }
 }
 
-/** Their thousands grouped, which options such as ports have not. */
+/** With grouped thousands, unlike options such as ports. */
 function shownLimits(limits: Readonly<Record<string, number>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(limits).map(([name, value]) => [name, numberFormat.format(value)]),

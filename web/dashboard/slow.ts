@@ -1,4 +1,7 @@
-/** Clients that take less than they subscribe to: who reads nothing, for whom most waits, and who did not get most. */
+/**
+ * Clients that are slower than their subscriptions: those that read nothing, have the longest queues, or lost the
+ * most.
+ */
 import { byId, make } from '../shared/dom.ts';
 import { ask } from './api.ts';
 import { shownBytes, shownCount, shownDuration, shownTime } from './format.ts';
@@ -6,7 +9,7 @@ import { clientLink, showRows, type View } from './parts.ts';
 
 interface SlowClient {
   readonly clientid: string;
-  /** These are known of those for whom most waits. */
+  /** Known only for the clients with the longest queues. */
   readonly waiting?: number;
   readonly waiting_bytes?: number;
   readonly blocked_ms?: number;
@@ -62,7 +65,7 @@ function readsOf({ blocked_ms: blockedMs }: SlowClient): HTMLElement | string {
   return make('span', { class: 'tag bad' }, text);
 }
 
-/** `label`: the head of its column, which a phone shows beside it. */
+/** `label`: the column header, which a phone shows beside the value. */
 function cell(
   label: string,
   ...content: readonly (string | HTMLElement | undefined)[]

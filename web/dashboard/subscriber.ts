@@ -1,4 +1,4 @@
-/** The messages of a topic filter as they are published, over a stream of events that is opened again if it is cut. */
+/** The live messages of a topic filter, over a stream of events that is reopened if it breaks. */
 import { byId, make, setText, shownName } from '../shared/dom.ts';
 import { followEvents } from './event-follower.ts';
 import type { ServerEvent } from './event-reader.ts';
@@ -90,7 +90,7 @@ export class Subscriber {
     if (this.#rows.length > rowsMax) this.#rows.shift();
   }
 
-  /** The newest first. */
+  /** Newest first. */
   #show(): void {
     if (this.#rows.length === 0) return;
     this.#list.prepend(...this.#rows.reverse());

@@ -3,9 +3,9 @@ import { make, setText } from '../shared/dom.ts';
 import { Curve } from './curve.ts';
 import type { BrokerOverview, WorkerTurns } from './live.ts';
 
-/** Above it, others wait often. */
+/** Above it, others often wait. */
 const busyMax = 0.9;
-/** The part of turns whose bound is shown. */
+/** The fraction of turns whose bound is shown. */
 const noted = 0.99;
 
 class Thread {
@@ -47,7 +47,7 @@ export class Threads {
     this.#before = { ...threads, second };
     for (const worker of threads.workers.keys()) this.#workers[worker] ??= this.#add(`Worker ${worker}`);
     this.#main ??= this.#add('Main thread');
-    // A broker that was started again counts anew.
+    // A restarted broker counts from zero.
     if (before === undefined || before.mainSeconds > threads.mainSeconds) return;
     const seconds = second - before.second;
     if (seconds <= 0) return;
@@ -75,7 +75,7 @@ function turnsSince(earlier: WorkerTurns, now: WorkerTurns): number[] {
   return now.turns.map((count, bucket) => count - (earlier.turns[bucket] ?? 0));
 }
 
-/** `turns`: how many took so long, of each bucket. */
+/** `turns`: the number of turns in each bucket of durations. */
 function noteOf(turns: readonly number[], boundsUs: readonly number[]): string {
   const all = turns.reduce((sum, count) => sum + count, 0);
   if (all === 0) return 'idle';

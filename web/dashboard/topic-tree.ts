@@ -1,4 +1,4 @@
-/** Topics as a tree, a level at a time, with what each level and all below it gets. */
+/** Topics as a tree, one level at a time, with the counts of each level and everything below it. */
 import { byId, make, setText, shownName } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import { shownBytes, shownCount, shownRate } from './format.ts';
@@ -17,7 +17,7 @@ const rowsPerLevel = 100;
 export class TopicTree {
   readonly #root = byId('topic-tree');
   readonly #onFailed: (error: unknown) => void;
-  /** Those that are open, by their topic; undefined: the first level. */
+  /** The open ones, by topic; undefined: the first level. */
   readonly #open = new Map<string | undefined, Branch>();
 
   constructor(onFailed: (error: unknown) => void) {
@@ -70,7 +70,7 @@ export class TopicTree {
   }
 }
 
-/** A list of levels: rows stay where they are while their figures change, so that the keyboard does too. */
+/** A list of levels: rows stay in place while their figures change, and keep the keyboard focus. */
 class Branch {
   rowsMax = rowsPerLevel;
   readonly #list: HTMLElement;
@@ -114,7 +114,7 @@ class Branch {
   }
 }
 
-/** A leaf that gets levels below it is another row. */
+/** A leaf that gets sublevels becomes a different row. */
 function rowName({ level, children }: Level): string {
   return `${children} ${level}`;
 }

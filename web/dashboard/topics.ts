@@ -1,4 +1,4 @@
-/** Topics: all of them as a tree, who gets one, and what is retained. */
+/** Topics: all of them as a tree, the recipients of one, and retained messages. */
 import { byId, make, setText, shownName } from '../shared/dom.ts';
 import { ask, type Page, pathOf } from './api.ts';
 import type { Subscription } from './client-page.ts';
@@ -112,16 +112,16 @@ export class Topics implements View {
   }
 }
 
-/** A list that is shown page by page. */
+/** A list shown page by page. */
 interface Paged {
   readonly list: HTMLElement;
   /** A button. */
   readonly more: HTMLElement;
-  /** Of the next page. */
+  /** For the next page. */
   cursor: string | undefined;
 }
 
-/** `isFurther`: behind what is shown already. Gives how many rows there are now. */
+/** `isFurther`: append to the rows already shown. Returns the current number of rows. */
 function showPage(
   paged: Paged,
   rows: readonly HTMLElement[],
@@ -149,7 +149,7 @@ function matchRow({ clientid, topic, qos }: Match): HTMLLIElement {
   );
 }
 
-/** Such as: QoS 1 · application/json · expires in 2 min. */
+/** For example: QoS 1 · application/json · expires in 2 min. */
 function factsOf({ qos, properties }: Message): string {
   const { content_type: type, response_topic: response, message_expiry_interval: expiry } = properties;
   const user = Object.entries(properties.user_properties ?? {}).flatMap(([name, values]) =>

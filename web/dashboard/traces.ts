@@ -1,4 +1,4 @@
-/** Traces: the list, a form that starts one, and one of them as it is written. */
+/** Traces: the list, a form that starts one, and a live view of one. */
 import { byId, make, shownName } from '../shared/dom.ts';
 import { ask, open } from './api.ts';
 import { shownCount, shownDuration } from './format.ts';
@@ -41,7 +41,7 @@ export class TraceView implements View {
     byId('trace-close').addEventListener('click', () => this.hide());
   }
 
-  /** `detail`: a kind and which, such as clientid/court/1, to fill the form with. */
+  /** `detail`: a kind and a value, such as clientid/court/1, to fill in the form. */
   show(detail: string): void {
     const [kind = '', ...target] = detail.split('/');
     if (!Object.hasOwn(kindNames, kind)) return;
@@ -135,7 +135,7 @@ async function download({ id }: Trace): Promise<string> {
   return '';
 }
 
-/** Such as: client court/1. */
+/** For example: client court/1. */
 function nameOf(trace: Trace): string {
   const kind = (Object.keys(kindNames) as Kind[]).find((each) => trace[each] !== undefined) ?? 'clientid';
   return `${kindNames[kind]} ${shownName(trace[kind] ?? '')}`;
