@@ -1,12 +1,12 @@
 /**
- * The session directory (main thread): which client has which session, on which worker. Whatever concerns
- * one client identifier happens one after the other here, so no two workers can ever own the same session.
+ * The session directory (main thread): which client has which session, on which worker. Everything about one
+ * client identifier happens sequentially here, so no two workers can ever own the same session.
  *
  *   CONNECT -> room? -> authenticate -> evict the connection that has the client id [MQTT-3.1.4-3]
- *           -> claim the identifier of a new session, or end, resume or move the one there is -> accept on the new worker
+ *           -> claim the identifier of a new session, or end, resume or move the existing one -> accept on the new worker
  *
- * A new client is accepted at once: nothing is waited for, and the worker is told one thing. Where a client has to
- * wait for its session, the newest one does, for at most sessionWaitMs; session-states.ts has the table.
+ * A new client is accepted at once: nothing is awaited, and the worker gets a single message. If clients have to wait
+ * for a session, only the newest one waits, for at most sessionWaitMs; session-states.ts has the table.
  */
 
 import type { Limits } from '../config/limits.ts';
@@ -38,7 +38,7 @@ import {
 import { type SessionEvent, stepOf } from './session-states.ts';
 import type { Clock, Timer } from './timers.ts';
 
-/** How the directory reaches the workers. */
+/** The directory's connection to the workers. */
 export interface WorkerLink {
   /** False if the worker does not run. */
   send(worker: number, message: ToWorker): boolean;
@@ -48,52 +48,52 @@ export interface DirectoryOptions {
   readonly link: WorkerLink;
   /** Who has which client identifier. */
   readonly directory: Directory;
-  /** The number of this node's first worker among all of its cluster; 0 without one. */
+  /** The number of this node's first worker in the cluster; 0 without a cluster. */
   firstWorker(): number;
   readonly clock: Clock;
   readonly limits: Pick<Limits, 'connectionsMax' | 'sessionsMax' | 'sessionWaitMs'>;
-  /** Whether a session that outlives its connection could not be stored now. */
+  /** Whether a session that outlives its connection could not be stored at present. */
   readonly isStoreFull: () => boolean;
-  /** Why clients are refused for want of room. */
+  /** The reason code for clients refused for lack of room. */
   fullReasonCode(): number;
-  /** A client has this will, or has none any more: in a cluster others keep it. */
+  /** A client has this will, or no longer has one: in a cluster other nodes keep it. */
   onWill(clientId: string, will: ArrivingWill | undefined): void;
-  /** Why every client is refused; undefined if they are not. */
+  /** Why every client is refused; undefined if clients are accepted. */
   readonly closedReasonCode: number | undefined;
-  /** Whether a listener, by its number, has as many clients as it may have. */
+  /** Whether a listener, by its number, has reached its maximum of clients. */
   isListenerFull(listener: number): boolean;
-  /** Decides whether a client is let in; undefined if it has left meanwhile. */
+  /** Decides whether a client is accepted; undefined if it has left meanwhile. */
   authenticate(
     worker: number,
     connection: number,
     request: ConnectRequest,
   ): ConnectVerdict | Promise<ConnectVerdict | undefined>;
-  /** A client was refused since `sessionsMax` sessions exist; `refused` were so far. */
+  /** A client was refused because `sessionsMax` sessions exist; `refused` is the number of such refusals so far. */
   onSessionsFull(refused: number): void;
-  /** A client was not let in. */
+  /** A client was refused. */
   onRefused(clientId: string, reasonCode: number): void;
   onConnected(client: ClientInfo): void;
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
 }
 
-/** How many clients there are and were. */
+/** The numbers of clients, now and in total. */
 export interface DirectoryCounts {
   readonly connected: number;
-  /** With their session, whether they are connected or not. */
+  /** Clients with a session, connected or not. */
   readonly total: number;
-  /** The most that were connected at once. */
+  /** The maximum connected at once. */
   readonly maximum: number;
   /** Sessions that ended because their client stayed away. */
   readonly expired: number;
-  /** CONNECTs that were accepted since the start. */
+  /** CONNECTs accepted since the start. */
   readonly accepted: number;
-  /** CONNECTs that were refused since there were too many sessions. */
+  /** CONNECTs refused because there were too many sessions. */
   readonly sessionsRefused: number;
-  /** CONNECTs that were refused since a new session could not be stored. */
+  /** CONNECTs refused because a new session could not be stored. */
   readonly storageRefused: number;
 }
 
-/** Whether a CONNECT is let in: 0, or why not, and data for the client of MQTT 5. */
+/** Whether a CONNECT is accepted: 0, or the reason code, and data for an MQTT 5 client. */
 export interface ConnectVerdict {
   readonly reasonCode: number;
   readonly data?: Uint8Array | undefined;
@@ -101,7 +101,7 @@ export interface ConnectVerdict {
   readonly admission?: Admission | undefined;
 }
 
-/** More than a broker deals out in its life. */
+/** More than a broker assigns in its lifetime. */
 const keysPerRun = 2 ** 32;
 
 const noSessions: RecoveredSessions = {
@@ -111,7 +111,7 @@ const noSessions: RecoveredSessions = {
   clientIds: new Uint8Array(),
   ends: new Float64Array(),
 };
-/** How often it is looked whether a resting session is due, at most, and how many begin to be at once. */
+/** The interval of the checks for due resting sessions, and the maximum that become due at once. */
 const restingLookMs = 1_000;
 const restingDueMax = 10_000;
 
@@ -119,10 +119,10 @@ export class SessionDirectory {
   readonly #options: DirectoryOptions;
   readonly #byClientId = new Map<string, SessionRecord>();
   readonly #byKey = new Map<number, SessionRecord>();
-  /** Those of the start that have no record yet. */
+  /** Sessions from the start that have no record yet. */
   #resting = new RestingSessions(noSessions);
   #restingTimer: Timer | undefined;
-  /** Workers that have ended and have not said yet which sessions they have. */
+  /** Workers that have ended and have not reported their sessions since. */
   readonly #lostWorkers = new Set<number>();
   #keys = 0;
   #connections = 0;
@@ -133,7 +133,7 @@ export class SessionDirectory {
   #storageRefused = 0;
   #isStopped = false;
   #closedReasonCode: number | undefined;
-  /** Those who have not been told yet that they have to go. */
+  /** Clients that have not been told to leave yet. */
   #leaving: IterableIterator<SessionRecord> | undefined;
 
   constructor(options: DirectoryOptions) {
@@ -141,18 +141,18 @@ export class SessionDirectory {
     this.#closedReasonCode = options.closedReasonCode;
   }
 
-  /** A key for a session that is nobody else's. */
+  /** A unique key for a session. */
   nextKey(): number {
     return ++this.#keys;
   }
 
   /**
-   * Sessions that have outlived the process, before the first client comes: their workers are about to say how they
-   * are. From now on keys are of this run of the broker, and nobody else has had them.
+   * Sessions that have outlived the process, before the first client comes: their workers are about to report their
+   * state. From now on keys belong to this run of the broker, and have not been used before.
    */
   restore(run: number, sessions: RecoveredSessions = noSessions): void {
     this.setRun(run);
-    // Of an incarnation of this node that is over.
+    // From an earlier incarnation of this node.
     for (const record of [...this.#byKey.values()]) if (record.state === 'lost') this.#remove(record);
     this.#restingTimer?.cancel();
     this.#resting = new RestingSessions(sessions);
@@ -178,7 +178,7 @@ export class SessionDirectory {
     };
   }
 
-  // --- what clients want ------------------------------------------------------------------------------
+  // --- requests of clients ----------------------------------------------------------------------------
 
   /** A client has sent CONNECT on `connection` of `worker`. */
   connect(worker: number, connection: number, request: ConnectRequest): void {
@@ -190,7 +190,7 @@ export class SessionDirectory {
       this.#refuseForRoom({ worker, connection }, request);
       return;
     }
-    // Not in turn: who does not know the password must not hold up the client identifier.
+    // Not in turn: a client without the right password must not block the client identifier.
     const verdict = this.#options.authenticate(worker, connection, request);
     if (verdict instanceof Promise) {
       void verdict.then((settled) => this.#admit(worker, connection, request, settled));
@@ -199,22 +199,22 @@ export class SessionDirectory {
     }
   }
 
-  /** The client has left before it was accepted, and has sent nothing that counts. */
+  /** The client left before it was accepted, and has sent nothing that counts. */
   abandoned(worker: number, connection: number, clientId: string): void {
     const record = this.#byClientId.get(clientId);
     const arrival = record?.waiting?.arrival;
     if (arrival?.worker === worker && arrival.connection === connection) takeWaiting(record);
   }
 
-  // --- what workers say -------------------------------------------------------------------------------
+  // --- reports of workers -----------------------------------------------------------------------------
 
-  /** A session's connection is over. */
+  /** A session's connection has ended. */
   closed(key: number, cause: CloseCause, reasonCode: number, row: SessionRow): void {
     const record = this.#recordOfKey(key);
     if (record !== undefined) this.#step(record, 'closed', { cause, reasonCode, row });
   }
 
-  /** A session's will has gone out, or the session has ended. */
+  /** A session's will has been published, or the session has ended. */
   settled(key: number, row: SessionRow): void {
     const record = this.#recordOfKey(key);
     if (record !== undefined) this.#step(record, 'settled', { row });
@@ -227,7 +227,7 @@ export class SessionDirectory {
     else this.#step(record, 'arrived', { row });
   }
 
-  /** A worker has ended, and all its connections with it; its sessions live on. */
+  /** A worker has ended, with all its connections; its sessions live on. */
   workerLost(worker: number): void {
     this.#lostWorkers.add(worker);
     this.#resting.workerLost(worker);
@@ -245,12 +245,12 @@ export class SessionDirectory {
       if (this.#restsAt(worker, row)) continue;
       const record = this.#byKey.get(row.session);
       if (record === undefined) {
-        // One that goes to another worker ends there.
+        // A session on its way to another worker ends there.
         if (row.state !== 'departing' && !this.#options.directory.isLent(row.session))
           this.#options.link.send(worker, { type: 'endSession', session: row.session });
         continue;
       }
-      if (record.worker !== worker || record.state !== 'lost') continue; // on its way to another one
+      if (record.worker !== worker || record.state !== 'lost') continue; // on its way to another worker
       there.add(row.session);
       this.#step(record, eventOf(row), { row });
     }
@@ -262,7 +262,7 @@ export class SessionDirectory {
     this.#watchResting();
   }
 
-  /** Ends the connections of these clients, also of those that wait; their sessions stay as long as they would have. */
+  /** Ends the connections of these clients, including waiting ones; the lifetimes of their sessions do not change. */
   endClients(isOver: (identity: Identity, client: ClientInfo) => boolean, reasonCode: number): void {
     for (const record of this.#byKey.values()) {
       const { identity, client, worker, connection, waiting } = record;
@@ -270,7 +270,7 @@ export class SessionDirectory {
         this.#refuse({ worker, connection }, reasonCode);
       if (waiting === undefined || !isOver(waiting.arrival.identity, waiting.arrival.client)) continue;
       takeWaiting(record);
-      const { administrativeAction, banned } = ReasonCode; // the first is not for a CONNACK
+      const { administrativeAction, banned } = ReasonCode; // the first is not valid in a CONNACK
       const refusal = reasonCode === administrativeAction ? banned : reasonCode;
       this.#turnAway(waiting.arrival, waiting.arrival.request, refusal);
     }
@@ -299,9 +299,9 @@ export class SessionDirectory {
     return true;
   }
 
-  // --- what other nodes want ---------------------------------------------------------------------------
+  // --- requests of other nodes -------------------------------------------------------------------------
 
-  /** Of all sessions, also of those whose identifiers are being claimed. */
+  /** Of all sessions, including those whose identifiers are being claimed. */
   clientIds(): Iterable<string> {
     return this.#clientIds();
   }
@@ -310,7 +310,7 @@ export class SessionDirectory {
     for (const place of this.#resting.here()) yield this.#resting.clientIdOf(place);
   }
 
-  /** The same of one of them: of a session that was restored, and not used since. */
+  /** The stamp of a restored session that has not been used since. */
   restoredStampOf(clientId: string): number | undefined {
     const place = this.#resting.find(clientId);
     return place === undefined ? this.#byClientId.get(clientId)?.stamp : this.#resting.stampOf(place);
@@ -321,7 +321,7 @@ export class SessionDirectory {
     if (this.#has(clientId)) this.yield(clientId, true, () => true, true);
   }
 
-  /** As core/cluster/client-directory.ts says. */
+  /** See core/cluster/client-directory.ts. */
   yield(clientId: string, isClean: boolean, done: Yielding['done'], isOutdated = false): void {
     const record = this.#recordOf(clientId);
     if (record === undefined || record.state === 'claiming') {
@@ -335,7 +335,7 @@ export class SessionDirectory {
     else this.#step(record, 'wantedElsewhere');
   }
 
-  /** As core/cluster/client-directory.ts says. */
+  /** See core/cluster/client-directory.ts. */
   adopt(clientId: string, worker: number): void {
     const { directory, limits } = this.#options;
     const isFull = this.#total >= limits.sessionsMax;
@@ -344,21 +344,24 @@ export class SessionDirectory {
     const record = newRecord(this.nextKey(), 'claiming', worker, client);
     const isOurs = directory.claim(clientId, false, (outcome) => this.#claimed(record, outcome));
     if (isOurs === undefined) this.#add(record);
-    else if (isOurs) directory.release(clientId); // there is no session
+    else if (isOurs) directory.release(clientId); // there is no session to adopt
   }
 
-  /** Of sessions that wait for their clients. */
+  /** Of sessions waiting for their clients. */
   *awayClientIds(): Iterable<string> {
     for (const { state, client } of this.#byKey.values()) if (state === 'away') yield client.clientId;
     for (const place of this.#resting.resting()) yield this.#resting.clientIdOf(place);
   }
 
-  /** Ends a session of a worker here that was another node's. */
+  /** Ends a session that a worker here has, but that belonged to another node. */
   endLent({ key, worker }: { readonly key: number; readonly worker: number }): void {
     this.#options.link.send(worker - this.#options.firstWorker(), { type: 'endSession', session: key });
   }
 
-  /** The session of a worker here was lent to a node that is lost without it, and is this node's again. */
+  /**
+   * The session of a worker here was lent to a node that is now lost without having received it; it is this node's
+   * again.
+   */
   takeBack(
     clientId: string,
     { key, worker }: { readonly key: number; readonly worker: number },
@@ -385,9 +388,9 @@ export class SessionDirectory {
     else this.#rest(record);
   }
 
-  // --- what operators want ----------------------------------------------------------------------------
+  // --- requests of operators --------------------------------------------------------------------------
 
-  /** A page of the clients with a session, the oldest first. */
+  /** A page of the clients with a session, oldest first. */
   list(query: ClientQuery): ClientPage<ClientState> {
     const { rows, cursor } = pageOf(this.#behind(query.after), query);
     return { rows: rows.map((record) => this.#stateOf(record)), cursor };
@@ -403,7 +406,7 @@ export class SessionDirectory {
     return place === undefined ? this.#byKey.get(session)?.client.clientId : this.#resting.clientIdOf(place);
   }
 
-  /** The sessions behind this key, in the order of their keys. */
+  /** The sessions after this key, ordered by key. */
   *#behind(key: number): Iterable<SessionRecord> {
     const before = this.#resting;
     for (let place = before.firstFrom(key + 1); place < before.places; place++) {
@@ -415,7 +418,7 @@ export class SessionDirectory {
     for (const record of this.#byKey.values()) if (!before.hadKey(record.key)) yield record;
   }
 
-  /** Ends the connection of a client, with 0x98, and unless it is kept its session. False: there is none. */
+  /** Ends the connection of a client, with 0x98, and its session unless it is kept. False: no such client. */
   dismiss(clientId: string, keepsSession: boolean): boolean {
     const record = this.#recordOf(clientId);
     if (record === undefined || (keepsSession && record.connection === undefined)) return false;
@@ -443,7 +446,7 @@ export class SessionDirectory {
     return Math.floor(this.#options.clock.nowMs() / 1_000);
   }
 
-  /** From now on nobody is let in; `closedReasonCode` is for a CONNACK. */
+  /** From now on no client is accepted; `closedReasonCode` is for a CONNACK. */
   close(closedReasonCode: number): void {
     this.#closedReasonCode = closedReasonCode;
     for (const record of this.#byKey.values()) {
@@ -453,7 +456,7 @@ export class SessionDirectory {
     this.#leaving = this.#byKey.values();
   }
 
-  /** Behind close(): tells so many more clients to go, the oldest sessions first. What they have sent counts. */
+  /** After close(): tells this many more clients to leave, oldest sessions first. What they have sent counts. */
   tellNext(count: number, reasonCode: number): number {
     let told = 0;
     while (told < count && this.#leaving !== undefined) {
@@ -477,13 +480,13 @@ export class SessionDirectory {
     }
   }
 
-  // --- who is let in ----------------------------------------------------------------------------------
+  // --- admission --------------------------------------------------------------------------------------
 
   #isFull(request: ConnectRequest): boolean {
     return this.#lacksPlace(request) || this.#lacksSession(request) || this.#lacksStorage(request);
   }
 
-  /** Whether it would be a connection more than there may be, in all or at its listener. */
+  /** Whether it would exceed the maximum of connections, in total or at its listener. */
   #lacksPlace({ clientId, listener }: ConnectRequest): boolean {
     const { limits, isListenerFull } = this.#options;
     const isHereFull = listener !== 0 && isListenerFull(listener);
@@ -493,12 +496,12 @@ export class SessionDirectory {
     return isHereFull && leaving.client.listener !== listener;
   }
 
-  /** Whether it would need a session more than there may be. */
+  /** Whether it would need a session beyond the maximum. */
   #lacksSession({ clientId }: ConnectRequest): boolean {
     return this.#total >= this.#options.limits.sessionsMax && !this.#has(clientId);
   }
 
-  /** Whether it would need a session that cannot be stored now. One that is there goes on. */
+  /** Whether it would need a session that cannot be stored at present. An existing one continues. */
   #lacksStorage({ clientId, sessionExpirySeconds }: ConnectRequest): boolean {
     return sessionExpirySeconds > 0 && this.#options.isStoreFull() && !this.#has(clientId);
   }
@@ -532,7 +535,7 @@ export class SessionDirectory {
     const client = clientOf(request, identity.username);
     const arrival: Arrival = { worker, connection, request, client, authenticationData, identity, admission };
     const record = this.#recordOf(request.clientId);
-    // In a storm of new clients nobody waits for anything: no promise, no timer and little garbage.
+    // A storm of new clients involves no waiting: no promise, no timer and little garbage.
     if (record === undefined) this.#acceptNew(arrival);
     else this.#want(record, arrival);
   }
@@ -546,7 +549,7 @@ export class SessionDirectory {
     this.#options.link.send(worker, { type: 'refuse', connection, reasonCode });
   }
 
-  /** The client waits for its session; an earlier one for the same session need not any more. */
+  /** The client waits for its session; an earlier client waiting for the same session is refused. */
   #want(record: SessionRecord, arrival: Arrival): void {
     if (record.yielding !== undefined) {
       this.#turnAway(arrival, arrival.request, ReasonCode.serverBusy);
@@ -570,7 +573,7 @@ export class SessionDirectory {
     record.waiting = { arrival, sinceMs: this.#options.clock.nowMs(), timer };
   }
 
-  /** The session is away, and the client gets it at once or after further steps. */
+  /** The session is away, and the client gets it, at once or after further steps. */
   #serve(record: SessionRecord, arrival: Arrival): void {
     record.timer?.cancel();
     const event = wantOf(record, arrival);
@@ -611,7 +614,7 @@ export class SessionDirectory {
     this.#byKey.set(key, record);
   }
 
-  /** The session that it was to have is lost with its node, or another node goes on with it. */
+  /** The session to be moved here is lost with its node, or another node has taken it over. */
   #claimAgain(record: SessionRecord): void {
     record.lent = undefined;
     const arrival = record.waiting?.arrival;
@@ -627,7 +630,7 @@ export class SessionDirectory {
     if (isOurs !== undefined) this.#step(record, isOurs ? 'claimed' : 'denied');
   }
 
-  /** The same for who has waited for the end of a session whose client identifier is ours. */
+  /** The same for a client that has waited for the end of a session whose identifier is ours. */
   #acceptNext(arrival: Arrival): void {
     const record = newRecord(this.nextKey(), 'claiming', arrival.worker, arrival.client);
     if (this.#hasNoRoomFor(arrival)) {
@@ -643,7 +646,7 @@ export class SessionDirectory {
     this.#byKey.set(record.key, record);
   }
 
-  /** Its client identifier is ours: the session begins, if its client is still there. */
+  /** The client identifier is ours: the session begins, if its client is still there. */
   #begin(record: SessionRecord, arrival: Arrival | undefined): void {
     if (arrival === undefined || !this.#sendAccept(arrival, record.key, true)) {
       this.#forget(record);
@@ -654,21 +657,21 @@ export class SessionDirectory {
     this.#connected(record, arrival);
   }
 
-  /** Its client identifier cannot be had. */
+  /** The client identifier is not available. */
   #deny(record: SessionRecord): void {
     this.#remove(record);
     const arrival = takeWaiting(record);
     if (arrival !== undefined) this.#turnAway(arrival, arrival.request, ReasonCode.serverUnavailable);
   }
 
-  /** Others may have come while it waited. */
+  /** Other clients may have come while it waited. */
   #hasNoRoomFor(arrival: Arrival): boolean {
     const isFull = this.#isFull(arrival.request);
     if (isFull) this.#refuseForRoom(arrival, arrival.request);
     return isFull;
   }
 
-  /** False if the client has been lost with its worker. */
+  /** False if the client was lost with its worker. */
   #sendAccept(arrival: Arrival, session: number, isNew: boolean): boolean {
     const { worker, connection, authenticationData, admission } = arrival;
     return this.#options.link.send(worker, {
@@ -702,14 +705,14 @@ export class SessionDirectory {
     this.#options.onConnected(client);
   }
 
-  /** It has gone out, or never will. */
+  /** The will has been published, or never will be. */
   #willIsOver(record: SessionRecord): void {
     if (!record.isWillKept) return;
     record.isWillKept = false;
     this.#options.onWill(record.client.clientId, undefined);
   }
 
-  // --- sessions of the start --------------------------------------------------------------------------
+  // --- resting sessions -------------------------------------------------------------------------------
 
   #has(clientId: string): boolean {
     return this.#byClientId.has(clientId) || this.#resting.find(clientId) !== undefined;
@@ -727,7 +730,7 @@ export class SessionDirectory {
     return place === undefined ? undefined : this.#wake(place);
   }
 
-  /** It has a record from now on, and with it what is due. */
+  /** It gets a record, and its timers. */
   #wake(place: number): SessionRecord {
     const record = restingRecord(this.#resting.at(place));
     this.#resting.take(place);
@@ -736,7 +739,7 @@ export class SessionDirectory {
     return record;
   }
 
-  /** A worker has said how a session is: whether it goes on without a record. */
+  /** A worker has reported the state of a session. True: it remains without a record. */
   #restsAt(worker: number, { session, state, expirySeconds, willDelaySeconds, awayMs }: SessionRow): boolean {
     const place = this.#resting.findKey(session);
     if (place === undefined) return false;
@@ -751,7 +754,7 @@ export class SessionDirectory {
     return true;
   }
 
-  /** Those that are due soon get a record, and a timer with it. */
+  /** Sessions that are due soon get a record and a timer. */
   #watchResting(): void {
     this.#restingTimer?.cancel();
     if (this.#isStopped) return;
@@ -829,7 +832,7 @@ export class SessionDirectory {
     }
   }
 
-  /** A worker that does not run has lost the session for the time being. */
+  /** A stopped worker has lost the session for the time being. */
   #tell(record: SessionRecord, message: ToWorker): void {
     if (!this.#options.link.send(record.worker, message)) this.#step(record, 'workerLost');
   }
@@ -844,7 +847,7 @@ export class SessionDirectory {
     }
   }
 
-  /** The session goes to the worker of the client that waits for it, unless that was lost with its worker. */
+  /** The session moves to the worker of its waiting client, unless the client was lost with its worker. */
   #move(record: SessionRecord): void {
     const to = record.waiting?.arrival.worker;
     const from = record.worker;
@@ -868,7 +871,7 @@ export class SessionDirectory {
     this.#options.onDisconnected(record.client, cause, reasonCode);
   }
 
-  /** The worker has said how the session is. */
+  /** The worker has reported the state of the session. */
   #settle(record: SessionRecord, row: SessionRow | undefined): void {
     if (row === undefined || row.state === 'absent') {
       this.#forget(record);
@@ -884,12 +887,12 @@ export class SessionDirectory {
     else this.#rest(record);
   }
 
-  /** Nothing is under way for the session: whoever waits gets it, or it waits for its time. */
+  /** Nothing is in progress for the session: a waiting client gets it, or it waits until something is due. */
   #rest(record: SessionRecord): void {
     const nowMs = this.#options.clock.nowMs();
     if ((isDue(record.expiresAtMs, record, nowMs) || record.isDismissed) && !this.#isStopped) {
       if (!record.isDismissed) this.#expired++;
-      this.#step(record, 'expired'); // whoever waits gets a new one
+      this.#step(record, 'expired'); // a waiting client gets a new one
       return;
     }
     const { willAtMs, expiresAtMs } = record;
@@ -916,10 +919,10 @@ export class SessionDirectory {
     });
   }
 
-  /** The session has not come to the worker that was to have it. */
+  /** The session has not arrived at its new worker. */
   #lookBack(record: SessionRecord): void {
     if (record.lent !== undefined) {
-      record.state = 'moving'; // the worker has ended before it asked for it
+      record.state = 'moving'; // the worker ended before it requested the session
       this.#tell(record, { type: 'moveHere', session: record.key, from: record.lent.worker });
       return;
     }
@@ -934,7 +937,7 @@ export class SessionDirectory {
     if (record.state === 'away') this.#rest(record);
   }
 
-  /** There is no such session any more: who waits gets a new one. */
+  /** The session no longer exists: a waiting client gets a new one. */
   #forget(record: SessionRecord): void {
     this.#remove(record);
     const arrival = takeWaiting(record);
@@ -953,7 +956,7 @@ export class SessionDirectory {
   }
 }
 
-/** What goes with an event. */
+/** The parameters of an event. */
 interface StepDetails {
   readonly arrival?: Arrival;
   readonly row?: SessionRow;
