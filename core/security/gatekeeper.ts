@@ -1,10 +1,10 @@
 /**
- * All that decides whether a client may come in and stay (main thread): bans and limits, who it is, what it may do. What it
- * decides goes to the session directory; its refusals are in the audit lines of the log.
+ * Decides whether a client may connect and stay connected (main thread): bans and limits, identity, and rights. Its
+ * decisions go to the session directory; its refusals are in the audit lines of the log.
  *
- *   CONNECT -> admission -> authenticator (who is it?) -> admission -> rules -> will -> admitted with its rights
+ *   CONNECT -> admission -> authenticator (identity) -> admission -> rules -> will -> admitted with its rights
  *   AUTH    -> authenticator -> rules -> renewed
- *   PUBLISH, SUBSCRIBE that programs are asked about -> authorizer
+ *   PUBLISH, SUBSCRIBE for which programs are asked -> authorizer
  */
 import type { ConnectingClient } from '../config/authentication.ts';
 import type { AuthorizedClient } from '../config/authorization.ts';
@@ -42,7 +42,7 @@ import type { Ban } from './bans.ts';
 import { DashboardTickets, isDashboard } from './dashboard-tickets.ts';
 import { type HttpCredentials, SignIn, type SignInRefusal } from './sign-in.ts';
 
-/** The options that are functions: they are not part of the configuration. */
+/** The options that are functions: not part of the configuration. */
 export type SecurityHooks = Pick<
   BrokerOptions,
   'authenticate' | 'authenticationMethods' | 'authorizePublish' | 'authorizeSubscribe'
@@ -55,16 +55,16 @@ export interface GatekeeperOptions {
   readonly audit: AuditLog;
   /** False if the worker does not run. */
   send(worker: number, message: ToWorker): boolean;
-  /** Asks a worker to adopt the rules; false if it does not run. One that ends adopts them when it starts again. */
+  /** Asks a worker to adopt the rules; false if it does not run. A stopped one adopts them when it restarts. */
   adoptRules(worker: number, adopted: () => void): boolean;
-  /** Who is connected with a client identifier. */
+  /** The client connected with a client identifier. */
   connected(clientId: string): ConnectedClient | undefined;
   /** Ends the connections of these clients. */
   endClients(isOver: (identity: Identity, client: ClientInfo) => boolean, reasonCode: number): void;
   isOverloaded(): boolean;
-  /** A dashboard connects, which wants the overview. */
+  /** A dashboard connects, and needs the overview. */
   onDashboard(): void;
-  /** `fields`: of the client that it is about. */
+  /** `fields`: of the client concerned. */
   onFailed(error: unknown, sentence: string, fields?: Readonly<Record<string, string>>): void;
 }
 
@@ -86,7 +86,7 @@ export class Gatekeeper {
   readonly #signIn: SignIn;
   readonly #bans: BanKeeper;
   readonly #tickets: DashboardTickets;
-  /** Clients that are connected, by the place of their listener. */
+  /** The number of connected clients, by listener. */
   readonly #byListener = new Map<number, number>();
   #reloads = 0;
 
@@ -159,17 +159,17 @@ export class Gatekeeper {
     return this.#authenticator.counts;
   }
 
-  /** What the files say that reload() reads, by kind. */
+  /** The number of entries in the files that reload() reads, by kind. */
   get accessCounts(): AccessCounts {
     return { ...this.#access.counts, bans: this.#bans.list().length };
   }
 
-  /** Limits of connections by address and user have changed: those that are there are counted again. */
+  /** Limits of connections by address and user have changed: existing connections are counted again. */
   recount(connected: Iterable<ClientInfo>): void {
     this.#admission.recount(connected);
   }
 
-  /** Whatever its user name and client identifier. */
+  /** Regardless of user name and client identifier. */
   isBanned(remoteAddress: string): boolean {
     return this.#bans.find({ remoteAddress, clientId: '' }) !== undefined;
   }
@@ -178,7 +178,7 @@ export class Gatekeeper {
     return this.#bans;
   }
 
-  /** Of AccessControl: the rules to begin with. */
+  /** Of AccessControl: the initial rules. */
   firstRules(): Uint8Array | undefined {
     return this.#access.firstRules();
   }
@@ -195,14 +195,14 @@ export class Gatekeeper {
     await this.#access.close();
   }
 
-  /** As open(): then nothing has changed. */
+  /** Errors: those of open(); then nothing has changed. */
   async reload(): Promise<void> {
     this.#reloads++;
     await this.#access.reload(() => this.#bans.load());
     for (const worker of this.#workers) this.#options.send(worker, { type: 'forgetDecisions' });
   }
 
-  // --- clients that connect -----------------------------------------------------------------------------
+  // --- connecting clients -------------------------------------------------------------------------------
 
   authenticate(
     worker: number,
@@ -220,7 +220,10 @@ export class Gatekeeper {
     return verdict.then((settled) => settled && this.#judge(request, settled));
   }
 
-  /** It leaves nothing behind: neither a session nor a will. A ticket that is not good is no attempt to guess one. */
+  /**
+   * It leaves nothing behind: neither a session nor a will. An invalid ticket does not count as an attempt to guess
+   * one.
+   */
   #admitDashboard(
     request: ConnectRequest,
     access: Access | 'unknown',
@@ -263,12 +266,12 @@ export class Gatekeeper {
     const reloads = this.#reloads;
     const { isAllowed } = await this.#authorizer.mayPublish(client, { topic, qos, retain, isWill: true });
     if (!isAllowed) return this.#refused(request, ReasonCode.notAuthorized);
-    if (this.#reloads !== reloads) return this.#refused(request, ReasonCode.serverBusy); // it may have lost its rights
+    if (this.#reloads !== reloads) return this.#refused(request, ReasonCode.serverBusy); // its rights may have changed
     const refusal = this.#admission.refusalOfUser({ remoteAddress, clientId, username: access.username });
     return refusal === undefined ? admitted : this.#refused(request, refusal);
   }
 
-  /** Not at once of one who has failed again and again: only then does it count that nobody else was refused for less. */
+  /** Delays the refusal after repeated failures: only then does it matter that no other client was refused for less. */
   #failed(
     request: ConnectRequest,
     { reasonCode, isUndecided = false }: Verdict,
@@ -312,16 +315,16 @@ export class Gatekeeper {
     return listener === 0 ? undefined : this.#options.config.listeners[listener - 1];
   }
 
-  /** Whether as many clients are connected at a listener as may be. `listener`: its number, 0 for none of its own. */
+  /** Whether a listener has reached its maximum of clients. `listener`: its number, 0 for the broker's own ports. */
   isListenerFull(listener: number): boolean {
     const { connectionsMax } = this.#listenerOf({ listener })?.limits ?? {};
     return connectionsMax !== undefined && (this.#byListener.get(listener) ?? 0) >= connectionsMax;
   }
 
-  /** That of its listener, then its own: of its grant, else of its user. */
+  /** The listener's prefix, then the client's own: from its grant, else from its user. */
   #topicPrefixOf(access: Access, listener: ListenerConfig | undefined): string {
     const { topicPrefix, username } = access;
-    if (topicPrefix !== undefined && isDashboard(access)) return topicPrefix; // wherever it has come in
+    if (topicPrefix !== undefined && isDashboard(access)) return topicPrefix; // whatever its listener
     return (listener?.topicPrefix ?? '') + (topicPrefix ?? this.#access.prefixOf(username));
   }
 
@@ -339,9 +342,11 @@ export class Gatekeeper {
     this.#admission.disconnected(client);
   }
 
-  // --- clients that are connected -----------------------------------------------------------------------
+  // --- connected clients --------------------------------------------------------------------------------
 
-  /** A client authenticates again (MQTT 5, 4.12.1): why it may not stay, or as who. Undefined if it has left. */
+  /**
+   * A client authenticates again (MQTT 5, 4.12.1): its new identity, or why it is refused. Undefined if it has left.
+   */
   async renew(
     worker: number,
     connection: number,
@@ -373,7 +378,7 @@ export class Gatekeeper {
     const { connection, clientId, request, topics } = message;
     const found = this.#options.connected(clientId);
     const isHere = found !== undefined && found.worker === worker && found.connection === connection;
-    if (!isHere) return; // it has left, and nobody waits
+    if (!isHere) return; // it has left, so no answer is needed
     const { identity } = found;
     const client = authorizedClientOf(found.client, identity);
     const reloads = this.#reloads;
@@ -382,7 +387,7 @@ export class Gatekeeper {
         message.action === 'publish'
           ? await this.#authorizer.mayPublish(client, { topic, qos, retain, isWill: false })
           : {
-              // What a dashboard gets is no topic of the program's.
+              // The topics of a dashboard are not the program's concern.
               isAllowed:
                 isDashboard(identity) ||
                 (await this.#authorizer.maySubscribe(client, { topicFilter: topic, qos })),
@@ -390,7 +395,7 @@ export class Gatekeeper {
             },
       ),
     );
-    // The worker has forgotten what was decided before: this came too late for that, and counts once.
+    // The worker has forgotten earlier decisions: this one came too late for that, so it counts only once.
     const decided =
       this.#reloads === reloads ? answers : answers.map(({ isAllowed }) => ({ isAllowed, keptMs: 0 }));
     this.#options.send(worker, { type: 'authorized', connection, request, decided });
@@ -422,32 +427,32 @@ export class Gatekeeper {
     this.#authenticator.workerLost(worker);
   }
 
-  /** Whether somebody without a user name, and without a connection, may have the messages of a topic. */
+  /** Whether a caller without a user name, and without a connection, may receive the messages of a topic. */
   mayAnyoneReceive(topic: string): boolean {
     return this.#access.mayReceive({}, topic);
   }
 
-  /** Undefined: no file of API keys is configured, so there are none. */
+  /** Undefined: no file of API keys is configured. */
   get apiKeys(): ApiKeys | undefined {
     return this.#access.apiKeys;
   }
 
-  /** A user of the broker who asks over HTTP: see SignIn. */
+  /** A user of the broker who calls the HTTP API: see SignIn. */
   signIn(credentials: HttpCredentials): Promise<ApiCaller | SignInRefusal> {
     return this.#signIn.decide(credentials);
   }
 
-  /** A password with which the caller's dashboard connects, once: see DashboardTickets. */
+  /** A one-time password with which the caller's dashboard connects: see DashboardTickets. */
   issueTicket(caller: ApiCaller, clientId: string): string {
     return this.#tickets.issue(caller, clientId);
   }
 
-  /** Why somebody may not have this will; undefined if he may. */
+  /** Why this will is not allowed; undefined if it is. */
   willRefusal(access: Uint8Array | undefined, topic: string): number | undefined {
     return this.#access.willRefusal(access, topic);
   }
 
-  /** Where a program has a say about topics, the rules alone give users nothing. */
+  /** If a program decides about topics, the rules alone grant users nothing. */
   mayPublish(caller: ApiCaller, topic: string): boolean {
     if (caller.user !== undefined && this.#authorizer.asksToPublish) return false;
     return this.#access.mayPublish(accessOfCaller(caller), topic);
@@ -488,13 +493,13 @@ export class Gatekeeper {
     );
   }
 
-  /** Whether they run or not. */
+  /** Whether running or not. */
   get #workers(): number[] {
     return [...Array(this.#options.config.workers).keys()];
   }
 }
 
-/** A grant may name the client identifier that it is for: as the client sees it. */
+/** A grant may name its client identifier: as seen by the client. */
 function hasClientId(
   { clientId: wanted }: Access,
   clientId: string,
