@@ -42,7 +42,7 @@ export interface NodeData {
   readonly directory: string;
   /** Undefined: nothing yet. */
   readonly known: KnownCluster | undefined;
-  /** As returned by Addon.openStore(). */
+  /** As named by Addon.openStore(). */
   readonly log: string;
   /** The log is empty. */
   readonly isEmpty: boolean;

@@ -196,7 +196,7 @@ function endedKeyOf(id: string): string {
   return `log-ended.${id}`;
 }
 
-/** Which log continues behind a chunk, as returned by Addon.openStore(). Undefined: not a chunk. */
+/** Which log continues behind a chunk, as named by Addon.openStore(). Undefined: not a chunk. */
 export function ownerOf(chunk: Uint8Array): string | undefined {
   if (chunk.length < headBytes) return undefined;
   return Buffer.from(chunk.subarray(8, 16)).reverse().toString('hex');

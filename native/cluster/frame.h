@@ -1,11 +1,11 @@
-// The frames that two workers of different nodes exchange (link.h): a head, and a piece of one channel's byte stream.
+// The frames exchanged by two workers of different nodes (link.h): a head, and a piece of one channel's byte stream.
 //
 //   0  "RL" | version 1 | flags 1 | from worker 1 | to worker 1 | channel 1 | 0
 //   8  incarnation of the sender 8 | of the receiver 8
-//   24 number 8: 0 if it has no piece | acknowledged 8: all frames up to this one have come
+//   24 number 8: 0 if it has no piece | acknowledged 8: all frames up to this one have arrived
 //   40 bytes taken of each channel 8, 8
 //   56 probe 4 | answer 4: 0 if there is none
-//   64 age in ms 4: since what the piece holds was encoded
+//   64 age in ms 4: since the contents of the piece were encoded
 //   68 CRC-32C 4, of the piece and then of the head before it
 //   72 the piece
 //
@@ -19,7 +19,7 @@
 namespace rally::cluster {
 
 // Increase it when the head or a record changes its format, or a record is added. Two nodes use the lower of their
-// versions; each speaks its own and the previous one.
+// versions; each supports its own and the previous one.
 inline constexpr uint8_t linkVersion = 4;
 inline constexpr uint8_t oldestLinkVersion = 3;
 static_assert(linkVersion - oldestLinkVersion == 1);
@@ -33,11 +33,11 @@ inline constexpr size_t channels = size_t(Channel::count);
 enum class FrameOutcome : uint8_t {
   taken,
   repeated,        // it had already arrived
-  early,           // frames before it are missing, and are requested
-  damaged,         // not a frame, or changed on its way
-  foreignVersion,  // not of the version that the two nodes use
+  early,           // previous frames are missing, and are requested
+  damaged,         // not a frame, or changed in transit
+  foreignVersion,  // not the version used by the two nodes
   foreignSender,   // no link is open to its sender, or it was for an earlier incarnation
-  malformed,       // no worker would send it: the link is broken and carries nothing more
+  malformed,       // no worker would send it: the link is broken and carries no more frames
   count,
 };
 
@@ -60,9 +60,9 @@ struct FrameHead {
 
   static constexpr size_t bytes = 72;
 
-  // Writes the first bytes of a frame. `pieceCrc`: the CRC of what follows them.
+  // Writes the first bytes of a frame. `pieceCrc`: the CRC of the bytes after them.
   void write(std::span<uint8_t> to, uint32_t pieceCrc) const;
-  // If the result is `taken`, `piece` is what follows the head.
+  // If the result is `taken`, `piece` is the bytes after the head.
   static FrameOutcome read(Bytes frame, FrameHead& head, Bytes& piece);
 };
 

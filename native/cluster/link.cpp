@@ -90,7 +90,7 @@ void Link::send(Sent& frame, uint64_t nowMs, FrameSink& sink) {
   sink.onFrame(ends_.peer, frame.bytes);
 }
 
-// Adds everything there is to report.
+// Adds everything that has to be reported.
 void Link::write(std::span<uint8_t> frame, FrameHead head, uint32_t pieceCrc) {
   head.flags = std::exchange(wantsMissing_, false) ? uint8_t(FrameHead::wantsMissing) : uint8_t(0);
   head.version = ends_.version;
@@ -118,7 +118,7 @@ FrameOutcome Link::fail() {
   return FrameOutcome::malformed;
 }
 
-// Whether the frame's piece is the next one. Takes in everything else that the frame reports.
+// Whether the frame's piece is the next one. Processes everything else that the frame reports.
 FrameOutcome Link::note(const FrameHead& head, Bytes piece) {
   if (isBroken_) return FrameOutcome::malformed;
   figures_.framesReceived++;

@@ -7,12 +7,12 @@
 //
 // Each frame has a piece of one channel's stream, [ size 5 | record ] [ size 5 | record ] ..., so a record may be
 // larger than a frame. The two channels are independent: of each, at most `windowBytes` may be in transit, until the
-// other worker has taken them from its lane. So what a link holds is bounded at both ends, and a lane whose link has no
-// room fills up and is crowded, as between workers of one node.
+// other worker has taken them from its lane. So the memory of a link is bounded at both ends, and a lane whose link has
+// no room fills up and becomes crowded, as between workers of one node.
 //
-// Acknowledgements and credit travel with frames that go back anyway, or alone when enough is waiting for them, or once
-// a second. An end that waits for either in vain sends a probe. The answer comes after all frames that were sent before
-// the probe, so whatever is not acknowledged by then is lost and is resent.
+// Acknowledgements and credit travel with returning frames, or alone when enough has accumulated, or once a second. An
+// end that waits for either in vain sends a probe. The answer comes after all frames sent before the probe, so anything
+// not acknowledged by then is lost and is resent.
 #pragma once
 #include <deque>
 
@@ -35,8 +35,8 @@ struct LinkFigures {
   uint64_t framesReceived = 0;
   uint64_t bytesReceived = 0;
   uint64_t framesResent = 0;
-  uint64_t waitingBytes = 0;  // sent and not acknowledged, or not sent yet
-  uint64_t waitingMs = 0;     // the age of the oldest of them
+  uint64_t waitingBytes = 0;  // sent but not acknowledged, or not sent yet
+  uint64_t waitingMs = 0;     // the age of the oldest
 };
 
 class Link {
@@ -46,7 +46,7 @@ class Link {
     uint64_t peerIncarnation = 0;
     uint8_t own = 0;  // worker
     uint8_t peer = 0;
-    uint8_t version = linkVersion;  // that both speak
+    uint8_t version = linkVersion;  // used by both
   };
 
   // 1 MiB for each direction of a pair of workers; 63 of them are less than lanesTotalBytesMax by default.
@@ -59,7 +59,7 @@ class Link {
   explicit Link(const Ends& ends) : ends_(ends) {}
 
   const Ends& ends() const { return ends_; }
-  // Something arrived that no worker would send: the link carries nothing more, in either direction.
+  // Something arrived that no worker would send: the link carries no more frames, in either direction.
   bool isBroken() const { return isBroken_; }
   LinkFigures figures(uint64_t nowMs) const;
 
@@ -83,11 +83,11 @@ class Link {
   // Sends what was added, as far as the channel's credit allows.
   void cut(Channel channel, uint64_t nowMs, FrameSink& sink);
 
-  // At the end of a turn: sends whatever else there is to report.
+  // At the end of a turn: sends everything else that has to be reported.
   void finish(uint64_t nowMs, FrameSink& sink);
   // Once a second.
   void tick();
-  // Frames may have been lost: resends what is not acknowledged, and makes the other end do the same.
+  // Frames may have been lost: resends unacknowledged frames, and makes the other end do the same.
   void reconnect();
 
   // --- in -------------------------------------------------------------------------------------------
@@ -101,15 +101,15 @@ class Link {
     if (!append(in_[size_t(head.channel)], head, piece, nowMs, take)) outcome = fail();
     return outcome;
   }
-  // The worker has taken this many more of the bytes that receive() delivered.
+  // The worker has taken this many more of the bytes delivered by receive().
   void noteTaken(Channel channel, uint64_t bytes) { in_[size_t(channel)].taken += bytes; }
 
  private:
   static constexpr size_t sizeBytes = 5;  // a record may be as large as a session (sessionQueueBytesMax)
-  // How many frames may arrive, and bytes be taken, before that is reported in a frame of its own.
+  // How many frames may arrive, and bytes may be taken, before they are reported in a frame of their own.
   static constexpr uint64_t untoldFramesMax = 16;
   static constexpr uint64_t untoldBytesMax = windowBytes / 4;
-  // Ticks without an answer before a probe goes out.
+  // Ticks without an answer before a probe is sent.
   static constexpr unsigned quietTicksMax = 2;
 
   struct Outgoing {

@@ -25,11 +25,11 @@ void encodeRecord(const R& record, uint64_t nowMs, std::vector<uint8_t>& to) {
   record.visit([&](const auto& each) { eachOwnField(each, [&](const auto& field) { writer.put(field); }); });
 }
 
-// Records that may come without anything carried.
+// Records that may arrive without carried contents.
 template <class Kind>
 constexpr bool mayBeEmpty = std::is_same_v<Kind, request::RetainedStop> || std::is_same_v<Kind, delivery::LookedUp>;
 
-// Checks what the individual fields cannot. Looks at what the record carries without taking it.
+// Performs checks beyond individual fields. Inspects the carried contents without taking them.
 template <class Kind>
 bool isSound(const Kind& each) {
   if constexpr (requires { each.qos; }) {

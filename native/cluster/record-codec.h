@@ -3,13 +3,13 @@
 //
 //   [ kind 1 | fields in order ]     numbers little-endian; sizes in 7 bits a byte; optional values after a 0 or 1
 //
-// Fields are not listed here but found (structures/fields.h), so none can be forgotten. Changing a record's fields
+// Fields are not listed here but discovered (structures/fields.h), so none can be forgotten. Changing a record's fields
 // changes the format: test/native/record-codec.test.cpp has the bytes of each, and `linkVersion` in frame.h must be
-// increased with them.
+// increased too.
 //
 // The clocks of two nodes are unrelated, so times are sent as durations.
 //
-// New records are added at the end of their list, and sent only over links whose version has them.
+// New records are added at the end of their list, and sent only over links whose version includes them.
 #pragma once
 #include <vector>
 
@@ -19,7 +19,7 @@
 
 namespace rally::cluster {
 
-// The version of links that introduced the record.
+// The link version that introduced the record.
 template <class Kind>
 inline constexpr uint8_t sinceVersion = oldestLinkVersion;
 template <>
@@ -32,7 +32,7 @@ bool isInVersion(const R& record, uint8_t version) {
   return isIn;
 }
 
-// Where a record arrives.
+// The context of an arriving record.
 struct Arrival {
   uint64_t nowMs = 0;    // on the clock of the engine
   uint64_t ageMs = 0;    // time since the record was encoded
@@ -40,11 +40,11 @@ struct Arrival {
   uint8_t version = linkVersion;
 };
 
-// Appends the record, and takes over what it carries.
+// Appends the record, and takes ownership of its carried contents.
 void encode(const Request& record, uint64_t nowMs, std::vector<uint8_t>& to);
 void encode(const ShardRecord& record, uint64_t nowMs, std::vector<uint8_t>& to);
 
-// False: the bytes are not exactly one record, or contain what no worker would send; then there is no record.
+// False: the bytes are not exactly one record, or contain something no worker would send; then there is no record.
 [[nodiscard]] bool decode(Bytes bytes, const Arrival& arrival, Request& record);
 [[nodiscard]] bool decode(Bytes bytes, const Arrival& arrival, ShardRecord& record);
 

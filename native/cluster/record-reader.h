@@ -1,5 +1,5 @@
-// Reads one record from bytes, field by field (record-codec.h). It trusts nothing: after the first value that no worker
-// would have written, it has a sticky error, and all reads return zeros.
+// Reads one record from bytes, field by field (record-codec.h). It trusts nothing: the first value that no worker would
+// have written sets a sticky error, after which all reads return zeros.
 #pragma once
 #include "../wire/topic.h"
 #include "record-writer.h"
@@ -19,7 +19,7 @@ class RecordReader {
   RecordReader(Bytes bytes, uint64_t nowMs, uint64_t ageMs, unsigned workers)
       : left_(bytes), nowMs_(nowMs), ageMs_(ageMs), workers_(workers) {}
 
-  // Whether everything was valid so far, and nothing is left.
+  // Whether everything has been valid so far, with no bytes left.
   bool isDone() const { return ok_ && left_.empty(); }
 
   template <class T>
@@ -184,7 +184,7 @@ class RecordReader {
     return areAll;
   }
 
-  // As if it had come from a worker of this node.
+  // As if it came from a worker of this node.
   void get(Window& window) {
     HeldMessages between(0);
     for (size_t left = size(); left > 0 && ok_; left--) {
@@ -216,7 +216,7 @@ class RecordReader {
     get(isThere);
     return isThere;
   }
-  // The size of something that has no more elements or bytes than bytes are left.
+  // The size of something that has at most as many elements or bytes as there are bytes left.
   size_t size() {
     size_t value = 0;
     for (unsigned shift = 0; ok_; shift += 7) {

@@ -17,7 +17,7 @@ class RecordWriter {
  public:
   RecordWriter(std::vector<uint8_t>& to, uint64_t nowMs) : to_(to), nowMs_(nowMs) {}
 
-  // A struct without more to it.
+  // A struct without further contents.
   template <class T>
   requires std::is_aggregate_v<T>
   void put(const T& each) {
@@ -57,8 +57,8 @@ class RecordWriter {
 
   void put(const Message& message) {
     const auto& [references, payloadBytes, propertiesBytes, topicBytes, workers, qos, retain, isStub, isMarked,
-                 originSession, expiresAtMs, logId, placeInLog] = message;  // a mark is of this node's clock
-    RALLY_ASSERT(!isStub);                                                  // and it has a different log
+                 originSession, expiresAtMs, logId, placeInLog] = message;  // a mark refers to this node's clock
+    RALLY_ASSERT(!isStub);                                                  // and the peer has its own log
     put(uint8_t(qos | (retain ? retainFlag : 0) | (expiresAtMs != 0 ? expiresFlag : 0)));
     if (expiresAtMs != 0) put(hasPassed(expiresAtMs, nowMs_) ? uint64_t(0) : expiresAtMs - nowMs_);
     put(originSession);
@@ -74,7 +74,7 @@ class RecordWriter {
     ids.each([&](uint32_t id) { put(id); });
   }
   void put(const Rights& rights) { put(encodeAccess(*rights.access)); }
-  // Sorted, so that the same set always has the same bytes: its own order differs between processes.
+  // Sorted, so that equal sets have equal bytes: the set's own order differs between processes.
   void put(const PacketIdSet& ids) {
     std::vector<uint16_t> sorted;
     sorted.reserve(ids.size());
@@ -100,7 +100,7 @@ class RecordWriter {
     put(rights);
     put(durable);
   }
-  // The log of the receiving node begins with what the parcel has.
+  // The contents of the parcel become the first entries in the receiving node's log.
   void put(const DurableSession& durable) {
     size(durable.clientId().size());
     raw(durable.clientId());

@@ -66,7 +66,7 @@ FrameOutcome RemoteEnds::receive(unsigned worker, Bytes frame, uint64_t nowMs) {
                                             : take(record, arrival, lanes_.deliveries(worker, index_), inbound);
       });
   if (outcome != FrameOutcome::taken || piece.empty()) return outcome;
-  // Pieces of a record that is not complete are stored elsewhere: if they counted, a large one could never arrive.
+  // Pieces of an incomplete record are stored elsewhere: if they counted, a large record could never arrive.
   if (inbound.pushed == pushedBefore) end.link->noteTaken(head.channel, piece.size());
   else inbound.untaken.push_back({inbound.pushed, piece.size()});
   if (head.channel == Channel::requests) lanes_.requests(worker, index_).commit();

@@ -1,10 +1,10 @@
-// The workers of other nodes, as one worker of this node sees them: each is the other end of the usual lanes. This
-// worker handles both ends of those lanes, and a link (link.h) carries the records.
+// The workers of other nodes, as seen by one worker of this node: each is the other end of the usual lanes. This worker
+// handles both ends of those lanes, and a link (link.h) carries the records.
 //
 //   this engine --push--> lane --endTurn()--> link --frames--> link there --receive()--> lane --> the engine there
 //
-// So to an engine they are like workers of its own node. What a link has no room for stays in its lane, which is then
-// crowded; what arrives is limited by the credit given for it.
+// So an engine treats them like workers of its own node. Records for which a link has no room stay in its lane, which
+// is then crowded; arrivals are limited by the credit given.
 #pragma once
 #include <array>
 #include <memory>
@@ -20,20 +20,20 @@ class RemoteEnds {
  public:
   RemoteEnds(unsigned index, Lanes& lanes) : index_(index), lanes_(lanes) {}
 
-  // Who takes the frames from now on, or nobody. It must not call this object back.
+  // The new recipient of frames, or none. It must not call this object back.
   void setSink(FrameSink* sink) { sink_ = sink; }
 
-  // The worker exists, in a process with this incarnation, and both speak this version: its lanes take records from now
-  // on. A link that is already open reconnects. False: there can be no such worker, the version is not supported, or
-  // another worker is still open in its place.
+  // The worker exists, in a process with this incarnation, and both support this version: its lanes take records from
+  // now on. An open link reconnects. False: there can be no such worker, the version is not supported, or another
+  // worker is still open in its place.
   bool open(unsigned worker, uint64_t incarnation, uint8_t version = linkVersion);
-  // Of an open link; otherwise the newest.
+  // Of an open link; otherwise the newest version.
   uint8_t versionOf(unsigned worker) const {
     return isOpen(worker) ? ends_[worker]->link->ends().version : linkVersion;
   }
-  // Frames may have been lost: resends what is not acknowledged. False, here and below: no link is open.
+  // Frames may have been lost: resends unacknowledged frames. False, here and below: no link is open.
   bool reconnect(unsigned worker);
-  // The worker is gone for good. What is in its lanes is dropped, and so is whatever is still pushed.
+  // The worker is gone for good. The contents of its lanes are dropped, and so are records still pushed.
   bool close(unsigned worker);
 
   FrameOutcome receive(unsigned worker, Bytes frame, uint64_t nowMs);
@@ -42,7 +42,7 @@ class RemoteEnds {
   void endTurn(uint64_t nowMs);
   // Once a second.
   void tick();
-  // Whether what has arrived now fits into a lane.
+  // Whether something received now fits into a lane.
   bool hasWork();
 
   // For each open link: visit(worker, incarnation, figures).
@@ -56,9 +56,9 @@ class RemoteEnds {
   }
 
  private:
-  // The records of one frame, while they are in a lane.
+  // The records of one frame while they are in a lane.
   struct Untaken {
-    uint64_t end = 0;  // counts records of the lane, up to the last of the frame
+    uint64_t end = 0;  // a count of the lane's records, up to the last of the frame
     uint64_t bytes = 0;
   };
   struct Inbound {
@@ -89,7 +89,7 @@ class RemoteEnds {
   FrameSink* sink_ = nullptr;
   bool isInTurn_ = false;  // the sink is being called
   std::array<std::unique_ptr<RemoteEnd>, workersMax> ends_;
-  uint64_t known_ = 0;  // bit w: worker w has one, and stays so
+  uint64_t known_ = 0;  // bit w: worker w has one, permanently
 };
 
 }  // namespace rally::cluster
