@@ -1,4 +1,4 @@
-// Sessions that change workers, because their client has come back on another one.
+// Sessions that move to another worker because their client has reconnected there.
 //
 //   new front end  --fetchSession-->   old front end               asks for the next subscriptions
 //   old front end  --subscriptions-->  new front end               a slice of them, until all are there
@@ -10,18 +10,18 @@
 //   new front end  --sessionLanded-->  old front end               it is in the log there
 //   old front end  --sessionReleased-> new front end               and nowhere else: it may be used
 //
-// Departing and arriving are in order with the deliveries of their shard. The flush prevents that a publisher
-// overtakes itself, and lets the answers to a SUBSCRIBE still reach the session. The new worker puts the parcel before
-// what has arrived since: nothing is lost, doubled or out of order. All of it is in engines, which outlive their
-// threads: whichever thread ends, a move continues when its worker runs again.
+// Departing and arriving are in order with the deliveries of their shard. The flush prevents a publisher from
+// overtaking itself, and lets the answers to a SUBSCRIBE still reach the session. The new worker puts the parcel before
+// later arrivals: nothing is lost, duplicated or out of order. All of it is in engines, which outlive their threads:
+// if a thread ends, the move continues when its worker runs again.
 //
-// A node may be lost. Its workers are at every moment of a move in one of two cases: the old worker has the session
-// whole, and the new one has not accepted its client nor confirmed a message for it; or the new worker alone has it.
-// So whatever is lost, what the other one has is the session as it was last.
+// A node may be lost. At every moment of a move its workers are in one of two cases: the old worker has the whole
+// session, and the new one has neither accepted its client nor confirmed a message for it; or only the new worker has
+// it. So whatever is lost, the other one has the latest state of the session.
 //
 // The next move of a session may begin before this one has finished. Moves are numbered in the order of their
-// beginning, across the broker. At each worker a session has a row of stays, one after the other; move n ends the stay
-// with the last arrival before n, which does not begin to send before it is complete itself (`settled`).
+// beginning, across the broker. At each worker a session has a sequence of stays; move n ends the stay with the last
+// arrival before n, which does not begin to send before it is complete itself (`settled`).
 //
 //               begin        fetch            slice           arriving   parcel     departing  flushed   abandon
 //   (none)      fetching (1) nothing          -               -          undone (7) -          -         -
@@ -38,8 +38,8 @@
 //                                                                                              (none) (8)
 //   kept        later stay   nothing          (none) (9)      -          undone     -          -         ended
 //
-// Two records mean something in one state each. `landed`: what is kept is given up: (none), and sessionReleased is the
-// answer, in every state. `released`: landing becomes settled.
+// Two records are only meaningful in one state each. `landed`: the kept session is given up: (none), and
+// sessionReleased is the answer, in every state. `released`: landing becomes settled.
 //
 //               its origin is lost                     its destination is lost
 //   fetching    ended: it is not whole (10)            the departure is forgotten
@@ -47,8 +47,8 @@
 //   landing     settled, when it is stored             the departure is forgotten
 //   others      -                                      settled
 //
-//   -  A record of a move that is no longer in progress here: ignored.
-//   1  The session is created and worker `from` asked. At its own worker: arrived at once, or when it arrives.
+//   -  A record of a move no longer in progress here: ignored.
+//   1  The session is created, and worker `from` is asked. At its own worker: arrived at once, or when it arrives.
 //   2  After the last slice. If worker `from` has nothing: settled, unchanged.
 //   3  If it has to leave. A client that is still connected is disconnected, unless a later stay has it.
 //   4  In a later stay: the session with this key has ended at its origin, and is taken apart.
@@ -57,14 +57,14 @@
 //      first, until it is stored and released.
 //   6  Of a departure: this stay ends, with its contents. If it is the last one, the session is destroyed.
 //   7  Its contents are treated as those of a destroyed session.
-//   8  The parcel is sent. The next stay begins to fetch, if there is one. To another node: kept, unless there is one.
-//   9  The first of the next stay: the session comes back, so that the other node has had it. The next stay fetches.
-//  10  Event sessionArrived follows, without a session: its client asks for it again, where the log of its origin goes
-//  on.
+//   8  The parcel is sent. The next stay, if any, begins to fetch. To another node: kept, unless there is one.
+//   9  The first of the next stay: the session returns, so the other node has received it. The next stay fetches.
+//  10  Event sessionArrived follows, without a session: its client claims it again from the node that takes over the
+//      log of its origin.
 //
-// A session that is destroyed (by the session directory) tells both sides: `abandon` goes to its origin, and an empty
-// parcel, or a slice with `nothing`, to its destination. So whatever happens to a session no worker waits for it for
-// ever, and each begin() is followed by sessionArrived.
+// When a session is destroyed (by the session directory), both sides are told: `abandon` goes to its origin, and an
+// empty parcel, or a slice with `nothing`, to its destination. So no worker waits forever for a session, and each
+// begin() is followed by sessionArrived.
 #pragma once
 #include <algorithm>
 #include <deque>
@@ -78,12 +78,12 @@
 
 namespace rally {
 
-// The facts about a session that the session directory needs.
+// What the session directory needs to know about a session.
 enum class SessionState : uint8_t {
   absent,     // there is none
   settled,    // here
   leaving,    // here; event closed or settled follows (departures.h)
-  arriving,   // it will be: event sessionArrived follows
+  arriving,   // not yet here: event sessionArrived follows
   departing,  // on its way to another worker, which has asked for it
   count,
 };
@@ -93,23 +93,23 @@ class SessionMoves {
   class Outlet : public ShardRequests {
    public:
     virtual uint64_t nextMove() = 0;
-    // A move with this number has been heard of.
+    // A move with this number has been reported.
     virtual void seeMove(uint64_t number) = 0;
     // An end that packet control has not requested itself.
     virtual Session& createSession(uint64_t key) = 0;
     virtual void destroySession(Session& session) = 0;
     // The session is gone from here; its connection and its move have been taken from it.
     virtual void retire(SessionTable::Taken session) = 0;
-    // Of another node, ...
+    // Whether it belongs to another node, ...
     virtual bool isRemote(unsigned worker) const = 0;
-    // ... which knows the record SessionReleased.
+    // ... which supports the record SessionReleased.
     virtual bool knowsReleases(unsigned worker) const = 0;
     virtual void whenCommitted(std::function<void()> then) = 0;
-    // The queue of a session which comes from worker `from` has what was sent to it here. All that it has is here: it
-    // has come from another node.
+    // The queue of a session arriving from worker `from` contains its messages sent here. The session, which comes from
+    // another node, is now completely here.
     virtual void sessionLanding(Session& session, unsigned from) = 0;
     virtual void sessionLanded(Session& session) = 0;
-    // Messages that had come for it before are stored with it, or need not be any more; or they are lost with it.
+    // Earlier messages for the session are stored with it, or no longer need to be; or they are lost with it.
     virtual void noteStored(const std::vector<uint64_t>& messages, bool isLost) = 0;
   };
 
@@ -124,8 +124,8 @@ class SessionMoves {
         counters_(counters),
         outlet_(outlet) {}
 
-  // The session moves here from worker `from`. Event sessionArrived follows when everything has arrived. Gives the
-  // number of the move; 0: it is here already.
+  // The session moves here from worker `from`. Event sessionArrived follows when everything has arrived. Returns the
+  // number of the move; 0: the session is already here.
   uint64_t begin(uint64_t key, unsigned from) {
     RALLY_ASSERT(from < workersMax);
     Session* session = sessions_.find(key);
@@ -147,7 +147,7 @@ class SessionMoves {
     return stay.arrival;
   }
 
-  // The session is being destroyed: nobody has to wait for it.
+  // The session is being destroyed: no worker may wait for it any longer.
   void abandon(Session& session) {
     if (!session.move) return;
     if (session.move->state == SessionMove::State::kept) dropKept(session);
@@ -164,7 +164,7 @@ class SessionMoves {
     }
   }
 
-  // The worker is lost: nothing more comes from it, and nobody there waits for anything.
+  // The worker is lost: nothing more comes from it, and it waits for nothing.
   void onGone(unsigned worker) {
     std::vector<uint64_t> keys;
     sessions_.each([&](const Session& session) {
@@ -184,7 +184,7 @@ class SessionMoves {
     return hasArrived ? SessionState::settled : SessionState::arriving;
   }
 
-  // --- records of other front ends ------------------------------------------------------------------
+  // --- records from other front ends ----------------------------------------------------------------
 
   void take(const request::FetchSession& asked, unsigned from) {
     outlet_.seeMove(asked.move);
@@ -233,7 +233,7 @@ class SessionMoves {
       if (outlet_.isRemote(from)) tellLanded(parcel->key, from, parcel->move);
       return;
     }
-    session->move->parcel = std::move(parcel);  // an empty one may be quicker than the last slice is added
+    session->move->parcel = std::move(parcel);  // an empty one may arrive before the last slice is added
     if (session->move->acceptsAll()) unpack(*session);
   }
 
@@ -250,10 +250,10 @@ class SessionMoves {
       land(*session);
   }
 
-  // Whether sessions are here that go to other nodes, whose logs may not have them yet.
+  // Whether this worker has sessions going to other nodes whose logs may not have them yet.
   bool isKeeping() const { return kept_ > 0; }
 
-  // --- records of shards ----------------------------------------------------------------------------
+  // --- records from shards --------------------------------------------------------------------------
 
   void onDeparting(const delivery::Departing& from, unsigned shard) {
     Session* session = sessions_.find(from.session);
@@ -282,7 +282,7 @@ class SessionMoves {
 
   bool hasWork() const { return !sending_.empty() || !adding_.empty(); }
 
-  // Once a turn: subscriptions come and go.
+  // Once a turn: receives and sends subscriptions.
   void proceed() {
     for (size_t done = 0; done < limits_.subscriptionsPerTurn && !sending_.empty();) {
       const auto [key, number] = sending_.front();
@@ -324,12 +324,12 @@ class SessionMoves {
     return move.stay.arrival < number ? &move.stay : nullptr;
   }
 
-  // For its origin, the move has ended.
+  // Tells its origin that the move has ended.
   void giveUpArrival(uint64_t key, const Stay& stay) {
     outlet_.toShard(stay.from, request::AbandonMove{.session = key, .move = stay.arrival});
     announce(key);
   }
-  // For its destination, there is nothing to wait for.
+  // Tells its destination not to wait.
   void giveUpDeparture(uint64_t key, const Stay& stay) {
     if (stay.departure == 0) return;
     auto slice = std::make_unique<SubscriptionSlice>();
@@ -372,7 +372,7 @@ class SessionMoves {
       if (session && session->move) onNothing(*session, number);
     }
   }
-  // What is not whole is nothing: the log of its origin has it.
+  // An incomplete session is discarded: the log of its origin has it.
   void endArrival(Session& session) {
     SessionMove& move = *session.move;
     if (move.state == SessionMove::State::landing) {
@@ -386,7 +386,7 @@ class SessionMoves {
       outlet_.destroySession(session);
       return;
     }
-    Stay again = move.stay;  // somebody waits for what is here next
+    Stay again = move.stay;  // a client waits for the next one
     again.isEmpty = true;
     move.stay.departure = 0;
     move.later.insert(move.later.begin(), again);
@@ -453,7 +453,7 @@ class SessionMoves {
     }
   }
 
-  // The other node has it: it ends here, in the log too, and nothing comes of that.
+  // The other node has it: it ends here, and in this log, without further effects.
   void giveUpKept(Session& session) {
     dropKept(session);
     if (!session.move->later.empty()) {
@@ -477,7 +477,7 @@ class SessionMoves {
     if (isTold) outlet_.toShard(to, request::SessionReleased{.session = key, .move = number});
   }
 
-  // Gives the number of subscriptions sent.
+  // Returns the number of subscriptions sent.
   size_t sendSlice(uint64_t key, uint64_t number) {
     Session* session = sessions_.find(key);
     if (!session || !isIn(*session, SessionMove::State::sending) || session->move->stay.departure != number) return 0;
@@ -528,7 +528,7 @@ class SessionMoves {
             .rights = std::move(session.rights),
             .durable = std::move(session.durable)};
   }
-  // The same, and it stays what it is.
+  // The same, without changing the session.
   SessionParcel copyOf(Session& session) {
     HeldMessages& held = account_.held();
     SessionParcel copy;
@@ -555,7 +555,7 @@ class SessionMoves {
     outlet_.toShard(stay.to, request::Parcel{.carried = Carried(std::move(parcel))});
   }
 
-  // The stay has ended, and its remains are removed. The next one begins, with the client that waits for it.
+  // The stay has ended, and its remains are removed. The next one begins, with its waiting client.
   Session& advance(Session& ended) {
     RALLY_ASSERT(ended.move && !ended.move->later.empty());
     const uint64_t key = ended.key;
@@ -597,7 +597,7 @@ class SessionMoves {
     }
     const bool isKept = isIn(session, SessionMove::State::kept);
     if (isKept && !session.move->later.empty() && session.move->later.front().arrival == slice.move) {
-      session.durable.reset();  // the log has it until it is here again
+      session.durable.reset();  // the log keeps it until it returns
       dropKept(session);
     }
     const SessionMove& known = *session.move;
@@ -615,12 +615,12 @@ class SessionMoves {
     }
     move.state = SessionMove::State::switching;
     const uint64_t shards = slots_.present();
-    move.acceptedShards = ~shards;  // one that joins later has it from the beginning
+    move.acceptedShards = ~shards;  // shards that join later have it from the beginning
     toShards(shards, request::MoveSession{
                          .from = move.stay.from, .session = arriving.key, .move = move.stay.arrival, .shards = shards});
   }
 
-  // There is no session at its origin.
+  // Its origin has no session.
   void onNothing(Session& session, uint64_t number) {
     SessionMove& move = *session.move;
     if (move.stay.arrival == number && move.state == SessionMove::State::fetching) {
@@ -634,7 +634,7 @@ class SessionMoves {
         move.later[i].isEmpty = true;
         return;
       }
-      before.departure = move.later[i].departure;  // what was here before is what there is
+      before.departure = move.later[i].departure;  // the previous stay provides the session
       before.to = move.later[i].to;
       move.later.erase(move.later.begin() + std::ptrdiff_t(i));
       if (i == 0 && move.state == SessionMove::State::settled) settle(session);
@@ -658,7 +658,7 @@ class SessionMoves {
       session.leftAtMs = parcel->leftAtMs;
       session.will = std::move(parcel->will);
       session.rights = std::move(parcel->rights);
-      if (session.rights) session.rights->epoch = 0;  // it is of the other worker's gate
+      if (session.rights) session.rights->epoch = 0;  // its epoch was of the other worker's gate
     }
     session.subscriptionsEpoch = session.queueEpoch = session.rights ? 0 : Gate::firstEpoch;
     counters_.add(Counter::queued, parcel->queue.size());
@@ -682,7 +682,7 @@ class SessionMoves {
       land(session);
     }
   }
-  // It is in the log here. Whoever it was with gives it up, unless that is lost.
+  // This log has the session. The previous holder gives it up, unless it is lost.
   void onStored(uint64_t key, uint64_t number) {
     Session* session = sessions_.find(key);
     if (!session || !isIn(*session, SessionMove::State::landing) || session->move->stay.arrival != number) return;
@@ -696,7 +696,7 @@ class SessionMoves {
       if (!slots_.isGone(from)) outlet_.toShard(from, told);
     });
   }
-  // It is of this worker alone.
+  // Only this worker has the session.
   void land(Session& session) {
     outlet_.noteStored(std::exchange(session.move->unstored, {}), false);
     settle(session);
@@ -705,11 +705,11 @@ class SessionMoves {
   static void setRetained(Session& session, uint64_t shards) {
     if (shards != 0 || session.unfinished.isMade()) session.unfinished.own().retained.waiting = shards;
   }
-  // A client that was accepted before may have made it durable already.
+  // A client accepted earlier may have made it durable already.
   static void takeDurable(Session& session, std::unique_ptr<DurableSession> durable) {
     if (!durable) return;
     session.durable = std::move(durable);
-    session.durable->turn = 0;  // those of another worker say nothing here
+    session.durable->turn = 0;  // turns of another worker are meaningless here
     session.isDurable = true;
   }
 
@@ -752,8 +752,8 @@ class SessionMoves {
   Counters& counters_;
   Outlet& outlet_;
   size_t kept_ = 0;                                        // sessions in that state
-  std::deque<Sending> sending_;                            // slices that were asked for
-  std::deque<std::unique_ptr<SubscriptionSlice>> adding_;  // and those that have come
+  std::deque<Sending> sending_;                            // requested slices
+  std::deque<std::unique_ptr<SubscriptionSlice>> adding_;  // received slices
 };
 
 }  // namespace rally
