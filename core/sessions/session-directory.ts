@@ -111,7 +111,7 @@ const noSessions: RecoveredSessions = {
   clientIds: new Uint8Array(),
   ends: new Float64Array(),
 };
-/** The interval of the checks for due resting sessions, and the maximum that become due at once. */
+/** How often, at most, due resting sessions are looked for, and how many may become due at once. */
 const restingLookMs = 1_000;
 const restingDueMax = 10_000;
 
