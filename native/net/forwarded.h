@@ -50,7 +50,7 @@ class Forwarded {
         const size_t comma = rest.rfind(',');
         const std::string_view member = trimmed(comma == std::string_view::npos ? rest : rest.substr(comma + 1));
         const std::optional<IpAddress> address = IpAddress::parse(read(member));
-        if (!address) return last;  // hidden or malformed: nothing further is known
+        if (!address) return last;  // hidden or malformed: only its sender is known
         last = address->text();
         if (!trusted.contains(*address)) return last;
         if (comma == std::string_view::npos) break;

@@ -9,7 +9,7 @@
 
 namespace rally {
 
-// the table of the HTTP server behind has no room for more
+// The table of the HTTP server behind it has no room for more.
 constexpr size_t httpFieldsMax = 90;
 
 // Views into the bytes of the head.

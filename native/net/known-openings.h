@@ -19,7 +19,7 @@ class KnownOpenings {
     text.append(request.host).append("\n").append(request.find("origin"));
     text.append("\n").append(request.find("sec-websocket-version"));
     text.append("\n").append(Forwarded::signOf(request));
-    std::string_view separator = "\n";  // there may be several fields (RFC 6455, 11.3.4)
+    std::string_view separator = "\n";  // sub-protocols may be in several fields (RFC 6455, 11.3.4)
     for (const HttpField& field : request.fields) {
       if (!isName(field.name, "sec-websocket-protocol")) continue;
       text.append(separator).append(field.value);

@@ -228,7 +228,7 @@ class Stream final : private WatchedSocket {
 
   StreamLoop& loop_;
   const int fd_;
-  uint32_t awaited_ = 0;    // as in epoll
+  uint32_t awaited_ = 0;    // epoll events
   uint8_t timesReady_ = 0;  // since ...
   bool reads_ = false;
   bool writes_ = false;
