@@ -1,4 +1,4 @@
-// The sessions that a message logged by their own worker is for (records::Brought), one after another:
+// The target sessions of a message logged by their own worker (records::Brought), one after another:
 //
 //   [ session, 8 bytes | qos | flags of records::Queued | count of identifiers, 2 bytes | 4 bytes each ]
 #pragma once

@@ -1,20 +1,20 @@
-// One worker's part of a checkpoint: it writes its durable state, a little in each turn, while the broker goes on
+// One worker's part of a checkpoint: it writes its durable state, a little in each turn, while the broker keeps
 // working.
 //
 //   workers paused          sessions that are or were members of shares, of all workers
 //   turn by turn            all workers' retained messages, then their other sessions
 //
-// A session is written in a single turn. The records that follow it in the log describe how it changes; earlier ones
-// concern a session that the checkpoint does not have yet, and are ignored. So each session is written once, anywhere
-// in the log. Messages that were on their way to it from other workers are identified by their numbers
-// (records::Taken), since those of one topic owner arrive in order.
+// A session is written in a single turn. Later records in the log describe its changes; earlier ones concern a
+// session that the checkpoint does not have yet, and are ignored. So each session is written once, anywhere in the
+// log. Messages in transit to it from other workers are identified by their numbers (records::Taken), since those of
+// one topic owner arrive in order.
 //
 // A session that is about to move to another worker, or to become a member of a share, is written first (copyFirst()).
 // A session created after the checkpoint began has all its records in it anyway. A session whose last connection is
-// still ending (departures.h) is written afterwards, because until then its will is stored in no session.
+// still ending (departures.h) is written afterwards, because until then no session contains its will.
 //
 // The content of stubs is read back meanwhile (fetching.h), and may be written after the sessions that wait for it. The
-// checkpoint ends only when it is there, and the stubs then point to the new copies.
+// checkpoint ends only when all of it is written, and the stubs then point to the new copies.
 #pragma once
 #include <unordered_map>
 #include <unordered_set>
@@ -79,8 +79,8 @@ class CheckpointPart : private SessionCopier {
     if (isOver()) finish();
   }
 
-  // Writes a session of any worker into this one's journal, while none is in a turn. `shareOf`: the hash of the share's
-  // complete filter for a delivery.
+  // Writes a session of any worker into this worker's journal, while none is in a turn. `shareOf`: the hash of the
+  // share's complete filter for a delivery.
   template <class ShareOf>
   void writeSharer(Session& session, HeldMessages& held, const ShareOf& shareOf) {
     const Copying copying(journal_);
@@ -154,7 +154,7 @@ class CheckpointPart : private SessionCopier {
       return true;
     });
   }
-  // Messages that others still hold back come after everything that is in transit.
+  // Messages still held back by others come after everything in transit.
   void finish() {
     taken_.assign(engine_.workers(), UINT64_MAX);
     journal_.taken(taken_);
@@ -194,7 +194,7 @@ class CheckpointPart : private SessionCopier {
     wanted_.push(MessageRef(stub));
     wants_++;
   }
-  // Not while much is waiting to be read back, since that takes memory.
+  // Not while much is waiting to be read back, to save memory.
   bool mayVisit() const { return place_ > 0 && wanted_.size() + settling_.size() < wantedMax; }
   // Sessions whose stubs now point into the checkpoint.
   void putToSleep() {
@@ -230,7 +230,7 @@ class CheckpointPart : private SessionCopier {
     fetching().take(engine_.row(), Fetching::Box::checkpoint, fetch);
     readingBytes_ = 0;
     for (size_t i = 0; i < fetch.stubs.size(); i++) {
-      if (!fetch.messages[i]) continue;  // the sender will find out
+      if (!fetch.messages[i]) continue;  // the sender will notice
       const auto [known, isNew] = copied_.try_emplace(fetch.stubs[i]->logId);
       if (isNew) known->second = journal_.copy(fetch.messages[i], records::Message::isCopy);
       settling_.push({std::move(fetch.stubs[i]), known->second});

@@ -1,7 +1,7 @@
-// Writes a checkpoint when much of what a start would have to read is no longer needed.
+// Writes a checkpoint when a large part of what a start would have to read is obsolete.
 //
 //   tick(): due  ->  isAsked(): PUBLISH waits, lanes become empty  ->  all workers in pass()  ->  begun by the last one
-//   ->  they go on, and each writes its part, turn by turn  ->  ended by the one that has begun it  ->  its end is
+//   ->  they continue, and each writes its part, turn by turn  ->  ended by the one that began it  ->  its end is
 //   committed: everything before its beginning is released
 //
 // The workers pause only while the members of shares and their queues are written. Everything else is written while
@@ -150,7 +150,7 @@ class Checkpointer : public TurnGate {
     return areAtRest;
   }
 
-  // What a worker has written must be in the log before the others hear of it.
+  // A worker's writes must be in the log before the others learn of them.
   void pass(Journal& journal, std::atomic<unsigned>& left) {
     journal.submit();
     if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) ringAll();

@@ -1,4 +1,4 @@
-// The additional state of a durable session, one that outlives the process (journal.h).
+// The additional state of a durable session, which outlives the process (journal.h).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -13,14 +13,14 @@ namespace rally {
 
 class DurableSession {
  public:
-  // What it does not have at rest, but for the stamp in a cluster.
+  // Not needed at rest, except for the stamp in a cluster.
   struct Exchanges {
-    PacketIdSet receivedLogged;  // those of Session::received that are in the log
-    std::vector<uint64_t> done;  // messages that are finished, which the log has not been told yet
-    uint64_t stamp = 0;          // in a cluster: as records::SessionStamp says
+    PacketIdSet receivedLogged;  // the part of Session::received that is in the log
+    std::vector<uint64_t> done;  // finished messages that the log does not know of yet
+    uint64_t stamp = 0;          // in a cluster: see records::SessionStamp
   };
 
-  // `access`: its identity for the rules, as security/access.h reads it; empty: none.
+  // `access`: its identity for the rules, as read by security/access.h; empty: none.
   void setClient(Bytes clientId, Bytes access) {
     RALLY_ASSERT(clientId.size() <= UINT16_MAX);
     const std::array<uint8_t, sizeBytes> size = {uint8_t(clientId.size()), uint8_t(clientId.size() >> 8)};
@@ -37,7 +37,7 @@ class DurableSession {
   void setStamp(uint64_t stamp) {
     if (exchanges->stamp != stamp) exchanges.own().stamp = stamp;
   }
-  // Frees what it keeps while it does not need it.
+  // Frees memory that it does not need at present.
   void trim() {
     if (!exchanges.isMade()) return;
     if (exchanges->receivedLogged.size() == 0 && exchanges->stamp == 0) exchanges.reset();
@@ -45,14 +45,14 @@ class DurableSession {
   }
 
   Lazy<Exchanges> exchanges;
-  uint32_t turn = 0;        // of the journal, the lower half: answers to the client wait until this turn is committed
+  uint32_t turn = 0;        // of the journal, the lower half: answers to the client wait for its commit
   uint32_t checkpoint = 0;  // the last checkpoint that contains the session, or that began before it did
 
  private:
   using ClientText = ShortTextOf<20, uint32_t>;
   static constexpr size_t sizeBytes = 2;
 
-  ClientText client_;  // the size of the client identifier, that, and the access
+  ClientText client_;  // the size of the client identifier, the identifier, the access
 };
 static_assert(sizeof(DurableSession) == 40, "with most client identifiers, a block of 48 bytes");
 

@@ -1,5 +1,4 @@
-// Reads messages back from the log, on a separate thread: a slow disk delays only the sessions that wait for these
-// messages.
+// Reads messages back from the log, on a separate thread: a slow disk delays only the sessions that wait for them.
 //
 //   worker --ask(stubs)--> asked_ --thread: read, check, decode--> done_ of the worker, whose bell is rung --take()-->
 //
@@ -22,8 +21,8 @@ namespace rally {
 struct Fetch {
   uint64_t number = 0;  // chosen by the caller
   std::vector<MessageRef> stubs;
-  std::vector<RowPlace> places;      // of each one in the queues, if it is queued
-  std::vector<MessageRef> messages;  // of each one; absent: it cannot be read
+  std::vector<RowPlace> places;      // of each message in the queues, if it is queued
+  std::vector<MessageRef> messages;  // one for each stub; absent: unreadable
 };
 
 // Reads one message. Belongs to the thread that created it.
@@ -31,7 +30,7 @@ class StubReader {
  public:
   explicit StubReader(log::Log& log) : reader_(log.makeReader()) {}
 
-  // Empty: the message cannot be read, or is not the one that the stub stands for.
+  // Empty: the message cannot be read, or is not the one represented by the stub.
   MessageRef read(const Message& stub) {
     for (LogPlace place = stub.logPlace();;) {
       if (MessageRef message = readAt(stub, place)) return message;
@@ -92,13 +91,13 @@ class Fetching {
   Fetching(const Fetching&) = delete;
   Fetching& operator=(const Fetching&) = delete;
 
-  // Whom to wake when something has been read.
+  // The doorbell to ring when something has been read.
   void setBell(unsigned worker, Doorbell& bell) { bells_[worker] = &bell; }
 
   void start() {
     thread_ = std::thread([this] { run(); });
   }
-  // Nothing that is asked for from now on will be read.
+  // Requests from now on will not be served.
   void stop() {
     {
       const std::lock_guard lock(mutex_);
@@ -115,7 +114,7 @@ class Fetching {
     }
     wake_.notify_one();
   }
-  // Of what was asked for there. False: nothing has been read so far.
+  // The next fetch requested there. False: nothing has been read so far.
   bool take(unsigned worker, Box box, Fetch& fetch) {
     Done& done = doneIn(worker, box);
     if (!done.isAny.load(std::memory_order_acquire)) return false;

@@ -5,7 +5,7 @@
 //   later      update(): turn n is committed  -->  takeReady(answer), Outbound::releaseHeld()
 //
 // Everything appended in a turn is handed to the log before the turn's lanes are handed over: no other worker learns of
-// anything before it is in the log, after its causes. So whatever is committed is always a state that the broker was
+// anything before it is in the log, after its causes. So the committed records always form a state that the broker was
 // in.
 //
 // Without a log (`isOn()` is false) nothing is durable, and all of this costs a single test.
@@ -58,26 +58,26 @@ class Journal {
   uint64_t lastMessage() const { return messages_ << workerBits | worker_; }
 
   bool isOn() const { return appender_ != nullptr; }
-  // It is on, and belongs to a node of a cluster.
+  // It is on, and belongs to a node in a cluster.
   bool isClustered() const { return isClustered_; }
   // The stamp of sessions used from now on (records::SessionStamp).
   uint64_t stamp() const { return stamp_; }
   void setStamp(uint64_t stamp) { stamp_ = stamp; }
-  // For now, accept nothing more that would have to be logged.
+  // Accept nothing more, for now, that would have to be logged.
   bool isCrowded() const { return appender_ && appender_->isFull(); }
-  // nullptr: there is no log.
+  // nullptr: no log.
   const Latencies* commitTimes() const { return log_ ? &log_->commitTimes() : nullptr; }
-  // The disk is full, or the replica of the log is too far behind: whatever would have to be stored is refused.
+  // The disk is full, or the log's replica is too far behind: refuse everything that would have to be stored.
   bool isRefusing() const {
     return log_ && (log_->state() == log::State::full || (log_->replica() && log_->replica()->isBehind()));
   }
-  // An acknowledged message outlives the node.
+  // Acknowledged messages outlive the node.
   bool isReplicated() const { return log_ && log_->replica(); }
 
   enum class Whereabouts : uint8_t {
     known,
-    pending,  // it is not committed yet, or is being copied to another place
-    gone,     // it is not in the log, or soon will not be
+    pending,  // not committed yet, or being copied to another place
+    gone,     // not in the log, or soon no longer
   };
   // Until the next checkpoint begins, the record stays at `at`.
   Whereabouts locate(LogPlace place, log::Position& at) const {
@@ -98,7 +98,7 @@ class Journal {
   // What is appended now is committed once isCommitted(turn()).
   uint64_t turn() const { return isDirty_ ? turn_ : turn_ - 1; }
   bool isCommitted(uint64_t turn) const { return turn <= committedTurn_; }
-  // A turn until now, of which `half` is the lower half. Of one that is long committed it may give a later one.
+  // The turn up to now whose lower half is `half`. For one committed long ago it may return a later one.
   uint64_t turnOf(uint32_t half) const { return turn() - (uint32_t(turn()) - half); }
   bool isCommitted(log::Ticket record) const { return appender_->isCommitted(record); }
 
@@ -110,12 +110,12 @@ class Journal {
     isDirty_ = false;
     hasLate_ = false;
   }
-  // With what nobody waits for, too.
+  // Including records without urgency.
   void submitAll() {
     isDirty_ = isDirty_ || hasLate_;
     submit();
   }
-  // Once a turn: sees how far the log has got.
+  // Once a turn: checks the progress of the log.
   void update() {
     if (!appender_) return;
     for (log::Placement placement; appender_->next(placement);) {
@@ -146,7 +146,7 @@ class Journal {
     copier_ = copier;
   }
   void endCheckpoint() { copier_ = nullptr; }
-  // The last one that began.
+  // The last checkpoint that began.
   uint32_t checkpoint() const { return checkpoint_; }
   // Call it when the session is about to leave the worker, or to become a member of a share.
   void copyFirst(Session& session) {
@@ -154,9 +154,9 @@ class Journal {
   }
   // What is appended belongs to the checkpoint, and answers to clients do not wait for it.
   void setCopying(bool isCopying) { isCopying_ = isCopying; }
-  // Between the records of a checkpoint: lets the log start writing what there is.
+  // Between the records of a checkpoint: lets the log start writing the existing ones.
   void submitSome() { appender_->flushIfLarge(); }
-  // So much is waiting for the disk that a checkpoint should not add to it.
+  // So much data is waiting for the disk that a checkpoint should not add to it.
   bool isBusy() const { return appender_->pendingBytes() > busyBytes; }
   // About this many bytes so far.
   uint64_t appendedBytes() const { return last_.value; }
@@ -169,7 +169,7 @@ class Journal {
 
   // Holds an answer of the shard to the front end of `worker` until everything appended so far is committed.
   void hold(unsigned worker, const ShardRecord& answer) { held_.push({turn(), uint8_t(worker), answer}); }
-  // The same of a PUBACK for a client of this worker, of which there are many. They come before other answers.
+  // The same for a PUBACK to a client of this worker; there are many. They precede other answers.
   void holdPuback(const Source& source, Reason reason) {
     pubacks_.push({uint32_t(turn()), source.connection, source.generation, source.packetId, reason});
   }
@@ -210,9 +210,9 @@ class Journal {
 
   // --- messages (the shard) -------------------------------------------------------------------------
 
-  // Gives the publication a number, under which the workers of this node log it.
+  // Assigns the publication a number, under which the workers of this node log it.
   void number(Publication& publication) { publication.setInLog(++messages_ << workerBits | worker_, {}); }
-  // Logs the publication, and gives it a number unless it has one.
+  // Logs the publication, and assigns it a number unless it has one.
   void message(Publication& publication, uint8_t flags, const Source& source) {
     if (publication.logId == 0) publication.logId = ++messages_ << workerBits | worker_;
     if (publication.retain) flags |= records::Message::isRetainMarked;
@@ -230,11 +230,11 @@ class Journal {
   }
   // Where the record is, once it is committed.
   log::Position positionOf(log::Ticket record) const { return appender_->positionOf(record); }
-  // Of a record that this worker has appended.
+  // The place of a record appended by this worker.
   LogPlace placeOf(log::Ticket ticket) const { return {worker_, ticket}; }
   void retainedCleared(Bytes topic) { append(records::RetainedClear{topic}); }
   void retainedStamp(Bytes topic, uint64_t stamp) { append(records::RetainedStamp{stamp, topic}); }
-  // A retained message that another node had before.
+  // A retained message that another node previously had.
   void adopted(const MessageRef& message, uint64_t stamp) {
     Publication publication = Publication::of(message, 0);
     retainedStamp(publication.topic, stamp);
@@ -334,7 +334,7 @@ class Journal {
   }
   void taken(const std::vector<uint64_t>& messages) { append(records::Taken{uint8_t(worker_), bytesOf(messages)}); }
   void copied(const Session& session) { append(records::Copied{session.key, uint8_t(worker_)}); }
-  // The session is finished with a message: it was acknowledged, has expired or was dropped. The log is told later.
+  // The session is finished with a message: acknowledged, expired or dropped. The log is told later.
   void settle(Session& session, uint64_t message, bool isOfShare) {
     if (message == 0 || !isOn()) return;
     if (isOfShare && !isClustered_) {
@@ -353,7 +353,7 @@ class Journal {
     if (delivery.message && (delivery.qos > 0 || delivery.share != 0))
       settle(session, delivery.message->logId, delivery.share != 0);
   }
-  // All that the session is finished with is handed over with this turn.
+  // Hands over all messages that the session is finished with, in this turn.
   void flushDone(Session& session) {
     isDirty_ = isDirty_ || hasLate_;
     if (!session.durable) return;
@@ -396,7 +396,7 @@ class Journal {
  private:
   static constexpr unsigned workerBits = 6;  // for up to 64 workers
   static constexpr size_t doneMax = 256;
-  // About as much as the disk writes within some milliseconds.
+  // About as much as the disk writes within a few milliseconds.
   static constexpr size_t busyBytes = 2u << 20;
 
   struct Submitted {
@@ -426,7 +426,7 @@ class Journal {
     return {reinterpret_cast<const uint8_t*>(numbers.data()), numbers.size() * sizeof(Number)};
   }
 
-  // Answers to the session's client from now on wait for this turn.
+  // Later answers to the session's client wait for this turn.
   void note(Session& session) {
     if (session.durable && !isCopying_) session.durable->turn = uint32_t(turn_);
   }
@@ -436,8 +436,8 @@ class Journal {
     last_ = log::append(*appender_, record, isCopying_ ? records::inCheckpoint(Record::kind) : Record::kind);
     return last_;
   }
-  // Nobody waits for the record, so it is not worth a sync of its own: it goes along with the next one that is, at the
-  // latest within a second.
+  // The record has no urgency, so it is not worth its own sync: it accompanies the next urgent one, within a second at
+  // the latest.
   template <class Record>
   [[gnu::noinline]] void appendLate(const Record& record) {
     add(record);
@@ -470,7 +470,7 @@ class Journal {
   uint64_t turn_ = 1;
   uint64_t committedTurn_ = 0;
   bool isDirty_ = false;
-  bool hasLate_ = false;  // records that nobody waits for
+  bool hasLate_ = false;  // records without urgency
   log::Ticket last_;
   bool isWatching_ = false;
   log::Ticket watched_;

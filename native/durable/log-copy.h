@@ -1,8 +1,8 @@
-// A log that is made of the second copy of another one (log/replica.h): the same records in a directory of their own.
+// A log created from the second copy of another one (log/replica.h): the same records in their own directory.
 //
-//   open()  mark(), which is stored behind the copy: from then on it goes on with this log  take(chunk) ...  finish()
+//   open()  mark(), stored behind the copy: from then on this log continues it  take(chunk) ...  finish()
 //
-// What belongs together is written whole or not at all: the end of the copy may be a part of a group.
+// Records that belong together are written completely or not at all: the copy may end within a group.
 #pragma once
 #include <chrono>
 #include <thread>
@@ -14,7 +14,7 @@ namespace rally {
 
 class LogCopy : private log::Visitor {
  public:
-  // nullptr: `fault` says why.
+  // nullptr: `fault` has the reason.
   static std::unique_ptr<LogCopy> open(const std::string& directory, log::OpenFault& fault) {
     log::Options options;
     options.directory = directory;
@@ -36,13 +36,13 @@ class LogCopy : private log::Visitor {
     return chunk;
   }
 
-  // False: it is damaged, or the disk has failed or is full.
+  // False: the chunk is damaged, or the disk has failed or is full.
   bool take(Bytes chunk) {
     log::ChunkHead head;
     Bytes records;
     if (!log::ChunkHead::read(chunk, head, records)) return false;
     using Flag = log::ChunkHead::Flag;
-    if ((head.flags & Flag::beginsRun) != 0) group_.clear();  // a copy that was begun before has not been finished
+    if ((head.flags & Flag::beginsRun) != 0) group_.clear();  // an earlier copy was not finished
     group_.insert(group_.end(), records.begin(), records.end());
     if ((head.flags & Flag::endsGroup) == 0) return true;
     const bool isWhole = append(Bytes(group_));
@@ -91,7 +91,7 @@ class LogCopy : private log::Visitor {
   }
 
   std::unique_ptr<log::Log> log_;
-  std::vector<uint8_t> group_;  // that has begun
+  std::vector<uint8_t> group_;  // the group in progress
 };
 
 }  // namespace rally

@@ -19,15 +19,15 @@ struct LoggedEntry {
   uint8_t qos : 2 = 0;
   bool retain : 1 = false;
   bool isFromStore : 1 = false;
-  // The log has the messages of each owner of topics in order. The order in which messages of different owners
-  // reached the session is known only where one was sent before another, or between epochs.
+  // The log has the messages of each topic owner in order. The order in which messages of different owners reached the
+  // session is known only if one was sent before another, or between epochs.
   uint8_t owner = 0;
   uint16_t packetId = 0;  // 0: not sent with QoS 2
   uint32_t epoch = 0;
-  uint64_t sentOrder = 0;  // among those that were sent
+  uint64_t sentOrder = 0;  // among the sent ones
   SubscriptionIds subscriptionIds;
 
-  // An entry that was sent belongs to its session alone.
+  // A sent entry belongs only to its session.
   bool isSameAs(const LoggedEntry& other) const {
     return message == other.message && message != 0 && share == other.share && qos == other.qos &&
            retain == other.retain && isFromStore == other.isFromStore && packetId == 0 && other.packetId == 0 &&

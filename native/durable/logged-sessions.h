@@ -1,5 +1,5 @@
-// The sessions of the state from the log, by key. They are in large blocks of memory of their own, which are given back
-// to the system when the state is no longer needed: what the engines make of them stays.
+// The sessions of the state from the log, by key. They are in large memory blocks of their own, which are returned to
+// the system when the state is no longer needed: the engines' own data remains.
 #pragma once
 #include "../structures/hash-index.h"
 #include "../structures/hash.h"
@@ -11,7 +11,7 @@ namespace rally {
 class LoggedSessions {
  public:
   size_t size() const { return sessions_.size(); }
-  // nullptr: there is none.
+  // nullptr: not found.
   LoggedSession* find(uint64_t key) {
     const uint32_t id = idOf(key);
     return id == 0 ? nullptr : &sessions_[id];
@@ -24,7 +24,7 @@ class LoggedSessions {
     index_.add(hashNumber(key), id);
     return sessions_[id];
   }
-  // It must be there.
+  // It must exist.
   void erase(uint64_t key) {
     const uint32_t id = idOf(key);
     index_.remove(hashNumber(key), id);

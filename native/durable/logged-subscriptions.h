@@ -38,14 +38,14 @@ class LoggedSubscriptions {
     const uint32_t id = idOf(filter);
     return id == 0 ? nullptr : &all_[id - 1].options;
   }
-  // The filter is not there yet.
+  // The filter must not exist yet.
   void add(Bytes filter, const LoggedSubscription& options) {
     all_.push_back({NameText(filter), options});
     if (index_.isMade()) index_.own().add(hashOf(filter), uint32_t(all_.size()));
     else if (all_.size() > fewMax)
       for (uint32_t id = 1; id <= all_.size(); id++) index_.own().add(hashOf(textOf(id)), id);
   }
-  // False: it was not there.
+  // False: it did not exist.
   bool remove(Bytes filter) {
     const uint32_t id = idOf(filter);
     if (id == 0) return false;

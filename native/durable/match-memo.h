@@ -1,10 +1,10 @@
-// Who gets the messages of a topic, of topics whose messages one subscription alone gets: from the last message of the
-// topic, as long as no subscription has changed. To match a topic in a large store is some ten cache misses, and a
-// start does it ten million times; here it is one, and soon() takes that out of the way.
+// Remembers the recipient of a topic's last message, for topics with a single subscription, as long as no subscription
+// has changed. Matching a topic in a large store costs some ten cache misses, and a start does it ten million times;
+// here it costs one, which soon() hides.
 //
-//   slots_[ hash of the topic & mask ]    one topic takes the place of another
+//   slots_[ hash of the topic & mask ]    a topic may replace another
 //
-// A topic is known by its hash alone, whose key is secret: that another one has the same 64 bits does not happen.
+// A topic is identified only by its hash, whose key is secret: two topics with the same 64 bits do not occur.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -23,7 +23,7 @@ class MatchMemo {
 
   // A subscription has changed.
   void forget() { version_++; }
-  // nullptr: it is not known.
+  // nullptr: not known.
   const Match* find(uint64_t hash) const {
     if (slots_.empty()) return nullptr;
     const Slot& slot = slots_[hash & (slots_.size() - 1)];
@@ -33,7 +33,7 @@ class MatchMemo {
     if (++added_ > slots_.size() / 2) grow();
     slots_[hash & (slots_.size() - 1)] = {hash, version_, match};
   }
-  // find() is called for it soon. Inlined, since GCC takes a function that only prefetches for one that does nothing.
+  // find() will soon be called for it. Inlined, since GCC mistakes a function that only prefetches for a no-op.
   [[gnu::always_inline]] void soon(uint64_t hash) const {
     if (!slots_.empty()) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
   }
@@ -41,16 +41,16 @@ class MatchMemo {
  private:
   struct Slot {
     uint64_t hash = 0;
-    uint64_t version = 0;  // 0: it is empty
+    uint64_t version = 0;  // 0: empty
     Match match;
   };
   static_assert(sizeof(Slot) == 32, "two in a cache line");
 
-  // 64 MiB: more would rarely be in use, and is not there for long.
+  // 64 MiB: more would rarely be in use, and the memory is not held for long.
   static constexpr size_t slotsMax = size_t(1) << 21;
   static constexpr size_t slotsMin = 64;
 
-  // What it knows is learnt again.
+  // The contents are learnt again.
   void grow() {
     added_ = 0;
     if (slots_.size() < slotsMax) slots_.assign(slots_.empty() ? slotsMin : slots_.size() * 8, {});

@@ -1,4 +1,4 @@
-// Message numbers in few bytes: each as the difference to the previous one, which is short when they are close
+// Message numbers in few bytes: each as the difference from the previous one, which is short if they are close
 // (structures/short-number.h).
 #pragma once
 #include <cstdint>

@@ -1,5 +1,5 @@
-// A map from message numbers, which each owner of topics counts up (journal.h). Consecutive numbers of one owner share
-// a page, and most look-ups hit the page of the previous one.
+// A map from message numbers, which each topic owner counts up (journal.h). Consecutive numbers of one owner share a
+// page, and most look-ups hit the page of the previous one.
 //
 //   number   count | owner (6 bits)          page   [ 16 consecutive values ]
 //                                            block  [ 32 consecutive pages, as far as they exist ]

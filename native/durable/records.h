@@ -1,15 +1,15 @@
 // The records that the broker logs: a struct for each kind, with its fields in order. Times are wall-clock times, so
 // that intervals continue while the broker is down. Session keys are never reused.
 //
-// Replaying the log in order gives the state again (recovered-state.h). A checkpoint is the complete state as ordinary
-// records after a mark, interleaved with the records of what happens meanwhile; once its end is there, everything
-// before it is no longer needed (checkpoint.h).
+// Replaying the log in order restores the state (recovered-state.h). A checkpoint is the complete state as ordinary
+// records after a mark, interleaved with records of current events; once its end is there, everything before it is no
+// longer needed (checkpoint.h).
 #pragma once
 #include "../log/records.h"
 
 namespace rally::records {
 
-// They follow those of the log itself. The numbers are on disks: never change or reuse one.
+// They follow the kinds of the log itself. The numbers are on disks: never change or reuse one.
 constexpr log::Kind kindOf(uint8_t number) { return log::Kind(uint8_t(64 + number)); }
 
 // The same record as part of a checkpoint: it describes the state, and does not mean that anything happened.
@@ -29,7 +29,7 @@ struct Started {
   }
 };
 
-// It was still running at that time.
+// The broker was still running at that time.
 struct Clock {
   static constexpr log::Kind kind = kindOf(1);
   uint64_t atMs = 0;
@@ -42,7 +42,7 @@ struct Message {
   enum Flag : uint8_t {
     retains = 1,          // it becomes the retained message of its topic
     clearsRetained = 2,   // its topic has no retained message any more
-    isForSessions = 4,    // it is for durable subscriptions that match
+    isForSessions = 4,    // for matching durable subscriptions
     isCopy = 8,           // in a checkpoint: other records, before or after it, refer to it
     isRetainMarked = 16,  // it was published with RETAIN
   };
@@ -86,7 +86,7 @@ struct Session {
   Bytes clientId;
   uint32_t expirySeconds = 0;
   uint64_t leftAtMs = 0;  // 0: the client is connected
-  Bytes access = {};      // the client's identity for the access rules, as security/access.h reads it; empty: no rules
+  Bytes access = {};      // the client's identity for the access rules, as read by security/access.h; empty: no rules
   uint8_t flags = 0;
   uint8_t willQos = 0;
   uint32_t willDelaySeconds = 0;
@@ -184,7 +184,7 @@ struct Done {
   }
 };
 
-// A message is queued for the session that does not follow from its own subscriptions: the session was chosen as the
+// A message is queued for the session for a reason other than its own subscriptions: the session was chosen as the
 // member of a share, the message was retained, or this is part of a checkpoint.
 struct Queued {
   static constexpr log::Kind kind = kindOf(11);
@@ -285,9 +285,9 @@ struct Completed {
 
 struct CheckpointBegin {
   static constexpr log::Kind kind = kindOf(18);
-  uint64_t run = 0;  // in which run it was written
+  uint64_t run = 0;  // the run in which it was written
   uint64_t atMs = 0;
-  uint64_t lastMessage = 0;  // the highest message number given so far
+  uint64_t lastMessage = 0;  // the highest message number assigned so far
 
   void visit(auto& body) {
     body.number(run);
@@ -303,8 +303,8 @@ struct CheckpointEnd {
   void visit(auto& body) { body.number(run); }
 };
 
-// What a worker had taken from each owner of topics when it wrote the sessions that follow: the highest message
-// numbers, 8 bytes each.
+// The highest message number that a worker had taken from each topic owner when it wrote the following sessions,
+// 8 bytes each.
 struct Taken {
   static constexpr log::Kind kind = kindOf(20);
   uint8_t worker = 0;
@@ -328,7 +328,7 @@ struct Copied {
   }
 };
 
-// Like Queued, for many messages that came through no share.
+// Like Queued, for many messages that did not come through a share.
 struct Waiting {
   static constexpr log::Kind kind = kindOf(22);
   enum Flag : uint8_t { retain = 1, isFromStore = 2, isSame = 4 };
@@ -350,7 +350,7 @@ struct Waiting {
   }
 };
 
-// In a cluster, where each worker logs the messages for its own sessions: a message, and the sessions that it is for.
+// In a cluster, where each worker logs the messages for its own sessions: a message, and its target sessions.
 struct Brought {
   static constexpr log::Kind kind = kindOf(23);
 
@@ -390,8 +390,8 @@ struct SessionStamp {
   }
 };
 
-// In a cluster: the move by which the owner had the topic when its retained message was published or cleared. Of two
-// retained messages of a topic the one with the higher number wins.
+// In a cluster: the move by which the owner received the topic when its retained message was published or cleared. Of
+// two retained messages of a topic the one with the higher number wins.
 struct RetainedStamp {
   static constexpr log::Kind kind = kindOf(25);
   uint64_t stamp = 0;

@@ -31,7 +31,7 @@ class RecoveredInterests {
     std::unordered_set<uint64_t> members;  // durable sessions, QoS above 0
     std::map<uint64_t, uint64_t> holders;  // message -> session; 0: none
 
-    // The session does not have the message any more.
+    // The session no longer has the message.
     void leave(uint64_t message, uint64_t session) {
       const auto holder = holders.find(message);
       if (holder != holders.end() && holder->second == session) holder->second = 0;
@@ -54,14 +54,14 @@ class RecoveredInterests {
     for (const auto& [hash, group] : groups_) visit(group);
   }
 
-  // Everything has been matched: frees what that takes. The shares stay.
+  // Everything has been matched: frees the memory used for that. The shares stay.
   void close() {
     filters_.reset();
     interests_.clear();
     memo_ = {};
   }
 
-  // A new subscription; of a share also one with other options: the share keeps what it has.
+  // A new subscription; for a share also one with other options: the share keeps its own.
   void add(LoggedSession& session, Bytes filter, const LoggedSubscription& options) {
     memo_.forget();
     Interest& interest = interestIn(filter);
@@ -78,7 +78,7 @@ class RecoveredInterests {
     if (options.qos > 0) group.members.insert(session.key);
     else group.members.erase(session.key);
   }
-  // Returns the messages of a share that has no members any more.
+  // Returns the messages of a share that no longer has members.
   std::map<uint64_t, uint64_t> remove(const LoggedSession& session, Bytes filter) {
     memo_.forget();
     Interest& interest = interestIn(filter);
@@ -137,7 +137,7 @@ class RecoveredInterests {
   const std::vector<Target>& targets() const { return targets_; }
   const std::vector<Group*>& groups() const { return targetGroups_; }
 
-  // What match() needs is brought into the cache meanwhile, in steps, since each is found by the one before.
+  // Brings what match() needs into the cache, in steps, since each leads to the next.
   void soon(Bytes topic) {
     const auto before = [&](size_t steps) { return soon_[(soonCount_ - steps) % soon_.size()]; };
     soon_[soonCount_ % soon_.size()] = filters_->hashOf(topic);
@@ -159,9 +159,9 @@ class RecoveredInterests {
   struct Interest {
     ShortList<Subscriber> subscribers;
     Lazy<std::vector<uint64_t>> groups;
-    Lazy<HashIndex> places;  // of many subscribers, once one is looked for: key of the session -> place + 1
+    Lazy<HashIndex> places;  // of many subscribers, once one is looked up: key of the session -> place + 1
 
-    // A session has one subscription to a filter at most.
+    // A session has at most one subscription to a filter.
     void remove(const LoggedSession& session) {
       const size_t place = placeOf(session);
       if (place == 0) return;
@@ -181,7 +181,7 @@ class RecoveredInterests {
     void forgetPlace(size_t place) {
       places.own().remove(hashNumber(subscribers[place - 1].session->key), uint32_t(place));
     }
-    // 0: it has none.
+    // 0: none.
     size_t placeOf(const LoggedSession& session) {
       const auto isIt = [&](size_t place) { return subscribers[place - 1].session == &session; };
       if (!places.isMade() && subscribers.size() > fewMax)
@@ -228,7 +228,7 @@ class RecoveredInterests {
   std::deque<Interest> interests_;
   std::unordered_map<uint64_t, Group> groups_;
   MatchMemo<LoggedSession> memo_;
-  std::array<uint64_t, 3 * soonStep> soon_{};  // hashes of topics that come
+  std::array<uint64_t, 3 * soonStep> soon_{};  // hashes of upcoming topics
   size_t soonCount_ = 2 * soonStep;
   std::vector<Filter*> matches_;
   std::vector<Target> targets_;

@@ -3,16 +3,16 @@
 //
 //   messages_   number -> message, for as long as something refers to it
 //   sessions    key    -> subscriptions, queue (in order), packet identifiers
-//   rows        the queues: entries that many sessions have in common are stored once
-//   asleep      the rest of a queue in a large store: messages for one session alone that no later record mentions
+//   rows        the queues: entries shared by many sessions are stored once
+//   asleep      the rest of a queue in a large store: messages for a single session that no later record mentions
 //   interests   recipients by topic filter; shares with durable members: unfinished messages, and which session has
 //   each retained    topic  -> message
 //
 // A checkpoint is a separate state, which begins empty. Its sessions appear one by one, each complete, among the
-// records of what happens meanwhile (checkpoint.h). Records of a session that is not there yet are ignored, since the
+// records of what happens meanwhile (checkpoint.h). Records of a session that does not exist yet are ignored, since the
 // session will be written with their effects. When the checkpoint's end is found, it replaces the previous state. If it
-// is missing, the broker ended while writing the checkpoint, and the previous state is the one that counts. So records
-// are applied to both.
+// is missing, the broker ended while writing the checkpoint, and the previous state is valid. So records are applied to
+// both.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -46,7 +46,7 @@ class RecoveredState {
     MessageRef message;
   };
 
-  // Workers of the broker that wrote the log, however many this one has.
+  // The workers of the broker that wrote the log, whatever their number here.
   static constexpr uint8_t workersMax = 64;
 
   // Beyond this many bytes of messages, the rest are stubs, whose content stays in the log.
@@ -55,7 +55,7 @@ class RecoveredState {
 
   uint64_t run = 0;          // the last one
   uint64_t lastMessage = 0;  // the highest number
-  uint64_t lastMs = 0;       // when the broker was last known to run
+  uint64_t lastMs = 0;       // when the broker was last known to be running
 
   LoggedSessions& sessions() { return state_->sessions; }
   Rows& rows() { return state_->rows; }
@@ -74,8 +74,8 @@ class RecoveredState {
   }
   // The content of some messages was left in the log.
   bool isLarge() const { return isLarge_; }
-  // Where the record of a message is that a single session waits for. Empty: other sessions wait for it too, or it was
-  // lost.
+  // The place of the record of a message that only one session waits for. Empty: other sessions wait for it too, or it
+  // was lost.
   struct Whereabouts {
     log::Position at;
     size_t contentBytes = 0;
@@ -86,7 +86,7 @@ class RecoveredState {
     return Whereabouts{held->at.position(), held->contentBytes};
   }
 
-  // The complete filter of a share; empty: there is no such share.
+  // The complete filter of a share; empty: no such share.
   std::string shareOf(uint64_t hash) {
     const RecoveredInterests::Group* const group = state_->interests.find(hash);
     return group ? group->filter : std::string();
@@ -108,7 +108,7 @@ class RecoveredState {
     if (next_) inNext([&] { applyToState(found); });
     unknown_ = unknown;  // counted once
   }
-  // The record comes soon.
+  // The record will come soon.
   void soon(const log::Found& found) {
     records::Message record;
     if (found.kind == records::Message::kind && log::decode(found, record)) state_->interests.soon(record.topic);
@@ -134,7 +134,7 @@ class RecoveredState {
 
  private:
   struct Held {
-    MessageRef message;  // absent: its content is in the log alone, or only references to it are known so far
+    MessageRef message;  // absent: only the log has its content, or only references to it are known so far
     LogPlace at;
     uint32_t contentBytes = 0;
     uint32_t uses : 31 = 0;
@@ -143,7 +143,7 @@ class RecoveredState {
 
     bool isKnown() const { return message || !at.isNowhere(); }
     bool hasContent() const { return message && !message->isStub; }
-    // Of the content in memory.
+    // Bytes of content in memory.
     size_t bytes() const { return hasContent() ? message->blockBytes() : 0; }
   };
   static_assert(sizeof(Held) == 32, "a large store has many millions");
@@ -159,16 +159,16 @@ class RecoveredState {
     std::unordered_map<uint64_t, std::unordered_map<uint64_t, uint64_t>> guests;  // not durable -> message -> group
 
     // While a checkpoint is read: messages published since its beginning, by owner, which may be in transit to sessions
-    // that are not there yet, ...
+    // that do not exist yet, ...
     bool isCheckpoint = false;
     std::array<std::deque<uint64_t>, workersMax> recent;
     std::unordered_map<uint8_t, std::vector<uint64_t>> taken;  // ... what each worker had taken of them ...
     std::unordered_map<uint8_t, std::vector<uint64_t>> lists;  // ... each worker's last list ...
-    // ... and packet identifiers of publishers that are not there yet.
+    // ... and packet identifiers of publishers that do not exist yet.
     std::unordered_map<uint64_t, std::unordered_set<uint16_t>> early;
   };
 
-  // Applies `apply` to the checkpoint that is being read.
+  // Applies `apply` to the checkpoint being read.
   template <class Apply>
   void inNext(Apply&& apply) {
     state_.swap(next_);
@@ -244,7 +244,7 @@ class RecoveredState {
     next_.reset();
   }
 
-  // What the workers had taken from each owner: what all of them have taken is no longer in transit.
+  // What the workers had taken from each owner: messages taken by all of them are no longer in transit.
   void take(const records::Taken& record) {
     std::vector<uint64_t>& known = state_->taken[record.worker];
     known.resize(std::min<size_t>(record.messages.size() / 8, workersMax));
@@ -257,7 +257,7 @@ class RecoveredState {
         least = std::min(least, owner < taken.size() ? taken[owner] : 0);
       std::deque<uint64_t>& recent = state_->recent[owner];
       for (; !recent.empty() && recent.front() <= least; recent.pop_front()) {
-        // Sessions that are written later may name it as one that waits for them.
+        // Sessions written later may list it as queued.
         if (Held* held = state_->messages.find(recent.front())) held->isCopy = true;
         drop(recent.front());
       }
@@ -316,7 +316,7 @@ class RecoveredState {
     const bool hasExpired = record.expiresAtMs != 0 && record.expiresAtMs <= startMs_;
     const bool isRetained = (record.flags & retains) != 0 && !hasExpired;
     if (hasExpired && (record.flags & retains) != 0) clearRetained(textOf(record.topic));
-    if (hasExpired && !isCheckpointRecord_) return;  // sessions in a checkpoint that wait for it must find it
+    if (hasExpired && !isCheckpointRecord_) return;  // waiting sessions in a checkpoint must find it
     if ((record.flags & isForSessions) != 0) state_->interests.match(record);
     if (record.flags == isForSessions && sleeps(record)) return;
     Held& held = state_->messages[record.id];
@@ -554,7 +554,7 @@ class RecoveredState {
     }
     state_->sessions.erase(record.session);
   }
-  // The entry is removed. One of a share goes to another member now.
+  // The entry is removed. An entry of a share now goes to another member.
   void leaveEntry(const Entry& entry, uint64_t session) {
     if (entry.share != 0) {
       RecoveredInterests::Group* const group = state_->interests.find(entry.share);
@@ -572,7 +572,7 @@ class RecoveredState {
                                .retainAsPublished = (record.flags & retainAsPublished) != 0,
                                .subscriptionId = record.subscriptionId};
     if (const LoggedSubscription* known = session->subscriptions.find(record.filter)) {
-      if (*known == options) return;  // clients subscribe again and again
+      if (*known == options) return;  // clients often repeat subscriptions
       session->subscriptions.remove(record.filter);
       if (!isSharedFilter(record.filter)) state_->interests.remove(*session, record.filter);
     }

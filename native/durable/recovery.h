@@ -5,7 +5,7 @@
 //   deliveries into windows and queues; journals are still closed, so nothing is logged again
 //   orphans    messages of shares that no session has: to their shares, which is logged
 //
-// In a cluster other nodes may own the topics: retained messages are offered to their owners when these are known, and
+// In a cluster other nodes may own the topics: retained messages are offered to their owners once these are known, and
 // messages that came through a share belong to the session.
 //
 // Everything runs on one thread, except that the sessions of a large store are added by one thread for each worker,
@@ -25,7 +25,7 @@ struct RecoveredSession {
   uint64_t key = 0;
   unsigned worker = 0;  // its index in this process
   std::string clientId;
-  bool isChanged = false;  // by the start, which the log has to know
+  bool isChanged = false;  // by the start, so the log must be updated
   uint64_t stamp = 0;      // see records::SessionStamp
 };
 
@@ -63,7 +63,7 @@ class Recovery {
 
   // The index of a session's worker, among this many.
   static unsigned rowOf(uint64_t key, unsigned workers) { return unsigned(key % workers); }
-  // By their keys, which is about how they lie in memory.
+  // By key, which is roughly their order in memory.
   static std::vector<RecoveredState::Session*> inOrder(RecoveredState& state) {
     std::vector<std::pair<uint64_t, RecoveredState::Session*>> byKey;
     byKey.reserve(state.sessions().size());
@@ -80,7 +80,7 @@ class Recovery {
       uint64_t hash;
       RecoveredState::Session* session;
 
-      // Those of one name are side by side, the newest of them first.
+      // Those with the same name are side by side, newest first.
       bool operator<(const Named& other) const {
         if (hash != other.hash) return hash < other.hash;
         const Bytes name = session->clientId.bytes();
@@ -104,7 +104,7 @@ class Recovery {
   }
 
   std::vector<RecoveredSession> takeSessions() { return std::move(recovered_); }
-  // Messages and deliveries for which there was no memory.
+  // Messages and deliveries lost for lack of memory.
   uint64_t lost() const { return lost_; }
 
  private:
@@ -126,7 +126,7 @@ class Recovery {
     }
     eachEngine([&](Engine& engine) { engine.sessionTable().reserve(sessions.size() / broker_.workers()); });
   }
-  // Each worker's on a thread of its own, until every shard knows every route.
+  // Each worker's on its own thread, until every shard knows every route.
   void addSessionsByThreads(const std::vector<RecoveredState::Session*>& sessions) {
     std::atomic<bool> isAny{false};
     bool isOver = false;
@@ -148,8 +148,8 @@ class Recovery {
   void addSession(Engine& engine, RecoveredState::Session& from) {
     Session& session = engine.createSession(from.key, ConnectionKind::client);
     session.expirySeconds = from.expirySeconds;
-    // If its client was connected, until shortly after the broker was last known to run. The clock may have been set
-    // back since, and nobody leaves in the future.
+    // If its client was connected: until shortly after the broker was last known to be running. The clock may have been
+    // set back since, and the result must not be in the future.
     const uint64_t leftAtMs = from.leftAtMs != 0 ? from.leftAtMs : state_.lastMs + lastNotesMs;
     session.leftAtMs = toEngineClock(std::min(wallClockMs(), leftAtMs));
     if (!broker_.areWillsOver()) session.will = std::move(from.will);
@@ -179,7 +179,7 @@ class Recovery {
     if (session.rights) session.subscriptionsEpoch = session.queueEpoch = 0;
   }
 
-  // What was sent with QoS 2 keeps its packet identifier.
+  // Messages sent with QoS 2 keep their packet identifiers.
   void addDeliveries(RecoveredState::Session& from) {
     Engine& engine = homeOf(from.key);
     Session& session = *engine.findSession(from.key);
@@ -215,7 +215,7 @@ class Recovery {
   using Sleeping = std::unique_ptr<SleepingDeliveries>;
 
   // Puts the first entries to sleep, as long as no other session waits for them, and `behind` too if possible. Returns
-  // how many.
+  // their number.
   size_t putToSleep(Session& session, std::span<const RecoveredState::Entry* const> waiting, Sleeping& behind,
                     HeldMessages& held) {
     Sleeping asleep;
@@ -308,7 +308,7 @@ class Recovery {
 
   static Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
-  // Fewer sessions are not worth threads.
+  // With fewer sessions, threads are not worthwhile.
   static constexpr size_t threadsMin = 10'000;
   // A running broker logs the time every ten seconds.
   static constexpr uint64_t lastNotesMs = 10'000;

@@ -1,4 +1,4 @@
-// The order in which a session's unacknowledged messages were sent, as far as the log tells.
+// The order in which a session's unacknowledged messages were sent, as far as the log shows.
 //
 //   QoS 2   packet identifiers are in the log, and so is their order
 //   QoS 1   they are not; but messages of one owner of topics were sent in log order
@@ -7,9 +7,9 @@
 //   owner a     x  >  7                  x was sent before 7, and after the entries before it: 5 or 6
 //   owner b     y  >  8 > z > 11         y before 8, z after 8: 9 or 10
 //
-// Each QoS 1 message that was sent before a QoS 2 message gets a free packet identifier from the range it may have had,
-// the most constrained first. So everything is resent in a possible order, and no message under an identifier that was
-// another one's.
+// Each QoS 1 message that was sent before a QoS 2 message gets a free packet identifier from its possible range, the
+// most constrained first. So everything is resent in a possible order, and no message under an identifier that belonged
+// to another one.
 #pragma once
 #include <algorithm>
 #include <map>

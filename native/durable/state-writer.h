@@ -1,4 +1,4 @@
-// Writes a state into a log that no broker uses, as a single checkpoint: for an import, and to compact a store.
+// Writes a state, as a single checkpoint, into a log that no broker uses: for an import, and to compact a store.
 //
 //   begin()  message()  retained()  session()  unclaimed() ...  finish()
 //
@@ -75,7 +75,7 @@ class StateWriter {
     journal_.append(records::Queued{
         .message = message, .share = filters_.hashOf(bytesOf(share)), .qos = qos, .subscriptionIds = {}});
   }
-  // False: the disk has failed or is full. Then the previous contents are still there.
+  // False: the disk has failed or is full. Then the previous contents still exist.
   bool finish() {
     journal_.setCopying(false);
     journal_.append(records::CheckpointEnd{run_});

@@ -41,14 +41,13 @@ class Store {
     return {bytesDone_.load(std::memory_order_relaxed), bytesTotal_.load(std::memory_order_relaxed)};
   }
   const std::vector<RecoveredSession>& sessions() const { return sessions_; }
-  // They have been told to whom they concern.
+  // They have been passed on to those concerned.
   void forgetSessions() { freeMemory(sessions_); }
   Checkpointer& checkpointer() { return *checkpointer_; }
   const Damage& damage() const { return damage_; }
   uint64_t run() const { return run_; }
 
-  // `isWhole`: for a node of a cluster, where all content of messages is in memory, and sessions() are known before it
-  // joins.
+  // `isWhole`: for a node of a cluster, which has all message content in memory, and knows sessions() before it joins.
   void read(unsigned workers, const Limits& limits, uint64_t tableKey, bool isWhole = false) {
     const HashKeys keys{.topics = log_->identity()[0], .tables = tableKey};
     state_ = std::make_unique<RecoveredState>(workers, keys,
@@ -59,10 +58,10 @@ class Store {
     run_ = state_->run + 1;
     if (isWhole) listSessions(workers);
   }
-  // The last one that was there before.
+  // The last run before this one.
   uint64_t lastRun() const { return run_ - 1; }
 
-  // `rules`: what clients may have; nullptr: everything. Reads the log unless that is done.
+  // `rules`: the rights of clients; nullptr: everything. Reads the log unless already done.
   Broker& recover(unsigned workers, const Limits& limits, uint64_t tableKey,
                   const std::shared_ptr<const RuleBook>& rules = nullptr) {
     if (!state_) read(workers, limits, tableKey);
@@ -73,14 +72,14 @@ class Store {
   Broker& recover(const ClusterPlace& place, const Limits& limits, const HashKeys& keys,
                   const std::shared_ptr<const RuleBook>& rules = nullptr) {
     if (!state_) read(unsigned(__builtin_popcountll(place.here)), limits, keys.tables, true);
-    run_ = std::max(run_, place.incarnation);  // keys of sessions begin with it
+    run_ = std::max(run_, place.incarnation);  // session keys begin with it
     return recover(std::make_unique<Broker>(place, limits, keys), rules);
   }
 
-  // Reads back what waits in the log alone. Its thread is begun with start(), or it is driven by a test.
+  // Reads back messages that are only in the log. start() begins its thread, or a test drives it.
   Fetching& fetching() { return *fetching_; }
 
-  // The workers have ended.
+  // Call it when the workers have ended.
   void close() {
     if (!broker_) return;
     fetching_->stop();
@@ -129,7 +128,7 @@ class Store {
     for (unsigned row = 0; row < broker_->workers(); row++) {
       Engine& engine = broker_->engineAt(row);
       engine.adoptRules();
-      // A session goes to other nodes with all that waits for it.
+      // A session moves to other nodes with its complete queue.
       if (log_->isKeeping() && !broker_->isClustered()) engine.accounts().backlog.open(*fetching_);
       fetching_->setBell(row, engine.doorbell());
     }
@@ -142,7 +141,7 @@ class Store {
     recovery.adoptOrphans();
     damage_.lostDeliveries = recovery.lost();
     damage_.unknownRecords = state.unknownRecords();
-    // Of a large store that takes seconds, for which nobody should wait.
+    // For a large store this takes seconds, and must not delay anything.
     cleaner_ = std::thread([garbage = std::move(read)]() mutable {
       garbage.reset();
       malloc_trim(0);
@@ -150,7 +149,7 @@ class Store {
     return *broker_;
   }
 
-  // The log is written from now on. What a start has found out is in it: when clients have left that were connected.
+  // The log is written from now on. It includes findings of the start: when previously connected clients left.
   void begin(uint64_t lastMessage) {
     if (log_->replica()) log_->replica()->begin(recordBytes_ == 0);
     checkpointer_ = std::make_unique<Checkpointer>(*broker_, *log_, run_, checkpointBytesMin_);
@@ -167,7 +166,7 @@ class Store {
       if (each.isChanged) engine.journal().session(*engine.findSession(each.key));
     }
     for (unsigned row = 0; row < broker_->workers(); row++) broker_->engineAt(row).journal().submit();
-    // It is written while clients are there already. The second copy may lack what this log had at its end.
+    // It is written while clients are already connected. The second copy may lack the end of this log.
     if (recordBytes_ >= checkpointBytesMin_ || (log_->replica() && recordBytes_ > 0)) checkpointer_->ask();
   }
 
@@ -179,7 +178,7 @@ class Store {
   std::unique_ptr<Fetching> fetching_;
   std::atomic<uint64_t> bytesDone_{0};
   std::atomic<uint64_t> bytesTotal_{0};
-  uint64_t recordBytes_ = 0;  // that were read
+  uint64_t recordBytes_ = 0;  // bytes read
   std::vector<RecoveredSession> sessions_;
   Damage damage_;
   uint64_t run_ = 0;

@@ -1,4 +1,4 @@
-// Work that the workers of a broker do together, between turns and at their end (checkpointer.h).
+// Work that the workers of a broker do together, between turns and at the end of turns (checkpointer.h).
 #pragma once
 #include "log-floor.h"
 

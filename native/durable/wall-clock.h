@@ -15,13 +15,13 @@ inline uint64_t readClockMs(clockid_t clock) {
 }  // namespace detail
 
 inline uint64_t wallClockMs() { return detail::readClockMs(CLOCK_REALTIME); }
-// The time as libuv's event loops count it.
+// The time as counted by libuv's event loops.
 inline uint64_t engineClockMs() { return detail::readClockMs(CLOCK_MONOTONIC); }
 
 // Converts a time from one clock to the other.
 inline uint64_t toWallClock(uint64_t engineMs) { return wallClockMs() + (engineMs - engineClockMs()); }
 inline uint64_t toEngineClock(uint64_t wallMs) { return engineClockMs() + (wallMs - wallClockMs()); }
-// The same for the expiry of a message (0: never), which may have passed before the engine's clock began: at 1 then.
+// The same for a message expiry (0: never). If it passed before the engine's clock began, the result is 1.
 inline uint64_t toEngineExpiry(uint64_t wallMs) {
   if (wallMs == 0) return 0;
   const uint64_t nowMs = engineClockMs();

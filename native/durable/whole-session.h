@@ -1,5 +1,5 @@
-// Writes a complete session into the log, with its queue, when it has arrived from another node, which has a log of its
-// own. Records of an earlier stay in this log no longer apply.
+// Writes a complete session with its queue into the log, when it has arrived from another node with its own log.
+// Records of an earlier stay in this log no longer apply.
 #pragma once
 #include "../sessions/session-table.h"
 #include "journal.h"
