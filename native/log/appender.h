@@ -39,7 +39,7 @@ struct Ending {
 struct Batch {
   UnfilledBytes records;
   std::vector<Ending> endings;
-  Ticket from;                   // of its first record
+  Ticket from;                   // of the first record
   uint64_t placementsTaken = 0;  // the worker's count when it handed over the batch
 
   bool isEmpty() const { return records.empty() && endings.empty(); }
@@ -79,11 +79,11 @@ class Appender {
     return ticket;
   }
 
-  // The limit of pending bytes is reached (logPendingBytesMax): accept nothing more that has to be logged.
+  // The limit of pending bytes is reached (logPendingBytesMax): accept nothing more that must be logged.
   bool isFull() const { return pendingBytes() >= pendingBytesMax_; }
   size_t pendingBytes() const { return size_t(next_.value - committed_.load(std::memory_order_relaxed)); }
 
-  // The record is dead: nobody will read it, and it has no effect at the next start, whether its bytes still exist or
+  // The record is dead: it will not be read, and has no effect at the next start, whether its bytes still exist or
   // not (a message that all cursors have passed; a cursor replaced by a later one).
   void release(Position dead) { end({Ending::Name::position, Ending::Name::none, dead.value, 0}); }
   // The same for a record of this worker whose position next() has not returned yet.
@@ -96,7 +96,7 @@ class Appender {
   }
   void supersede(Ticket dead, Ticket by) { end({Ending::Name::ticket, Ending::Name::ticket, dead.value, by.value}); }
 
-  // All records in the segments before the one of this position are dead: a checkpoint that begins there repeats
+  // All records in the segments before that of this position are dead: a checkpoint that begins there repeats
   // everything.
   void dropBefore(Position first) { end({Ending::Name::allBefore, Ending::Name::none, first.value, 0}); }
 
@@ -110,16 +110,16 @@ class Appender {
   }
   bool isLarge() const { return open_.records.size() >= largeBatchBytes; }
 
-  // The next ticket to be given.
+  // The next ticket to be assigned.
   Ticket nextTicket() const { return next_; }
   // All records with lower tickets are as safe as the durability promises. One atomic load, from any thread.
   Ticket committed() const { return {committed_.load(std::memory_order_acquire)}; }
   bool isCommitted(Ticket ticket) const { return ticket < committed(); }
 
-  // Where a record of this worker is stored; none if it is not committed, or before what was forgotten. From any
+  // Where a record of this worker is stored; none if it is not committed, or before the forgotten ones. From any
   // thread.
   Position positionOf(Ticket ticket) const;
-  // From any thread: nobody will ask for anything before this.
+  // From any thread: nothing before this will be requested.
   void forgetBefore(Position first);
 
   // The next run of committed records, in order; false if there is none yet. Take all of them in each turn, since they

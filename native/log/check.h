@@ -1,4 +1,4 @@
-// Reads a complete log that nobody uses, and counts its contents.
+// Reads a complete log that is not in use, and counts its contents.
 #pragma once
 #include <map>
 

@@ -1,4 +1,4 @@
-// A record stored at another place than where it was appended. Its body:
+// A record stored at a place other than where it was appended. Its body:
 //
 //   name u64 | kind u8 | version u8 | the record's own body
 #pragma once
@@ -20,7 +20,7 @@ struct CopiedRecord {
     Encoder(space).number(name.value).number(uint8_t(kind)).number(version).bytes(body);
   }
 
-  // False: it is no such body.
+  // False: not such a body.
   bool read(Bytes copied) {
     Decoder decoder(copied);
     name = {decoder.number<uint64_t>()};

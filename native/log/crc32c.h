@@ -6,9 +6,9 @@
 
 namespace rally::log {
 
-// Of `bytes`, continuing from the checksum of the bytes before them.
+// Of `bytes`, continuing from the checksum of the previous bytes.
 uint32_t crc32c(Bytes bytes, uint32_t before = 0);
-// The same without the instruction, as crc32c() computes it where there is none.
+// The same without the instruction, as in crc32c() on processors that lack it.
 uint32_t crc32cPortable(Bytes bytes, uint32_t before = 0);
 
 }  // namespace rally::log

@@ -1,5 +1,5 @@
-// Lets one process at a time use a directory: it locks the file `lock` there and writes into it who it is. The system
-// releases the lock when the process ends, in whatever way.
+// Lets only one process at a time use a directory: it locks the file `lock` there and writes its identity into it. The
+// system releases the lock however the process ends.
 #pragma once
 #include <string>
 
@@ -14,7 +14,7 @@ class DirectoryLock {
 
   // Returns 0; EWOULDBLOCK: another process holds the lock; or another errno.
   int take(const std::string& directory);
-  // What the holder has written: `process 4711 on host since 2026-11-28T09:00:00Z`.
+  // The identity written by the holder: `process 4711 on host since 2026-11-28T09:00:00Z`.
   const std::string& holder() const { return holder_; }
 
  private:

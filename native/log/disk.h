@@ -26,9 +26,9 @@ class File {
   // Sets the file's length, and has the disk reserve the space. EOPNOTSUPP: the disk cannot promise that.
   virtual int preallocate(uint64_t bytes) = 0;
   virtual int truncate(uint64_t bytes) = 0;
-  // It also has another name, in a backup: it must not be written to again.
+  // The file has another name too, in a backup: do not write to it again.
   virtual bool isShared() const = 0;
-  // All of it has been written before, and not only reserved: writing to it again does not change its metadata.
+  // All of it has been written before, not just reserved: writing to it again does not change its metadata.
   virtual bool isFilled() const = 0;
 };
 
@@ -41,11 +41,11 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
-  // Makes the directory if it is missing.
+  // Creates the directory if missing.
   virtual int makeDirectory() = 0;
   // Makes the directory's existence survive a power failure.
   virtual int syncParent() = 0;
-  // Opens for reading and writing; creates the file if it is missing and `mayCreate` is set.
+  // Opens for reading and writing; creates a missing file if `mayCreate` is set.
   virtual int open(const std::string& name, bool mayCreate, std::shared_ptr<File>& file) = 0;
   // Replaces a file of the new name, if there is one.
   virtual int rename(const std::string& from, const std::string& to) = 0;

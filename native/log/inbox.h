@@ -1,4 +1,4 @@
-// Batches that workers have handed over and the writer has not taken yet.
+// Batches handed over by workers and not yet taken by the writer.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -27,10 +27,10 @@ class Inbox final : public BatchSink {
       }
       isWriterAsleep = std::exchange(isWriterAsleep_, false);
     }
-    if (isWriterAsleep) wake_.notify_one();  // it may run at once, in place of this thread, and wants the mutex
+    if (isWriterAsleep) wake_.notify_one();  // it may preempt this thread at once, and needs the mutex
   }
 
-  // Appends everything there is to `batches`.
+  // Appends all batches to `batches`.
   void collect(std::vector<HandedBatch>& batches) {
     const std::lock_guard lock(mutex_);
     for (HandedBatch& each : handed_) batches.push_back(std::move(each));

@@ -106,7 +106,7 @@ class Visitor {
 struct OpenFault {
   enum class Code : uint8_t {
     none,
-    held,         // another process holds it: `detail` says which, where and since when
+    held,         // another process holds it: `detail` has its identity, host and start time
     newerFormat,  // `detail`: the version
     notUsable,    // `detail`: the system's error
   };
@@ -144,7 +144,7 @@ class Log {
 
   // Whether there is anything to read.
   virtual bool isKeeping() const = 0;
-  // What works less well in this directory, and why.
+  // Limitations in this directory, and their reasons.
   virtual Warning warning() const { return Warning::none; }
   // 128 random bits, constant for the lifetime of the directory.
   virtual LogId identity() const = 0;
@@ -161,7 +161,7 @@ class Log {
   virtual void close() = 0;
 
   State state() const { return state_.load(std::memory_order_acquire); }
-  // nullptr: it is not replicated. It may outlive the log.
+  // nullptr: not replicated. It may outlive the log.
   const std::shared_ptr<Replica>& replica() const { return replica_; }
   Appender& appender(unsigned worker) { return *appenders_[worker]; }
   virtual std::unique_ptr<Reader> makeReader() = 0;
@@ -176,7 +176,7 @@ class Log {
   std::vector<std::unique_ptr<Appender>> appenders_;
 };
 
-// nullptr: `fault` says why.
+// nullptr: `fault` has the reason.
 std::unique_ptr<Log> openLog(const Options& options, OpenFault& fault);
 
 }  // namespace rally::log

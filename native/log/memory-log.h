@@ -1,4 +1,4 @@
-// A log that keeps nothing: whatever is flushed is committed immediately, and there is nothing to read.
+// A log that keeps nothing: everything flushed is committed immediately, and there is nothing to read.
 #pragma once
 #include "log.h"
 

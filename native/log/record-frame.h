@@ -59,7 +59,7 @@ inline std::span<uint8_t> appendFrame(auto& records, Kind kind, size_t bodyBytes
   const size_t at = records.size();
   records.resize(at + framedBytes(bodyBytes));
   uint8_t* record = records.data() + at;
-  std::memset(record + framedBytes(bodyBytes) - recordAlignment, 0, recordAlignment);  // what is behind the body
+  std::memset(record + framedBytes(bodyBytes) - recordAlignment, 0, recordAlignment);  // the padding after the body
   RecordHead{.bodyBytes = uint32_t(bodyBytes), .kind = kind, .version = recordVersion}.writeTo(record);
   return {record + recordHeadBytes, bodyBytes};
 }
@@ -88,7 +88,7 @@ inline uint16_t headCheck(const RecordHead& head, uint64_t placeHash) {
   return uint16_t(foldedMultiply(fields ^ placeHash, hashMultiplier) >> 16);
 }
 
-// Binds a record that has its checksum to its place.
+// Binds a record with a checksum to its place.
 inline void place(uint8_t* record, const LogId& log, Position at) {
   const uint64_t hash = hashOfPlace(log, at);
   RecordHead head = RecordHead::at(record);
@@ -97,7 +97,7 @@ inline void place(uint8_t* record, const LogId& log, Position at) {
   head.writeTo(record);
 }
 
-// The body of the complete record at the beginning of `bytes`, which are stored at this place; false: there is none.
+// The body of the complete record at the beginning of `bytes`, stored at this place; false: there is none.
 inline bool readRecord(Bytes bytes, const LogId& log, Position at, RecordHead& head, Bytes& body) {
   if (bytes.size() < recordHeadBytes) return false;
   head = RecordHead::at(bytes.data());

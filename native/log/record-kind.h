@@ -1,5 +1,5 @@
 // The kinds of records. Their numbers are on disks: never change or reuse one. Those below 16 belong to the log; the
-// meaning of the others is up to those who log them.
+// others are defined by its users.
 #pragma once
 #include <cstdint>
 
@@ -12,11 +12,11 @@ enum class Kind : uint8_t {
   copied = 4,    // a record that was in another segment (copied-record.h)
 };
 
-inline constexpr uint8_t recordVersion = 1;  // of the bodies that this version writes
+inline constexpr uint8_t recordVersion = 1;  // of bodies written by this version
 
 inline bool isOfLog(Kind kind) { return uint8_t(kind) < 16; }
 
-// A record that only states that another one is dead. It is dead itself once no bytes of that one are left.
+// A record that only states that another one is dead. It is dead itself once no bytes of the other one are left.
 inline bool isEnd(Kind kind) { return uint8_t(kind) >= 128; }
 
 }  // namespace rally::log

@@ -21,7 +21,7 @@ class SegmentFiles {
     LogId log{};
     uint32_t segment = 1;  // the number of a segment that does not exist yet
     uint64_t group = 1;
-    Position previousEnd{};  // none: nothing comes before it
+    Position previousEnd{};  // none: nothing precedes it
     uint32_t unsealed = 0;   // the previous segment, if a crash may have left it unsealed
   };
   void begin(const Start& start, std::vector<std::string> spareNames);
@@ -31,13 +31,13 @@ class SegmentFiles {
 
   bool isOpen() const { return active_ != nullptr; }
   Segment& active() { return *active_; }
-  // Whether a group of this many bytes fits into the current segment, with the group that seals it.
+  // Whether a group of this many bytes fits into the current segment, together with the group that seals it.
   bool hasRoomFor(uint64_t bytes) const;
   int openFirst(uint64_t nowMs);
   // Starts the next segment. ENOSPC: there is no space, and nothing has changed. Any other error is final.
   int openNext(uint64_t groupBytes, uint64_t nowMs);
 
-  // Takes a step of the work done in advance, or only of urgent work. False: nothing to do.
+  // Performs a step of preparatory work, or only of urgent work. False: nothing to do.
   bool prepare(bool isBusy);
   // The disk may have space again.
   void retry() { isOutOfSpace_ = false; }
@@ -45,14 +45,14 @@ class SegmentFiles {
   size_t spares() const { return spares_.size(); }
   uint64_t spareBytes() const { return spares_.size() * options_.segmentBytes; }
 
-  // Nothing in it is alive, and a record states that it was reclaimed.
+  // It contains no live records, and a record states that it was reclaimed.
   int recycle(uint32_t number);
 
  private:
   struct Spare {
     std::string name;
     std::shared_ptr<File> file;
-    bool isWritten = false;  // completely: writing to it again does not change the file's metadata
+    bool isWritten = false;  // completely: rewriting does not change the file's metadata
   };
 
   int makeSpare(uint64_t bytes, Spare& spare);

@@ -38,7 +38,7 @@ struct SegmentHeader {
   LogId log{};
   uint32_t segment = 0;
   uint64_t createdAtMs = 0;
-  Position previousEnd{};  // none: it is the first
+  Position previousEnd{};  // none: the first segment
   uint64_t nextGroup = 0;  // the number of its first group
   // The segments that existed when it was created. If they do not fit, the oldest are left out.
   std::vector<SegmentRange> present{};

@@ -1,5 +1,5 @@
-// Reads a segment in memory, whatever state it is in: gives every complete record to a sink, in order, and reports what
-// is damaged and where the segment ends.
+// Reads a segment in memory, whatever its state: passes every complete record to a sink, in order, and reports what is
+// damaged and where the segment ends.
 //
 //   [ header | group | group | ?????? | group | group, torn ]
 //                              damage           end: the writer got this far

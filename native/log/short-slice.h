@@ -28,14 +28,14 @@ struct SchedulingAttributes {
 // About the time the writer takes for a group, and the minimum that the system accepts.
 inline constexpr uint64_t shortSliceNs = 100'000;
 
-// For this thread. False: it cannot be set.
+// For this thread. False: not possible.
 inline bool readScheduling(SchedulingAttributes& attributes) {
   return syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) == 0;
 }
 
 inline void takeShortSlices() {
   SchedulingAttributes own;
-  if (!readScheduling(own) || own.policy != SCHED_OTHER) return;  // somebody has chosen another policy
+  if (!readScheduling(own) || own.policy != SCHED_OTHER) return;  // keep a policy set by others
   own.size = sizeof own;
   own.sliceNs = shortSliceNs;
   syscall(SYS_sched_setattr, 0, &own, 0);

@@ -48,28 +48,28 @@ class Space {
   Segment* find(uint32_t number);
   std::map<uint32_t, Segment>& segments() { return segments_; }
 
-  // Records of the broker, with so many bytes in all, are stored from there on.
+  // Records of the broker, with this total size, are stored from there on.
   void placed(Position at, uint64_t bytes, uint32_t records = 1);
-  // The record of this name is now stored there, where it was placed() again, and its old copy is dead. If the record
-  // was dead, its new copy is too.
+  // The record with this name is now stored there, where it was placed() again, and its old copy is dead. If the record
+  // was dead, so is its new copy.
   void moved(Position name, Position to);
   // During recovery: a copy whose original has not been seen.
   void foundCopy(Position name, Position at);
   void release(Position name);
   void supersede(Position name, Position by);
-  // Nothing in the segments before this one is alive.
+  // No record in the segments before this one is alive.
   void dropBefore(uint32_t number);
-  // Call it once everything is known about a record that only ends others: it is dead unless it guards something.
+  // Call it when everything is known about a record that only ends others: it is dead unless it guards something.
   void noteEnd(Position name);
   bool isDead(Position at);
 
   void seal(Segment& segment);
-  // Its live records cannot be read any more.
+  // Its live records can no longer be read.
   void giveUp(Segment& segment);
 
   // A segment without live records; nullptr: none.
   Segment* recyclable();
-  // The sealed segment that frees most space for the bytes to copy; nullptr: none is worth it.
+  // The sealed segment that frees the most space per byte copied; nullptr: none is worthwhile.
   Segment* sparsest();
   // Its file has been removed or reused.
   void drop(uint32_t number);

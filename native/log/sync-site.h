@@ -10,7 +10,7 @@ enum class SyncSite : uint8_t {
   group,            // before its records are acknowledged
   segmentHeader,    // before the segment gets its name
   segmentName,      // before anything in it is acknowledged
-  segmentEnd,       // records that there is a later segment, in case that one gets lost
+  segmentEnd,       // records that there is a later segment, in case that one is lost
   segmentRecycled,  // before anything that guarded against its records is removed
   directory,        // the directory's existence
 };

@@ -24,25 +24,25 @@ class Writer {
   Writer(Disk& disk, Space& space, const Options& options, Appenders& appenders, Inbox& inbox, Health& health,
          Latencies& commitTimes);
 
-  // The replica has to store what is written before it counts as committed. Call it before begin().
+  // The replica has to store written data before it counts as committed. Call it before begin().
   void replicate(Replica& replica) { replica_ = &replica; }
   // False: the first segment cannot be created; health has the reason.
   bool begin(const SegmentFiles::Start& start, std::vector<std::string> spareNames, uint64_t nowMs);
-  // Commits what has been handed over, or does some work in advance. False: there is nothing to do, or nothing is
-  // possible now.
+  // Commits what has been handed over, or does some preparatory work. False: there is nothing to do, or nothing is
+  // possible at present.
   bool step(uint64_t nowMs);
-  // Marks an orderly end. Everything that was handed over is committed, unless it cannot be.
+  // Marks an orderly end. Everything handed over is committed, if possible.
   void finish(uint64_t nowMs);
 
   const SegmentFiles& files() const { return files_; }
-  // The disk has no space for what is to be written.
+  // The disk has no space for the data to be written.
   bool isStuck() const { return isStuck_; }
-  // Of counts, free space; for every thread.
+  // Counts and free space, for all threads.
   Figures figures() const;
 
  private:
   struct Group {
-    std::vector<uint8_t> own;  // the header, and records that no worker has handed over
+    std::vector<uint8_t> own;  // the header, and records not handed over by workers
     std::vector<HandedBatch> batches;
     std::vector<Reclaimer::Copy> copies;
     uint32_t recycled = 0;  // the segment
@@ -80,7 +80,7 @@ class Writer {
   void failed(const char* what, int error);
   bool outOfSpace(const char* what);
 
-  // The latest placements of a worker, which it had not seen when it last handed over a batch.
+  // The latest placements of a worker, not seen by it when it last handed over a batch.
   struct Recent {
     std::deque<Placement> placements;
     uint64_t first = 0;  // how many came before
