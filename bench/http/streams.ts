@@ -1,6 +1,6 @@
 /**
- * The subcommand `streams`: 500 streams of messages over HTTP (`/sse`), or 5,000 with --full, beside subscribers by MQTT, over TCP
- * and WebSockets. All must get every message, those of each topic in one order.
+ * The subcommand `streams`: 500 streams of messages over HTTP (`/sse`), or 5,000 with --full, beside MQTT subscribers
+ * over TCP and WebSockets. All must get every message, those of each topic in the same order.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -21,7 +21,7 @@ import { quantileOf } from '../statistics.ts';
 const overTcp = 5;
 const overWebSocket = 5;
 const subscribers = overTcp + overWebSocket;
-/** Each publishes to all topics, so that the order of a topic is the broker's decision. */
+/** Each publishes to all topics, so that the broker decides the order of a topic. */
 const publishers = 4;
 const topics = 4;
 const messages = 200;
@@ -29,7 +29,7 @@ const messageEveryMs = 100;
 const openedAtOnce = 100;
 const lastMsMax = 60_000;
 
-/** Gives whether everybody got everything in one order. */
+/** Returns whether all of them received everything in the same order. */
 export async function runStreams({ full, workers }: CommandLine): Promise<boolean> {
   const streams = full ? 5_000 : 500;
   const broker = await rallymq(workers[0] ?? 1).start();
@@ -72,11 +72,11 @@ export async function runStreams({ full, workers }: CommandLine): Promise<boolea
   }
 }
 
-/** What one of them got. */
+/** The messages received by one of them. */
 class Heard {
   count = 0;
   readonly delaysMs: number[] = [];
-  /** Of each topic: a number that tells its messages and their order. */
+  /** For each topic: a number that represents its messages and their order. */
   readonly orders: number[] = Array.from({ length: topics }, () => 0);
 
   take(topic: number, payload: string): void {
@@ -127,7 +127,7 @@ async function subscribeByWebSocket({
   return { own, rally };
 }
 
-/** Between the chunks of the body; in an event there is no CR. */
+/** Between the chunks of the body; an event contains no CR. */
 const chunkEnds = /\r\n[0-9a-f]+\r\n/g;
 const event = /"topic":"bench\/(\d)","payload":"([^"]*)"/g;
 
@@ -149,7 +149,7 @@ async function openStream({ host, port }: Endpoint): Promise<{ own: Heard; socke
     socket.on('error', reject);
     socket.on('close', () => reject(new BenchError(`A stream was refused: ${text.slice(0, 200)}`)));
   });
-  begun.catch(() => {}); // it has begun, and whoever counts finds what is missing
+  begun.catch(() => {}); // it has begun, and missing messages are counted
   await once(socket, 'connect');
   socket.write(`GET /sse?topic=bench/%2B HTTP/1.1\r\nhost: ${host}:${port}\r\n\r\n`);
   await begun;
