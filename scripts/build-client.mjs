@@ -1,6 +1,6 @@
-// Bundles the client library from its sources into dist/client/, each entry as an ES module of its own and the
-// client itself as a classic script too. The declarations beside them are tsc's. esbuild bundles, terser makes
-// it small: it puts functions in the place of their only call, which esbuild does not.
+// Bundles the client library from its sources into dist/client/: each entry as its own ES module, and the client itself
+// also as a classic script. tsc writes the declarations beside them. esbuild bundles, and terser minifies: unlike
+// esbuild, it inlines functions with a single call.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
@@ -21,7 +21,7 @@ const addOns = [
   'explain',
 ];
 
-// The client is not in the add-ons: those that use it, or its error, import it from beside them.
+// The add-ons do not contain the client: they import it, or its error, from beside them.
 const clientBeside = {
   name: 'client-beside',
   setup(build) {
@@ -29,7 +29,7 @@ const clientBeside = {
   },
 };
 
-// Loaded when it is needed.
+// Loaded on demand.
 const explainBeside = {
   name: 'explain-beside',
   setup(build) {
@@ -46,9 +46,9 @@ const pageProfile = {
   },
 };
 
-// Properties that only the client's own files know, by the objects that have them: names of one object get different
-// letters. Those of classes, which are named as in the sources, share them with the private members of the class. None is a
-// name of the language or of the page.
+// Properties known only to the client's own files, by object: names within one object get different letters. Those of
+// classes, which are named as in the sources, share them with the private members of the class. None is a name of the
+// language or of the page.
 const internalNames = Object.entries({
   Reader:
     'fault fail finish take remaining uint8 uint16 uint32 variableByteInteger string stringPair binary packetId',
@@ -67,7 +67,7 @@ const internalNames = Object.entries({
   receiver: 'subscription granted deliver end',
 }).map(([object, names]) => ({ object, names: names.split(' ').filter(Boolean) }));
 
-// In the order in which Terser gives them to variables: what is spelled alike compresses better.
+// In Terser's order of assigning them to variables: equal spellings compress better.
 const letters = [...'tiesrnohalucpfdwybmvgkqxzj'];
 
 const shared = {
@@ -79,7 +79,7 @@ const shared = {
   logLevel: 'warning',
 };
 
-/** The client itself, of MQTT 5 alone and as small as it gets. */
+/** The client itself, MQTT 5 only and as small as possible. */
 async function buildClient(name, options) {
   const { outputFiles } = await build({
     ...shared,
@@ -111,7 +111,7 @@ async function buildClient(name, options) {
       sequences: false,
     },
     mangle: {
-      reserved: ['RallyError'], // Node.js shows the name of the class too
+      reserved: ['RallyError'], // Node.js shows the class name too
       properties: {
         regex: new RegExp(`^(?:${internalNames.flatMap(({ names }) => names).join('|')}|_\\w+)$`),
         keep_quoted: true,
@@ -127,9 +127,9 @@ async function buildClient(name, options) {
 }
 
 /**
- * Makes private members ordinary ones, `_name`, which the minifier can shorten: the compiler has seen to it that they
- * are private. Members without a value come to be when they are set, and constructors that do nothing are not needed.
- * Every line and column stays where it is, for the source map.
+ * Turns private members into ordinary ones, `_name`, which the minifier can shorten: the compiler has verified that
+ * they are private. Members without a value are created when they are set, and constructors that do nothing are
+ * removed. Every line and column stays in place, for the source map.
  */
 function withoutPrivateNames(text) {
   return text
@@ -140,7 +140,7 @@ function withoutPrivateNames(text) {
     );
 }
 
-/** Names of one letter, the most frequent property first. Properties of different objects share letters. */
+/** One-letter names, the most frequent property first. Properties of different objects share letters. */
 function shortNames(text) {
   const [, ...classes] = text.split(/\b(\w+) = class (?:extends \w+ )?\{$/m);
   const memberSets = internalNames.map(({ object, names }) => {

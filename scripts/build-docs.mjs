@@ -1,5 +1,5 @@
-// Writes docs/configuration.md from what the code says: the comments of core/config/options.ts and limits.ts, the flags
-// and variables of settings.ts and the help text of the command. `--check` only compares.
+// Writes docs/configuration.md from the code: the comments of core/config/options.ts and limits.ts, the flags and
+// variables of settings.ts and the help text of the command. `--check` only compares.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

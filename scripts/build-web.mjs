@@ -1,6 +1,6 @@
 // Builds the pages into dist/web/public/, the folder that the broker serves: each page of web/html in the layout
-// of web/layout.html, one script and one style sheet for each page, minified, and the client library for pages of
-// others. Beside each file that gains from it are its gzip and Brotli variants, so that the broker only reads.
+// of web/layout.html, one script and one style sheet per page, minified, and the client library for other people's
+// pages. Compressible files get gzip and Brotli variants beside them, so that the broker only reads.
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
@@ -23,7 +23,7 @@ for (const { path, title, description, html } of docsPages()) {
 }
 cpSync(join(root, 'docs/images'), join(publicFolder, 'docs/images'), { recursive: true });
 
-// The pages use the client library as others do: built, and as small as that makes it.
+// The pages use the client library like everyone else: built and minified.
 const builtClient = {
   name: 'built-client',
   setup({ onResolve }) {
@@ -78,7 +78,7 @@ const dashboardViews = {
   '#settings': 'Config',
 };
 
-// What is around a page, by the `frame` that it asks for.
+// The frame around a page, selected by its `frame`.
 const frames = {
   demos: {
     navLabel: 'Demos',
@@ -118,7 +118,7 @@ function pageOf(name, text) {
     content: text.slice(comment.length).trim(),
   };
   return layout
-    .replace(/\{\{(\w+)\}\}/g, (whole, part) => parts[part] ?? whole) // once, so that a document may have such marks
+    .replace(/\{\{(\w+)\}\}/g, (whole, part) => parts[part] ?? whole) // once, since a document may contain such marks
     .replaceAll('{{root}}', toRoot);
 }
 
@@ -134,7 +134,7 @@ function navigation(fromRoot, toRoot) {
   return links.join('\n');
 }
 
-// What the script of a page imports is asked for together with it, and not after it.
+// The imports of a page's script are requested together with it, not after it.
 function preloads(script, toRoot) {
   const { imports } = metafile.outputs[`dist/web/public/assets/${script}.js`];
   return imports

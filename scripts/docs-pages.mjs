@@ -1,5 +1,5 @@
-// Makes pages from the documents for users of the broker: `docs/tls.md` becomes `docs/tls/`. The broker
-// serves them, so that they match its version.
+// Converts the broker's user documents to pages: `docs/tls.md` becomes `docs/tls/`. The broker serves them, so that
+// they match its version.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -7,7 +7,7 @@ import { Marked } from 'marked';
 
 const root = resolve(import.meta.dirname, '..');
 
-/** In the order of the contents. */
+/** In the order of the table of contents. */
 const names = [
   'getting-started',
   'client',
@@ -78,7 +78,7 @@ function rendered(text) {
     .replaceAll('<pre>', '<pre tabindex="0">');
 }
 
-/** Undefined: it is not served, such as a file of the sources. */
+/** Undefined: not served, such as a source file. */
 function targetOf(href) {
   if (/^(https?:|#)/.test(href)) return href;
   const [path, anchor] = href.split('#');

@@ -1,14 +1,16 @@
-// Plays the first hour of a new user: `npm run test:first-hour` clones this repository into an empty folder and runs there, as
-// they are written, the commands of README.md and docs/getting-started.md, their pages in Chromium, and the programs of
-// docs/embedding.md and client/README.md in an empty project with both packages, on each version of Node.js. Then it plays the
-// tests of what comes next: code blocks, proxies, an operator's accidents. Each step is a line with its time, and the
-// last line says how many of them did what the documents say.
+// Plays the first hour of a new user: `npm run test:first-hour` clones this repository into an empty folder and runs
+// there, verbatim, the commands of README.md and docs/getting-started.md, their pages in Chromium, and the programs
+// of docs/embedding.md and client/README.md in an empty project with both packages, on each version of Node.js. Then
+// it runs the tests of later steps: code blocks, proxies, an operator's accidents. Each step is a line with its time,
+// and the last line counts the steps that matched the documents.
 //
-// `--here` plays the commands and the pages in this folder, without cloning and installing: the quick part, which `npm test` plays.
+// `--here` runs the commands and the pages in this folder, without cloning and installing: the quick part, used by
+// `npm test`.
 //
-// It needs mosquitto-clients, curl and Chromium, and for all but `--here` the registry of npm, nginx, haproxy and caddy. Brokers and clients run
-// in a network of their own, or where there is none on the ports 8080, 1883 and 8443. A block of `sh` is run line by line; what
-// goes on (a broker, a demo, a subscriber) goes on until another broker is started, or to the end.
+// It needs mosquitto-clients, curl and Chromium, and without `--here` also the npm registry, nginx, haproxy and
+// caddy. Brokers and clients run in their own network or, where that is not available, on the ports 8080, 1883 and
+// 8443. A block of `sh` is run line by line; long-running programs (a broker, a demo, a subscriber) run until another
+// broker is started, or to the end.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,19 +23,19 @@ const isHere = process.argv.includes('--here');
 const source = resolve(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'rallymq-first-hour-'));
 const folder = isHere ? source : join(scratch, 'rallymq');
-// Compiling takes that long where others use the machine.
+// Compiling takes that long on a busy machine.
 const stepMs = 3_600_000;
 
 const documents = ['README.md', 'docs/getting-started.md'];
-/** What goes on, and how one sees that it runs. */
+/** Long-running programs, and how to tell that they run. */
 const lasting = [
   [/npm start(?! --silent)/, /^ {2}Page /m],
   [/^npm run demo/, /\n/],
   [/^mosquitto_sub|npm start --silent -- sub/, undefined],
 ];
-/** What a page shows when it has got what the commands publish. */
+/** What a page shows after receiving the messages that the commands publish. */
 const shown = '40-30';
-/** Tests of what a new user meets next, by what they are about. */
+/** Tests of a new user's later steps, by subject. */
 const further = {
   'the code blocks of the documents': ['test/unit/docs/snippets', 'test/e2e/browser/docs'],
   'nginx, HAProxy and Caddy in front, as docs/proxies.md has them': ['test/e2e/clients/proxies'],
@@ -42,8 +44,8 @@ const further = {
 };
 
 /**
- * The oldest TypeScript that client/README.md and docs/embedding.md name; it is installed here because with 38 MB it is too large for
- * everyone's `npm ci`. Both are strict, and check the declarations of the packages too.
+ * The oldest TypeScript named in client/README.md and docs/embedding.md; it is installed here because its 38 MB are too
+ * large for everyone's `npm ci`. Both are strict, and also check the declarations of the packages.
  */
 const pageOptions = { exactOptionalPropertyTypes: true, types: [], lib: ['es2022', 'dom'] };
 const oldestTypescript = [
@@ -72,7 +74,7 @@ const embeddingTypes = `import { createBroker, type BrokerOptions } from 'rallym
   await broker.stop();`;
 
 const network = await ownNetwork();
-// The data of whoever works here stay as they are.
+// The user's own data remain untouched.
 const env = isHere ? { ...process.env, RALLYMQ_DATA: join(scratch, 'data') } : process.env;
 const running = [];
 const pages = [];
@@ -110,7 +112,7 @@ try {
 console.log(`${done} of ${count}`);
 process.exitCode = done === count ? 0 : 1;
 
-/** What has failed is said, and does not keep the rest from being played. */
+/** A failure is reported, and the remaining steps still run. */
 async function step(name, play) {
   count++;
   const startedMs = performance.now();
@@ -155,7 +157,7 @@ async function playLine(line) {
       await startLasting(isHere ? line.replace('/tmp/rallymq-data', join(scratch, 'kept')) : line, found[1]);
       return;
     }
-    // Without a terminal `passwd` cannot ask for the password.
+    // Without a terminal `passwd` cannot prompt for the password.
     const asks = line.includes('passwd') && !line.includes('--batch');
     const printed = run(asks ? `${line} --batch` : line, folder, { input: 'a long password\n' });
     if (line.startsWith('curl') && !printed.includes('{"status":"ok"}'))
@@ -163,7 +165,7 @@ async function playLine(line) {
   });
 }
 
-/** As a visitor who opens the file from the disk, and waits for what is published. */
+/** Like a visitor who opens the file from disk, and waits for the published message. */
 function openPage(document, code) {
   const file = join(scratch, 'try.html');
   writeFileSync(file, code);
@@ -190,15 +192,15 @@ async function startLasting(line, sign) {
   }
 }
 
-/** Before a broker goes its pages have to show what they are to show. */
+/** Before a broker ends, its pages must have shown the expected output. */
 async function endAll() {
   for (const { document, ended } of pages.splice(0))
     await step(`the page of ${document} in Chromium shows ${shown}`, async () => {
       if ((await ended.code) !== 0) throw new Error(ended.printed);
     });
-  // The broker last: what was started after it loses its connection then.
+  // The broker last: programs started after it then lose their connection.
   for (const { line, child, end } of running.splice(0).reverse()) {
-    // The page has shown what a subscriber has to print.
+    // The page has shown the expected output of a subscriber.
     const isSilent = /^mosquitto_sub|-- sub/.test(line) && !end.printed.includes(shown);
     if (child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
     else await step(`${line} goes on`, () => Promise.reject(new Error(`It has ended:\n${end.printed}`)));
@@ -219,7 +221,7 @@ function endOf(child) {
   return end;
 }
 
-/** `isOutside`: with the registry, which is not in the network of ours. */
+/** `isOutside`: with access to the registry, which our own network lacks. */
 function run(line, cwd, { input = '', isOutside = false } = {}) {
   const [program, ...args] = [...(isOutside ? [] : (network?.command ?? [])), 'bash', '-c', line];
   const { status, stdout, stderr } = spawnSync(program, args, {
@@ -260,7 +262,7 @@ function thisNode() {
   return { version: process.versions.node, node: process.execPath };
 }
 
-/** What docs/embedding.md and client/README.md show, and the command of the package. */
+/** The programs in docs/embedding.md and client/README.md, and the command of the package. */
 async function playPrograms(project, version, node) {
   const programs = blocks('docs/embedding.md').filter(({ language }) => language === 'js');
   const [expected] = blocks('docs/embedding.md').filter(({ language }) => language === 'text');
@@ -299,7 +301,7 @@ async function playPrograms(project, version, node) {
   });
 }
 
-/** By the commands, in the folder where they run. */
+/** By command, in the folder where they run. */
 function madeHere() {
   return ['rules.json', 'users.txt', 'dev-cert.pem', 'dev-key.pem', 'dev-ca.pem', 'dev-ca-key.pem'];
 }

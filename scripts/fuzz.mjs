@@ -1,5 +1,5 @@
-// Runs the fuzzers of test/fuzz under libFuzzer (clang): `npm run fuzz -- --help` tells how. What they find on the
-// way is kept in build/fuzz/corpus, and goes into the repository with --merge, as little of it as covers the same.
+// Runs the fuzzers of test/fuzz under libFuzzer (clang): see `npm run fuzz -- --help`. New inputs are kept in
+// build/fuzz/corpus, and --merge adds a minimal set with the same coverage to the repository.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -82,7 +82,7 @@ function fuzzers() {
     .map((file) => join('test/fuzz', file));
 }
 
-/** What is not in headers. */
+/** Source files besides headers. */
 function librarySources() {
   return ['native/cluster', 'native/log', 'native/tls'].flatMap((folder) =>
     readdirSync(folder)
@@ -103,7 +103,7 @@ async function compile() {
   run('clang++', ['-fsanitize=fuzzer', ...sanitizers, '-o', binary, ...objects, ...openssl]);
 }
 
-/** Compiles what is older than its source or than any header; gives the objects. */
+/** Compiles files older than their source or any header; returns the objects. */
 async function compileAll(sources, folder, flags) {
   mkdirSync(folder, { recursive: true });
   const newestMs = Math.max(...['native', 'test/native', 'test/fuzz'].flatMap(headersBelow).map(changedMs));
@@ -138,7 +138,7 @@ function chosenNames() {
   return positionals.length > 0 ? positionals : all;
 }
 
-/** All take turns, so that an early end leaves none out. */
+/** All take turns, so that an early end skips none. */
 async function fuzz(names) {
   const totalSeconds = Number(values.seconds ?? 60 * Number(values.minutes ?? 5));
   if (!(totalSeconds > 0)) fail('--minutes and --seconds take a number above 0');
@@ -203,7 +203,7 @@ function isOfWire(name) {
   return readFileSync(join('test/fuzz', `${name}.fuzz.cpp`), 'utf8').startsWith('// native/wire/');
 }
 
-/** Makes each corpus anew from what is kept, what was found and the golden frames. */
+/** Rebuilds each corpus from kept inputs, new inputs and the golden frames. */
 async function merge(names) {
   await inTurns(names, async (name) => {
     const folder = mkdtempSync(join(tmpdir(), 'corpus-'));
@@ -230,14 +230,14 @@ async function merge(names) {
 
 // --- golden frames --------------------------------------------------------------------------------
 
-/** The frames of test/fuzz/golden-frames.txt as the wire fuzzers take them: choices first, then bytes. */
+/** The frames of test/fuzz/golden-frames.txt in the input format of the wire fuzzers: choices first, then bytes. */
 function writeSeeds(name, folder) {
   const frames = readFileSync('test/fuzz/golden-frames.txt', 'utf8')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => Buffer.from(line.replaceAll(' ', ''), 'hex'));
   const inputs = frames.flatMap((frame) => seedsOf(name, frame));
-  // Long schedules, which libFuzzer comes to late by itself; the same each time.
+  // Long schedules, which libFuzzer alone reaches late; the same each time.
   for (let at = 0; !isOfWire(name) && at < longSeeds; at++) {
     inputs.push(createHash('shake256', { outputLength: inputBytesMax }).update(`${name} ${at}`).digest());
   }
@@ -264,7 +264,7 @@ function seedsOf(name, frame) {
 
 // --- coverage -------------------------------------------------------------------------------------
 
-/** Clang's source-based coverage of the replay, which is the one that the tests run. */
+/** Clang's source-based coverage of the replay that the tests run. */
 async function coverage() {
   const folder = join(build, 'coverage');
   const sources = [
@@ -318,7 +318,7 @@ function startFuzzer(name, flags) {
   return start(`./${binary}`, [...bounds, ...flags], { FUZZER: name }, true);
 }
 
-/** Runs a program without waiting in the way of others; what it prints is given back. */
+/** Runs a program without blocking others; returns its output. */
 function start(program, flags, environment = {}, mayFail = false) {
   return new Promise((done) => {
     const child = spawn(program, flags, {

@@ -1,5 +1,5 @@
-// Other versions of Node.js than the one that has built the addon, which is not built again for them. They are
-// installed once, some 350 MB, into a folder for temporary files.
+// Versions of Node.js other than the one that built the addon, which is not rebuilt for them. They are installed once,
+// some 350 MB, into a temporary folder.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 const cache = join(tmpdir(), 'rallymq-nodes');
 const versions = { node22: '22.23.3', node24: '24.9.0', node26: '26.12.1' };
 
-/** Each as its version and the path of its program. Throws if they cannot be installed. */
+/** Each with its version and the path of its program. Throws if they cannot be installed. */
 export function otherNodes() {
   const dependencies = Object.fromEntries(
     Object.entries(versions).map(([name, version]) => [name, `npm:node-linux-${process.arch}@${version}`]),

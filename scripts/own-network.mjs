@@ -1,10 +1,10 @@
-// A network namespace of our own, in which all ports are free. It lives until `close()`.
+// A network namespace of our own, with all ports free. It lives until `close()`.
 
 import { spawn, spawnSync } from 'node:child_process';
 
 const isRoot = process.getuid?.() === 0;
 
-/** Undefined where there is none: it needs root, or user namespaces. */
+/** Undefined if not available: it needs root, or user namespaces. */
 export async function ownNetwork() {
   const flags = isRoot ? ['--net'] : ['--map-root-user', '--net'];
   if (spawnSync('unshare', [...flags, 'true']).status !== 0) return undefined;
@@ -20,7 +20,7 @@ export async function ownNetwork() {
   );
   const enter = isRoot ? ['--net'] : ['--user', '--preserve-credentials', '--net'];
   return {
-    /** Put before a command, it runs in there. */
+    /** A command with this prefix runs inside. */
     command: ['nsenter', '--target', `${holder.pid}`, ...enter, '--'],
     close: () => holder.kill('SIGKILL'),
   };

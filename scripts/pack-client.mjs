@@ -1,5 +1,6 @@
-// Fills client/dist with what the package rallymq-client has: the scripts, their source maps, and the declarations that
-// the public ones lead to. `npm pack` and `npm publish` call it; npm run build has made what it copies.
+// Fills client/dist with the contents of the package rallymq-client: the scripts, their source maps, and the
+// declarations reachable from the public ones. Called by `npm pack` and `npm publish`, after npm run build has
+// created the files.
 
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -19,7 +20,7 @@ for (const entry of Object.values(exports)) {
 for (const path of declarations) copy(path);
 cpSync(join(root, 'LICENSE'), join(root, 'client/LICENSE'));
 
-/** The declarations that one imports, wherever they are. */
+/** The declarations imported by one, wherever they are. */
 function follow(path) {
   if (declarations.has(path)) return;
   declarations.add(path);

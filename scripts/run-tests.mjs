@@ -1,11 +1,11 @@
-// Runs the compiled tests with node:test and prints what fails, in full, and a summary; what passes is
-// silent. `node scripts/run-tests.mjs` runs all, `node scripts/run-tests.mjs test/unit test/e2e/page` those
-// whose path begins with one of these; `--together` first: only those of them that may run beside others, `--alone`:
-// only those that may not. The sources say which tests there are, so that no stale one in dist/ is run and none that
-// was not compiled is left out.
+// Runs the compiled tests with node:test and prints failures, in full, and a summary; passing tests are silent.
+// `node scripts/run-tests.mjs` runs all, `node scripts/run-tests.mjs test/unit test/e2e/page` those whose path begins
+// with one of these; with `--together` first: only those that may run beside others, `--alone`: only those that may
+// not. The list of tests comes from the sources, so that no stale test in dist/ is run and no uncompiled one is
+// skipped.
 //
-// On a machine that others slow down a test may wait in vain. In CI the files of a few failed tests are run
-// once more; what passes then is still printed as FAILED, is counted as unsteady, and is a fault to be found.
+// On a machine slowed down by others a test may wait in vain. In CI the files of a few failed tests are run once more;
+// tests that pass then are still printed as FAILED, are counted as unsteady, and are faults to investigate.
 
 import { existsSync, readdirSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
@@ -13,8 +13,8 @@ import { run } from 'node:test';
 import { inspect } from 'node:util';
 
 const root = resolve(import.meta.dirname, '..');
-const fileTimeoutMs = 450_000; // the soak plays two minutes, behind a build of its own
-// Those that start browsers, fill both cores or measure run after the others ...
+const fileTimeoutMs = 450_000; // the soak takes two minutes, after its own build
+// Tests that start browsers, fill both cores or measure run after the others ...
 const alone = ['test/attack/', 'test/e2e/bench/', 'test/e2e/browser/', 'test/e2e/load/', 'test/e2e/web/'];
 // ... two at a time, unless they measure time or fill both cores: these run one by one.
 const oneByOne = [
@@ -25,16 +25,16 @@ const oneByOne = [
   'test/e2e/web/dashboard-crowd',
   'test/e2e/web/push-or-poll',
 ];
-// A minute of waiting for a throttled timer, which holds up nobody.
+// A minute of waiting for a throttled timer, which delays no other test.
 const idle = ['test/e2e/browser/hidden-tab'];
 // Most tests wait more than they compute.
 const filesTogether = 3;
-// These take minutes, and begin before the others.
+// These take minutes, and start before the others.
 const long = ['test/soak/', 'test/fault/'];
 
 const filesAgainMax = process.env.CI === 'true' ? 3 : 0;
 
-// What became of the tests, by source file.
+// Test results, by source file.
 const results = new Map();
 let unsteady = 0;
 
@@ -50,7 +50,7 @@ if (sources.length === 0) fail(`no test begins with ${prefixes.join(' or ') || '
 const uncompiled = sources.filter((source) => !existsSync(compiledFrom(source)));
 if (uncompiled.length > 0) fail(`not compiled, run npm run build first: ${uncompiled.join(' ')}`);
 
-// Each file is a process of its own, whose errors should show the lines of the sources.
+// Each file is its own process, whose errors should show source lines.
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`.trim();
 const startMs = performance.now();
 if (part !== '--alone') {
@@ -129,7 +129,7 @@ function resultsOf(data) {
   return known;
 }
 
-/** A file that fails as a whole, such as one that takes too long, is a test with the file's name. */
+/** A file that fails as a whole, such as by a timeout, is a test with the file's name. */
 function sourceOf(data) {
   return relative(root, data.file ?? data.name)
     .replace(/^dist\//, '')
@@ -137,13 +137,13 @@ function sourceOf(data) {
 }
 
 function count(type, data, names, output) {
-  // A suite counts only where it fails by itself, not for the tests in it.
+  // A suite counts only if it fails by itself, not because of its tests.
   const isSuite = data.details.type === 'suite';
   const failedBelow = data.details.error?.failureType === 'subtestsFailed';
   if (isSuite && (type === 'test:pass' || failedBelow)) return;
   const counts = resultsOf(data);
   counts.tests += 1;
-  // A file that passes under its own name has no test in it.
+  // A file that passes under its own name contains no test.
   const isEmptyFile = type === 'test:pass' && data.nesting === 0 && data.name === data.file;
   if (isEmptyFile) report(data, names, output);
   else if (data.skip !== undefined) counts.skipped += 1;

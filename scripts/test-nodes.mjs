@@ -1,6 +1,6 @@
-// Plays tests in other versions of Node.js than the one that has built the addon, which is not built again for them:
-// `npm run test:nodes` those below, `npm run test:nodes -- test/e2e/wire` others. `--short`, of which `npm test` makes use:
-// the door and the addon alone, on the versions with long-term support.
+// Runs tests in versions of Node.js other than the one that built the addon, which is not rebuilt for them:
+// `npm run test:nodes` those below, `npm run test:nodes -- test/e2e/wire` others. `--short`, used by `npm test`: only
+// the door and the addon, on the versions with long-term support.
 
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
@@ -8,7 +8,7 @@ import { otherNodes } from './other-nodes.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 
-/** What depends on Node.js: its OpenSSL, its HTTP, threads and their ends, and real clients. */
+/** Parts that depend on Node.js: its OpenSSL, its HTTP, threads and their ends, and real clients. */
 const standard = [
   'test/e2e/tls/c',
   'test/e2e/wire/door',
