@@ -1,4 +1,4 @@
-/** Files of users and rules for one test, gone when it ends. */
+/** Files of users and rules for one test, removed when it ends. */
 import { pbkdf2Sync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 import { atEnd } from './at-end.ts';
 
 export interface AccessFolder {
-  /** Writes a file, and gives its path. */
+  /** Writes a file, and returns its path. */
   write(name: string, content: string | object): string;
 }
 
@@ -23,7 +23,7 @@ export function accessFolder(test: TestContext): AccessFolder {
   };
 }
 
-/** Lines of a password file, with hashes that are verified at once. */
+/** Lines of a password file, with hashes that are fast to verify. */
 export function passwordLines(users: Readonly<Record<string, string>>): string {
   return Object.entries(users)
     .map(([username, password]) => `${username}:${quickHash(password)}\n`)

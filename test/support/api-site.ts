@@ -1,4 +1,4 @@
-/** A Site whose broker is played by the test, and keys for it. */
+/** A Site whose broker is simulated by the test, and keys for it. */
 import { resolveConfig } from '../../core/config/resolve.ts';
 import type { HttpAnswer, HttpQuestion } from '../../core/http/answer.ts';
 import type { SiteSource } from '../../core/http/route.ts';
@@ -14,7 +14,7 @@ import {
 /** Has all scopes. */
 export const adminKey = 'rmq_admin';
 
-/** A key for each scope, which is its name, and one with all. */
+/** A key for each scope, with the scope as its name, and one with all scopes. */
 export const apiKeys = new ApiKeys(
   new Map<string, ApiKey>([
     [hashOfApiKey(adminKey), { name: 'admin', scopes: new Set(apiScopes) }],
@@ -107,7 +107,7 @@ export const plainQuestion: HttpQuestion = {
 export interface Asked {
   readonly status: number;
   readonly answer: HttpAnswer;
-  /** JSON of the body; undefined: there is none, or it is no JSON. */
+  /** JSON of the body; undefined: none, or not JSON. */
   readonly body: unknown;
 }
 
@@ -115,7 +115,7 @@ export interface AskOptions {
   readonly method?: string;
   /** Undefined: no key is sent. */
   readonly key?: string | undefined;
-  /** In place of a key. */
+  /** Instead of a key. */
   readonly authorization?: string;
   readonly body?: unknown;
   readonly idempotencyKey?: string;
@@ -123,7 +123,7 @@ export interface AskOptions {
   readonly origin?: string;
 }
 
-/** `url`: the path with its query. */
+/** `url`: the path including its query. */
 export async function ask(site: Site, url: string, options: AskOptions = {}): Promise<Asked> {
   const { method = 'get', body, idempotencyKey = '', remoteAddress = '127.0.0.1', origin = '' } = options;
   const key = 'key' in options ? options.key : adminKey;
@@ -141,7 +141,7 @@ export async function ask(site: Site, url: string, options: AskOptions = {}): Pr
     contentLength: text.length,
     readBody: () => Promise.resolve(Buffer.from(text)),
   });
-  const json = jsonOf(answer.body); // what is over has given its bytes back
+  const json = jsonOf(answer.body); // a completed answer has released its bytes
   answer.onOver?.();
   return { status: Number.parseInt(answer.status, 10), answer, body: json };
 }

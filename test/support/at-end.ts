@@ -1,9 +1,9 @@
 /**
- * What a test has opened is closed in the reverse order: node:test runs its after hooks in the order in which they were
- * made, and a page that is still open while its broker stops is answered with 503.
+ * Closes everything a test has opened in reverse order: node:test runs after hooks in order of registration, and a page
+ * still open while its broker stops would get a 503.
  */
 
-/** What a test, or a program that is not one, does when it ends. */
+/** Runs steps when a test, or another program, ends. */
 export interface Ends {
   after(end: () => void | Promise<void>): void;
 }
@@ -12,7 +12,7 @@ type Step = () => unknown;
 
 const stepsOf = new WeakMap<Ends, Step[]>();
 
-/** Runs and awaits `step` when the test has ended, before the steps that were given earlier. */
+/** Runs and awaits `step` when the test has ended, before the steps registered earlier. */
 export function atEnd(test: Ends, step: Step): void {
   const known = stepsOf.get(test);
   if (known !== undefined) {

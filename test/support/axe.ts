@@ -1,10 +1,10 @@
-/** What a page must be for everybody: axe-core finds nothing serious, and a small phone shows all of it. */
+/** Accessibility of a page: axe-core finds nothing serious, and a small phone shows all of it. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 
-// By the debugger's protocol, which the Content-Security-Policy does not bind.
+// Through the debugger's protocol, to which the Content-Security-Policy does not apply.
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 interface Violation {
@@ -24,9 +24,9 @@ export async function seriousFaults(page: Page): Promise<string[]> {
 export async function fitsSmallPhone(page: Page, path: string): Promise<void> {
   const width = 360;
   await page.setViewportSize({ width, height: 740 });
-  const needed = Number(await page.evaluate('document.documentElement.scrollWidth')); // innerWidth grows with what is too wide
+  const needed = Number(await page.evaluate('document.documentElement.scrollWidth')); // innerWidth grows with its content
   assert.ok(needed <= width, `${path} is ${needed - width} pixels wider than a small phone`);
-  // Fingers hit what is 44 pixels high; browsers zoom into an input with smaller letters than 16 pixels.
+  // Touch targets need 44 pixels; browsers zoom into an input with a font smaller than 16 pixels.
   const small = await page.evaluate(`[...document.querySelectorAll('button, select, input, textarea')]
     .filter((one) => one.checkVisibility() && one.type !== 'checkbox')
     .filter((one) => one.getBoundingClientRect().height < 38 ||

@@ -1,4 +1,4 @@
-/** A back end over HTTP that is asked in JSON, as authUrl and authorizeUrl are. */
+/** An HTTP back end that receives JSON requests, like authUrl and authorizeUrl. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -11,7 +11,7 @@ export type AnswerQuestion = (
   request: IncomingMessage,
 ) => void;
 
-/** Gives its address; it is closed when the test ends. */
+/** Returns its address; it is closed when the test ends. */
 export async function startBackEnd(test: TestContext, answer: AnswerQuestion): Promise<string> {
   const server = createServer(async (request, response) => {
     const parts: Buffer[] = [];

@@ -49,7 +49,7 @@ export async function servePage(test: TestContext, files: Record<string, string>
   return await listen(test, server);
 }
 
-/** Runs `body`, the body of an async function with `argument`, in the page; returns what it returns. */
+/** Runs `body`, the body of an async function with `argument`, in the page; returns its result. */
 export function inPage<Result>(page: Page, body: string, argument: unknown = null): Promise<Result> {
   const source = `(async (argument) => { ${body} })(${JSON.stringify(argument)})`;
   return page.evaluate(source) as Promise<Result>;

@@ -1,4 +1,4 @@
-/** The command `rallymq` as a process of its own, and what it prints. */
+/** The command `rallymq` in its own process, and its output. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ export class Command {
   readonly #exit: Promise<Exit>;
   #hasExited = false;
 
-  /** It keeps everything in memory unless told otherwise, so that nothing is left in the folder where tests run. */
+  /** By default it keeps everything in memory, so that the tests leave no files in their folder. */
   constructor(
     args: readonly string[],
     environment: Readonly<Record<string, string>> = {},
@@ -57,13 +57,13 @@ export class Command {
     this.#process.kill(signal);
   }
 
-  /** Kills it, and waits until it has ended: what it has open can be removed then. */
+  /** Kills it, and waits until it has ended, so that its open files can be removed. */
   async end(): Promise<void> {
     this.kill('SIGKILL');
     await this.exited();
   }
 
-  /** Waits for the line that says that clients can connect. */
+  /** Waits for the line announcing that clients can connect. */
   async ready(): Promise<{ port: number; tcpPort: number }> {
     await until('the ready line', () => this.#hasExited || this.stdout.includes('  Page '));
     const port = /ws:\/\/[^\s/]*:(\d+)/.exec(this.stdout)?.[1];
@@ -94,12 +94,12 @@ export function startCommand(
   return command;
 }
 
-/** A port on which nothing listens, and that nobody takes before the test does. */
+/** A port without a listener, reserved for the test. */
 export function unusedPort(): Promise<number> {
   return freePort('127.0.0.1');
 }
 
-/** Variables of the tests' own environment must not reach the command. */
+/** Variables of the tests' own environment must not affect the command. */
 function withoutOurs(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('RALLYMQ_')));
 }

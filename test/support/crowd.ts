@@ -1,4 +1,4 @@
-/** Thousands of clients that are just there, over TCP. */
+/** Thousands of idle clients over TCP. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -11,12 +11,12 @@ export interface Crowd {
   nameOf(index: number): string;
 }
 
-/** Opened at once: the broker's queue of connections is not what is tested. */
+/** Opened at once: the broker's connection queue is not under test. */
 const atOnce = 200;
-/** Of a CONNACK, behind its type, length and flags. */
+/** Of a CONNACK, after its type, length and flags. */
 const reasonByte = 3;
 
-/** Resolves when all are connected; they are gone when the test ends. */
+/** Resolves when all are connected; they are destroyed when the test ends. */
 export async function joinCrowd(
   test: TestContext,
   tcpPort: number,
@@ -41,7 +41,7 @@ export async function joinCrowd(
 
 async function join(port: number, clientId: string): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  socket.on('error', () => {}); // it is cut, as some tests want
+  socket.on('error', () => {}); // it is closed in some tests
   await once(socket, 'connect');
   socket.write(connectFrame({ clientId, protocolVersion: 5 }));
   const [connack] = (await once(socket, 'data')) as [Buffer];

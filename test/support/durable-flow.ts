@@ -1,4 +1,7 @@
-/** QoS 1 from end to end with MQTT.js, as programs use it: what a publisher was told is safe, and what a subscriber has got. */
+/**
+ * QoS 1 from end to end with MQTT.js, as used by programs: messages confirmed to a publisher, and those a subscriber
+ * received.
+ */
 import type { TestContext } from 'node:test';
 import mqtt, { type MqttClient } from 'mqtt';
 import { atEnd } from './at-end.ts';
@@ -7,7 +10,7 @@ import { within } from './wait.ts';
 const reconnectPeriod = 200;
 const inFlight = 10;
 
-/** Publishes one message after the other, some at once, and goes on after each interruption. */
+/** Publishes messages one after the other, some concurrently, and continues after each interruption. */
 export class Publisher {
   /** Acknowledged by a broker. */
   readonly safe = new Set<string>();
@@ -20,7 +23,7 @@ export class Publisher {
   constructor(test: TestContext, port: number, name: string, topic: string) {
     this.#topic = topic;
     this.#client = mqtt.connect(`mqtt://127.0.0.1:${port}`, { clientId: name, clean: true, reconnectPeriod });
-    this.#client.on('error', () => {}); // it tries again
+    this.#client.on('error', () => {}); // it retries
     atEnd(test, () => this.#client.end(true));
     this.#loops = Array.from({ length: inFlight }, () => this.#publish(name));
   }
@@ -33,7 +36,7 @@ export class Publisher {
     }
   }
 
-  /** Resolves when everything that was begun is acknowledged. */
+  /** Resolves when everything begun is acknowledged. */
   async finish(): Promise<void> {
     this.#isStopping = true;
     await within('the last acknowledgements', Promise.all(this.#loops), 60_000);
@@ -46,7 +49,7 @@ export class Subscriber {
   readonly client: MqttClient;
 
   private constructor(test: TestContext, port: number, name: string) {
-    // What comes before the first listener is there is lost to MQTT.js.
+    // MQTT.js loses messages that arrive before the first listener exists.
     this.client = mqtt.connect(`mqtt://127.0.0.1:${port}`, {
       clientId: name,
       clean: false,

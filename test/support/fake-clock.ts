@@ -1,4 +1,4 @@
-/** A clock that the test moves. */
+/** A clock controlled by the test. */
 import type { Clock, Timer } from '../../core/sessions/timers.ts';
 
 interface Due {
@@ -18,7 +18,7 @@ export class FakeClock implements Clock {
     this.#due.push(due);
     return { cancel: () => this.#remove(due) };
   }
-  /** Timers that wait. */
+  /** Pending timers. */
   get timers(): number {
     return this.#due.length;
   }

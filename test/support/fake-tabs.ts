@@ -1,6 +1,6 @@
 /**
- * What a browser gives to tabs and to a shared worker, inside of Node.js: a SharedWorker whose script runs
- * here, and locks. The WebSocket of the worker is the one of a FakeNetwork.
+ * A browser's facilities for tabs and a shared worker, inside Node.js: a SharedWorker whose script runs here, and
+ * locks. The worker uses the WebSocket of a FakeNetwork.
  */
 import { type TestContext, test } from 'node:test';
 import type { RallyClient } from '../../client/rally.ts';
@@ -11,10 +11,10 @@ import { FakeNetwork } from './fake-websocket.ts';
 type Holder = () => unknown;
 type Port = InstanceType<typeof MessageChannel>['port1'];
 
-/** Locks as `navigator.locks` has them: each name is held by one, the others wait in order. */
+/** Locks like `navigator.locks`: each name has one holder, the others wait in order. */
 class FakeLocks {
   readonly #tails = new Map<string, Promise<unknown>>();
-  /** Frees the locks of who has crashed, by their names, in the order of coming. */
+  /** Frees the locks of crashed holders, by name, in the order of arrival. */
   readonly crashes = new Map<string, () => void>();
 
   request(name: string, ...given: [Holder] | [unknown, Holder]): Promise<unknown> {
@@ -73,7 +73,7 @@ export class FakeTabs {
     return tab;
   }
 
-  /** The tab or worker that came as number `index` of its kind is gone, without a word. */
+  /** The tab or worker number `index` of its kind vanishes abruptly. */
   crash(kind: 'tab' | 'worker', index: number): void {
     const names = [...this.#locks.crashes.keys()].filter((name) => name.startsWith(`rally/${kind}/`));
     this.#locks.crashes.get(names[index] ?? '')?.();

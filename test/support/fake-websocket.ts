@@ -1,4 +1,4 @@
-/** A WebSocket without a network: the test is the broker, and writes and reads its bytes in hex. */
+/** A WebSocket without a network: the test acts as the broker, and writes and reads its bytes in hex. */
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -18,9 +18,9 @@ export class FakeWebSocket implements WebSocketLike {
   onerror: (() => void) | null = null;
   readonly url: string;
   readonly subprotocol: string;
-  /** The frames that the client sent and `expect` has not taken. */
+  /** The frames sent by the client that `expect` has not taken. */
   readonly sent: string[] = [];
-  /** How many frames each WebSocket message of the client had. */
+  /** The number of frames in each WebSocket message of the client. */
   readonly frameCounts: number[] = [];
   isClosed = false;
 
@@ -51,7 +51,7 @@ export class FakeWebSocket implements WebSocketLike {
     this.onmessage?.({ data: bytes(content).slice().buffer });
   }
 
-  /** The network is gone. */
+  /** The network breaks. */
   cut(): void {
     this.isClosed = true;
     this.onclose?.();
@@ -70,7 +70,7 @@ export class FakeWebSocket implements WebSocketLike {
   }
 }
 
-// Nothing leaves the test: the client asks why a WebSocket could not be opened, and there is no answer.
+// Nothing leaves the test: the client's request for the reason of a failed WebSocket gets no answer.
 globalThis.fetch = () => Promise.reject(new TypeError('no network'));
 
 let isOver = false;
@@ -78,7 +78,7 @@ after(() => {
   isOver = true;
 });
 
-/** The WebSockets that a client opens, in order. A test that fails leaves none behind which tries for ever. */
+/** The WebSockets opened by a client, in order. A failed test leaves none behind that retries forever. */
 export class FakeNetwork {
   readonly sockets: FakeWebSocket[] = [];
   readonly WebSocket: new (
@@ -97,7 +97,7 @@ export class FakeNetwork {
     };
   }
 
-  /** The WebSocket number `index`, from 0, opened and its CONNECT taken. */
+  /** WebSocket number `index`, from 0, opened, after its CONNECT. */
   async opened(index = 0): Promise<FakeWebSocket> {
     await until(`the client opens WebSocket ${index}`, () => this.sockets.length > index);
     const socket = this.sockets[index];
@@ -107,7 +107,7 @@ export class FakeNetwork {
     return socket;
   }
 
-  /** As `opened`, accepted with CONNACK. */
+  /** Like `opened`, accepted with CONNACK. */
   async accepted(index = 0, connack = '20 03 00 00 00'): Promise<FakeWebSocket> {
     const socket = await this.opened(index);
     socket.receive(connack);
@@ -115,7 +115,7 @@ export class FakeNetwork {
   }
 }
 
-/** A client that connects by such WebSockets, and again at once. */
+/** A client that uses these WebSockets, and reconnects at once. */
 export function startOnFake(options: RallyOptions = {}): { network: FakeNetwork; rally: Rally } {
   const network = new FakeNetwork();
   const { WebSocket } = network;

@@ -1,7 +1,7 @@
 /**
- * A very small broker over TCP that delivers wrongly on purpose, to see whether the load generator notices:
- * QoS 0, MQTT 5, topics without wildcards; a filter that begins with `$share/` takes all topics, member by
- * member. It counts what it does.
+ * A very small broker over TCP that deliberately delivers incorrectly, to verify that the load generator notices:
+ * QoS 0, MQTT 5, topics without wildcards; a filter that begins with `$share/` receives all topics, member by
+ * member. It counts its actions.
  */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -16,23 +16,23 @@ export type Fault = 'drop' | 'double' | 'swap' | 'delay' | 'shorten' | 'stray';
 const delayMessages = 300;
 
 export interface RelayOptions {
-  /** What it does to every hundredth message; nothing: it is a good relay. */
+  /** What it does to every hundredth message; absent: it relays correctly. */
   readonly fault?: Fault;
   /** The reason code of its CONNACK and of its SUBACK; default 0. */
   readonly connackCode?: number;
   readonly subackCode?: number;
-  /** Takes messages and delivers none. */
+  /** Accepts messages and delivers none. */
   readonly deliversNothing?: boolean;
-  /** Closes every connection after so many messages. */
+  /** Closes every connection after this many messages. */
   readonly closesAfter?: number;
-  /** Takes nothing for so long, once, after so many messages. */
+  /** Reads nothing for this long, once, after this many messages. */
   readonly pause?: { readonly after: number; readonly ms: number };
 }
 
 export class FaultyRelay {
-  /** How often its fault has struck. */
+  /** The number of faults so far. */
   faults = 0;
-  /** Messages that it still holds back. */
+  /** Messages currently held back. */
   readonly held = new Map<string, { readonly body: Buffer; left: number }>();
   readonly #options: RelayOptions;
   readonly #server: Server;
@@ -67,7 +67,7 @@ export class FaultyRelay {
     const reader = new FrameReader(5);
     this.#sockets.add(socket);
     socket.setNoDelay(true);
-    socket.on('error', () => {}); // the generator leaves as it likes
+    socket.on('error', () => {}); // the generator may leave at any time
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('data', (chunk) => {
       reader.push(chunk);
@@ -127,7 +127,7 @@ export class FaultyRelay {
         this.faults++;
         out.push(...wrong[this.#options.fault](body));
       } else if (next === undefined) {
-        out.push(body); // nothing to swap it with
+        out.push(body); // there is none to swap it with
       } else {
         this.faults++;
         this.#messages++;
@@ -138,7 +138,7 @@ export class FaultyRelay {
     return out;
   }
 
-  /** Of each topic one message at a time is held back until `delayMessages` others have passed. */
+  /** For each topic one message at a time is held back until `delayMessages` others have passed. */
   #delayed(body: Buffer): readonly Buffer[] {
     const topic = topicOf(body);
     const held = this.held.get(topic);
@@ -153,12 +153,12 @@ export class FaultyRelay {
   }
 }
 
-/** The bodies that are delivered in place of one. */
+/** The bodies delivered in place of one. */
 const wrong: Readonly<Record<Exclude<Fault, 'swap' | 'delay'>, (body: Buffer) => readonly Buffer[]>> = {
   drop: () => [],
   double: (body) => [body, body],
   shorten: (body) => [body, body.subarray(0, -1)],
-  // Of a publisher that the receiver knows nothing of: the stream is the third part of the payload.
+  // From a publisher unknown to the receiver: the stream is the third part of the payload.
   stray: (body) => {
     const other = Buffer.from(body);
     const payloadAt = 2 + other.readUInt16BE(0) + 1;

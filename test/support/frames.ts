@@ -1,4 +1,4 @@
-/** Packets for tests, with defaults for what a test does not care about, and their bytes in hexadecimal. */
+/** Packets for tests, with defaults for fields that a test does not care about, and their bytes in hexadecimal. */
 import assert from 'node:assert/strict';
 import { decodePublish } from '../../core/wire/decode-publish.ts';
 import { encodeAcknowledgement } from '../../core/wire/encode-acknowledgement.ts';
@@ -24,7 +24,7 @@ export function bytesOf(text: string): Frame {
   return new Uint8Array(Buffer.from(hex.replace(/\s/g, ''), 'hex'));
 }
 
-/** The digits of `bytesOf`, to compare with. */
+/** The digits of `bytesOf`, for comparison. */
 export function hexOf(text: string): string {
   return Buffer.from(bytesOf(text)).toString('hex');
 }
@@ -58,7 +58,7 @@ export function connectFrame(packet: Partial<ConnectPacket> = {}): Frame {
   });
 }
 
-/** QoS 0 of version 5 unless told otherwise; packet identifier 1 where one is needed. */
+/** QoS 0 and version 5 by default; packet identifier 1 if one is needed. */
 export function publishFrame(
   topic: string,
   payload: string | Uint8Array = '',

@@ -1,6 +1,6 @@
 /**
- * Renders the templates of a Helm chart, as far as ours go: values, `if`, `include`, and the functions below. What it does
- * not know is an error, so a template never passes unread.
+ * Renders the templates of a Helm chart, as far as ours require: values, `if`, `include`, and the functions below.
+ * Anything unknown is an error, so no template passes unread.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

@@ -1,7 +1,7 @@
 /**
- * A tab of real Chromium that is hidden for real, behind another tab, with its timers slowed after a second and
- * not after minutes. Playwright tells every page that it is looked at, so this speaks the protocol of the
- * browser by itself.
+ * A tab of real Chromium that is actually hidden, behind another tab, with its timers throttled after a second
+ * instead of minutes. Playwright tells every page that it is visible, so this uses the browser's protocol
+ * directly.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -73,7 +73,7 @@ export class HidableTab {
     return tab;
   }
 
-  /** Runs `body`, that of an async function with `argument`, in the tab; returns what it returns. */
+  /** Runs `body`, the body of an async function with `argument`, in the tab; returns its result. */
   async run<Result>(body: string, argument: unknown = null): Promise<Result> {
     const expression = `(async (argument) => { ${body} })(${JSON.stringify(argument)})`;
     const asked = { expression, awaitPromise: true, returnByValue: true };
@@ -86,7 +86,7 @@ export class HidableTab {
     return result.value;
   }
 
-  /** Looks at another tab. */
+  /** Switches to another tab. */
   async hide(): Promise<void> {
     await this.#ask('Target.activateTarget', { targetId: this.#other });
   }
@@ -102,7 +102,7 @@ export class HidableTab {
   }
 }
 
-/** The browser prints it when it is ready. */
+/** The browser prints it when ready. */
 async function debuggerUrl(output: Readable): Promise<string> {
   let printed = '';
   for await (const chunk of output) {

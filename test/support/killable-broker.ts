@@ -1,4 +1,4 @@
-/** The command with a data directory, which a test ends and starts again; its ports are new ones each time. */
+/** The command with a data directory, killed and restarted by a test; its ports change each time. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { Command, type Exit } from './command.ts';
 import type { PowerCutDisk } from './power-cut-disk.ts';
 
 export class KillableBroker {
-  /** Where it listens now: the same object for as long as the broker is this one. */
+  /** Its current addresses: the same object until the broker is restarted. */
   readonly ports = { port: 0, tcpPort: 0 };
   readonly folder: string;
   readonly #args: readonly string[];
@@ -22,13 +22,13 @@ export class KillableBroker {
   }
 
   /**
-   * On a new data directory below the folder for temporary files; remove() takes it away. With a disk it is there, and
-   * power is cut whenever the broker is killed.
+   * With a new data directory below the temporary folder; remove() deletes it. With a disk the directory is on it,
+   * and the power is cut whenever the broker is killed.
    */
   static async create(limits: Partial<Limits> = {}, disk?: PowerCutDisk): Promise<KillableBroker> {
     const folder = await mkdtemp(join(tmpdir(), 'rallymq-data-'));
     const file = join(folder, 'rallymq.json');
-    const small = { logSegmentBytes: 1_048_576 }; // each start fills some of them
+    const small = { logSegmentBytes: 1_048_576 }; // each start fills some segments
     await writeFile(file, JSON.stringify({ limits: { ...small, ...limits } }));
     return new KillableBroker(folder, ['--config', file], disk);
   }

@@ -1,4 +1,4 @@
-/** An HTTP server of a test, on loopback and any free port, that ends with the test. */
+/** A test's HTTP server, on loopback and any free port, closed when the test ends. */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';

@@ -1,4 +1,4 @@
-/** Debian's mosquitto as a broker on a free port of loopback, over TCP: its WebSocket is not everywhere to be had. */
+/** Debian's mosquitto as a broker on a free port of loopback, over TCP: its WebSocket is not available everywhere. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import { until, within } from './wait.ts';
 
 export interface MosquittoBroker {
   readonly tcpPort: number;
-  /** Ends it as a crash does. */
+  /** Ends it like a crash. */
   kill(): Promise<void>;
 }
 
@@ -22,7 +22,7 @@ export async function startMosquitto(test: TestContext): Promise<string> {
   return `tcp://127.0.0.1:${tcpPort}`;
 }
 
-/** `configuration`: further lines of its file. Without `tcpPort` it takes any that is free. It ends with the test. */
+/** `configuration`: further lines of its file. Without `tcpPort` it uses any free port. It ends with the test. */
 export async function runMosquitto(
   test: TestContext,
   configuration: readonly string[] = [],

@@ -1,6 +1,6 @@
 /**
- * The client side of one persistent session over many connections, as a correct client has it: it answers
- * QoS 1 and 2, sends again what was not answered, and notes what it was handed and in which order.
+ * The client side of one persistent session over many connections, as in a correct client: it answers QoS 1 and 2,
+ * resends unanswered packets, and records the messages it received and their order.
  */
 
 import assert from 'node:assert/strict';
@@ -38,7 +38,7 @@ export interface Handed {
   readonly dup: boolean;
 }
 
-/** What the network makes of the packets of a session: none, one or several of each. */
+/** What the network does to a packet of a session: drops it, or delivers it once or several times. */
 export interface Link {
   outgoing(frame: Uint8Array): readonly Uint8Array[];
   incoming(packet: ReceivedPacket): readonly ReceivedPacket[];
@@ -47,7 +47,7 @@ export interface Link {
 export interface SessionOptions {
   /** Default: a perfect one. */
   readonly link?: Link;
-  /** Packet identifiers go up to here before they are used again. Default 60,000. */
+  /** The highest packet identifier before they wrap around. Default 60,000. */
   readonly packetIdMax?: number;
 }
 
@@ -56,23 +56,23 @@ interface Unanswered {
   readonly text: string;
   readonly qos: QoS;
   readonly retain: boolean;
-  /** QoS 2: the PUBREC came, the PUBREL is out. */
+  /** QoS 2: the PUBREC has arrived, the PUBREL was sent. */
   isReleased: boolean;
 }
 
 export class MqttSession {
   readonly clientId: string;
-  /** What the application got: QoS 2 once by its packet identifier, QoS 1 as often as it came. */
+  /** The messages handed to the application: QoS 2 once per packet identifier, QoS 1 as often as received. */
   readonly handed: Handed[] = [];
   readonly unanswered = new Map<number, Unanswered>();
-  /** What the broker did not take: reason codes from 0x80 on. */
+  /** Messages refused by the broker: reason codes from 0x80 on. */
   readonly refused: { readonly topic: string; readonly text: string }[] = [];
   client: RawClient | undefined;
   isSessionPresent = false;
-  /** How many PINGRESPs and PUBRECs have come. */
+  /** The numbers of PINGRESPs and PUBRECs received. */
   pongs = 0;
   pubrecs = 0;
-  /** Whether it sends PUBREL for what a test has published by itself. */
+  /** Whether it sends PUBREL for messages published directly by a test. */
   answersUnknown = true;
   readonly #test: Ends;
   readonly #ports: Ports;
@@ -100,7 +100,7 @@ export class MqttSession {
     this.#packetIdMax = packetIdMax;
   }
 
-  /** Connects, in place of the connection there is, and goes on where the session was. */
+  /** Connects, replacing any existing connection, and continues the session. */
   async connect(transport: TransportName, packet: Partial<ConnectPacket> = {}): Promise<void> {
     const { client, connack } = await openConnected(this.#test, transport, this.#ports, {
       clientId: this.clientId,
@@ -155,7 +155,7 @@ export class MqttSession {
     await until(`the UNSUBACK of ${this.clientId}`, () => this.#unsubacks > before);
   }
 
-  /** Resolves when the broker has dealt with all that was sent, or the connection is over. Link or not. */
+  /** Resolves when the broker has answered everything sent, or the connection is over. With or without a link. */
   async roundTrip(): Promise<void> {
     const { client, pongs } = this;
     client?.send(pingreqFrame);
@@ -171,7 +171,7 @@ export class MqttSession {
   }
 
   #onPacket(client: RawClient, packet: ReceivedPacket): void {
-    if (client !== this.client) return; // from a connection that was given up
+    if (client !== this.client) return; // from an abandoned connection
     if (packet.type === PacketType.publish) this.#onPublish(client, packet);
     else if (packet.type === PacketType.suback) this.#subacks++;
     else if (packet.type === PacketType.unsuback) this.#unsubacks++;
@@ -236,8 +236,8 @@ function acknowledgementOf({ header, body }: ReceivedPacket): AcknowledgementPac
 }
 
 /**
- * Fails unless the texts are the numbers from 0 to below `count`, each first seen in order. Those that come
- * again must be marked as such; with QoS 2 none may.
+ * Fails unless the texts are the numbers from 0 to below `count`, each first seen in order. Repeated ones must be
+ * marked as such; with QoS 2 none may be repeated.
  */
 export function assertAllInOrder(handed: readonly Handed[], count: number, what: string): void {
   let expected = 0;

@@ -1,4 +1,4 @@
-/** WebSockets for Node.js before version 22, which has none of its own, and how a test cuts them. */
+/** WebSockets for Node.js before version 22, which lacks them, with a way for tests to cut them. */
 import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
 import type { WebSocketLike } from '../../client/rally.ts';
@@ -17,7 +17,7 @@ export const { WebSocket } = ws;
 const openState = 1;
 const closedState = 3;
 
-/** What looks like a WebSocket and is MQTT over TCP, for `tcp://host:port`. */
+/** MQTT over TCP with the interface of a WebSocket, for `tcp://host:port`. */
 export class TcpWebSocket implements NodeWebSocket {
   binaryType = '';
   onopen: (() => void) | null = null;
@@ -71,7 +71,7 @@ export class CuttableNetwork {
     };
   }
 
-  /** Those that are open. */
+  /** The open ones. */
   get open(): NodeWebSocket[] {
     return this.#sockets.filter(({ readyState }) => readyState === openState);
   }

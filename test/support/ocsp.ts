@@ -1,4 +1,4 @@
-/** What an authority of the tests says about a certificate (OCSP), by the command of OpenSSL. */
+/** OCSP responses of a test authority about a certificate, created by the openssl command. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { type Authority, type CertifiedFiles, folder } from './secure.ts';
 
 export interface OcspWish {
   readonly isRevoked?: boolean;
-  /** For how long it holds. Default 1. */
+  /** Its period of validity. Default 1. */
   readonly days?: number;
 }
 
@@ -32,7 +32,7 @@ export function ocspResponse(authority: Authority, about: CertifiedFiles, wish: 
   return readFileSync(path('response'));
 }
 
-/** A certificate for localhost that names the OCSP server of its authority, which says this about it. */
+/** A certificate for localhost that names the OCSP server of its authority, which responds with this. */
 export async function certifiedOnline(
   t: TestContext,
   authority: Authority,

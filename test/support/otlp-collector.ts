@@ -1,4 +1,4 @@
-/** A collector of OpenTelemetry that takes what it is sent by OTLP in JSON, and checks that it is right. */
+/** An OpenTelemetry collector that receives OTLP in JSON, and checks its validity. */
 import assert from 'node:assert/strict';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -36,7 +36,7 @@ export interface Metric {
   readonly points: readonly Json[];
 }
 
-/** The metrics of a request; fails if it is not as the protocol has it. */
+/** The metrics of a request; fails if it violates the protocol. */
 export function metricsOf({ body }: Received): Metric[] {
   const [resource] = list(body['resourceMetrics']);
   assertAttributes((resource?.['resource'] as Json | undefined)?.['attributes']);
@@ -81,7 +81,7 @@ export interface Span {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** The spans of a request; fails if it is not as the protocol has it. */
+/** The spans of a request; fails if it violates the protocol. */
 export function spansOf({ body }: Received): Span[] {
   const [resource] = list(body['resourceSpans']);
   assertAttributes((resource?.['resource'] as Json | undefined)?.['attributes']);

@@ -3,9 +3,9 @@
  *
  *   xfs image, mounted  >  disk.img with ext4, mounted  >  the data directory
  *
- * What the broker has written and not synced is in the system's memory above the inner file system, so that a copy of
- * disk.img (a reflink, in milliseconds) is what a disk would hold after a loss of power. It neither tears sectors nor
- * changes their order: the simulated disk of test/native does.
+ * Data that the broker has written but not synced is in the system's memory above the inner file system, so a copy of
+ * disk.img (a reflink, in milliseconds) has the contents of a disk after a loss of power. It neither tears sectors nor
+ * reorders them: the simulated disk of test/native does.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -51,14 +51,14 @@ export class PowerCutDisk {
     }
   }
 
-  /** Cuts the power under the process, which is suspended: everything it has told clients so far must hold. */
+  /** Cuts the power under the suspended process: everything it has told clients so far must hold. */
   async cut(pid: number): Promise<void> {
     process.kill(pid, 'SIGSTOP');
     await until('the broker is suspended', () => hasStopped(pid));
     run('cp', '--reflink=always', this.#image, this.#cutImage);
   }
 
-  /** The process has ended. The disk is what it was when the power was cut. */
+  /** The process has ended. The disk returns to its state when the power was cut. */
   comeBack(): void {
     run('umount', this.folder);
     renameSync(this.#cutImage, this.#image);
@@ -94,7 +94,7 @@ function run(program: string, ...args: readonly string[]): void {
   execFileSync(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
-/** Every thread: one that waits for the disk stops when it has that. */
+/** Every thread: a thread waiting for the disk stops afterwards. */
 function hasStopped(pid: number): boolean {
   return readdirSync(`/proc/${pid}/task`).every((task) => {
     const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, 'latin1');

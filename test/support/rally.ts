@@ -1,4 +1,4 @@
-/** The client library in the test's own process, with the WebSocket that Node.js 20 does not have. */
+/** The client library in the test's own process, with the WebSocket that Node.js 20 lacks. */
 import type { TestContext } from 'node:test';
 import { WebSocket } from 'ws';
 import { Rally, type RallyOptions, type WebSocketConstructor } from '../../client/rally.ts';

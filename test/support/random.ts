@@ -1,4 +1,4 @@
-/** Random numbers that a seed makes repeatable (mulberry32). */
+/** Random numbers, repeatable by a seed (mulberry32). */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 to below `bound`, whole. */
+  /** An integer from 0 to below `bound`. */
   below(bound: number): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -38,7 +38,7 @@ export function seeds(count: number): readonly number[] {
   return Array.from({ length: seedGiven === undefined ? count : 1 }, (_, index) => first + index);
 }
 
-/** What to do to see a failure again. */
+/** How to reproduce a failure. */
 export function replayOf(seed: number): string {
   return `replay with RALLYMQ_TEST_SEED=${seed}`;
 }

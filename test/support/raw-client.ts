@@ -1,6 +1,6 @@
 /**
- * An MQTT client on raw bytes, over TCP or WebSocket. It sends exactly what it is told, in the pieces it is
- * told, answers nothing by itself (but the close handshake of WebSocket), and keeps what comes back.
+ * An MQTT client on raw bytes, over TCP or WebSocket. It sends exactly the given bytes in the given pieces, answers
+ * nothing by itself (except the WebSocket close handshake), and keeps everything received.
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
@@ -24,7 +24,7 @@ import {
 export type TransportName = 'tcp' | 'ws';
 export const transports = ['tcp', 'ws'] as const;
 
-/** One MQTT packet as it came. */
+/** One MQTT packet as received. */
 export interface ReceivedPacket {
   readonly header: number;
   readonly type: number;
@@ -33,13 +33,13 @@ export interface ReceivedPacket {
 
 /** How a connection ended. */
 export interface Closing {
-  /** Of the WebSocket close frame; undefined over TCP, and where there was none. */
+  /** Of the WebSocket close frame; undefined over TCP, or without one. */
   readonly code: number | undefined;
-  /** When it was seen, as performance.now() counts. */
+  /** When it was observed, in the time of performance.now(). */
   readonly atMs: number;
 }
 
-/** Where a client connects to. */
+/** The address that a client connects to. */
 export interface Ports {
   /** Default '127.0.0.1'. */
   readonly host?: string;
@@ -51,17 +51,17 @@ export interface Ports {
 
 export class RawClient {
   readonly transport: TransportName;
-  /** Packets that were not taken with nextPacket() yet. */
+  /** Packets not yet taken with nextPacket(). */
   readonly packets: ReceivedPacket[] = [];
   /** Of WebSocket: the payload lengths of the binary messages from the broker. */
   readonly messageBytes: number[] = [];
   /** Of WebSocket: the payloads of the Pong frames from the broker, as hexadecimal digits. */
   readonly pongs: string[] = [];
-  /** All packets that ever came. */
+  /** All packets ever received. */
   packetCount = 0;
   readonly #socket: Socket;
   readonly #serverFrames: ServerFrames | undefined;
-  // Version 5 forbids lengths with more bytes than needed, so that the hex of a packet is what came.
+  // Version 5 forbids lengths with more bytes than needed, so the hex of a packet is exactly the bytes received.
   readonly #reader = new FrameReader(5);
   #waiting: (() => void)[] = [];
   #closing: Closing | undefined;
@@ -103,18 +103,18 @@ export class RawClient {
     return RawClient.overWebSocket(port, { host, path });
   }
 
-  /** Sends the bytes as one piece: one TCP write, or one WebSocket message. */
+  /** Sends the bytes in one piece: one TCP write, or one WebSocket message. */
   send(...parts: Uint8Array[]): void {
     const bytes = Buffer.concat(parts);
     this.#socket.write(this.transport === 'ws' ? encodeFrame(opcode.binary, bytes) : bytes);
   }
 
-  /** Puts bytes on the TCP connection as they are, below WebSocket. */
+  /** Writes bytes unchanged to the TCP connection, below WebSocket. */
   sendRaw(...parts: Uint8Array[]): void {
     this.#socket.write(Buffer.concat(parts));
   }
 
-  /** Resolves when the kernel has taken all that was sent, or the connection is over. */
+  /** Resolves when the kernel has accepted everything sent, or the connection is over. */
   async flushed(): Promise<void> {
     if (this.#closing !== undefined || this.#socket.writableLength === 0) return;
     await new Promise<void>((resolve) => {
@@ -123,18 +123,18 @@ export class RawClient {
     });
   }
 
-  /** Bytes that were sent and that the kernel has not taken. */
+  /** Bytes sent but not yet accepted by the kernel. */
   get unsentBytes(): number {
     return this.#socket.writableLength;
   }
 
-  /** Calls back with each packet from now on, in place of keeping it. */
+  /** Calls back with each packet from now on, instead of keeping it. */
   onPacket(callback: (packet: ReceivedPacket) => void): void {
     this.#onPacket = callback;
     for (const packet of this.packets.splice(0)) callback(packet);
   }
 
-  /** The next packet. Fails after the deadline, or when the connection ends before. */
+  /** The next packet. Fails after the deadline, or if the connection ends first. */
   async nextPacket(deadlineMs: number = deadlineMsDefault): Promise<ReceivedPacket> {
     await this.#until('a packet', () => this.packets.length > 0, deadlineMs);
     return this.packets.shift() ?? assert.fail(`closed (code ${this.#code}) without a packet`);
@@ -161,7 +161,7 @@ export class RawClient {
     return this.#closing !== undefined;
   }
 
-  /** Stops taking bytes, so that the broker's socket fills up. */
+  /** Stops reading, so that the broker's socket fills up. */
   pause(): void {
     this.#socket.pause();
   }
@@ -176,7 +176,7 @@ export class RawClient {
     else this.#socket.end();
   }
 
-  /** Ends the connection without a word. */
+  /** Ends the connection abruptly. */
   destroy(): void {
     this.#socket.destroy();
   }
@@ -240,7 +240,7 @@ export interface ConnectedClient {
   readonly connack: ConnackPacket;
 }
 
-/** A client behind its CONNACK, whatever that says; destroyed when the test ends. */
+/** A client after its CONNACK, whatever its reason code; destroyed when the test ends. */
 export async function openConnected(
   test: Ends,
   transport: TransportName,
@@ -269,7 +269,7 @@ export async function openClient(
   return client;
 }
 
-/** Sends the bytes in pieces, each only when the broker has had those before. */
+/** Sends the bytes in pieces, each after the broker has received the previous one. */
 export async function sendInPieces(
   client: RawClient,
   pieces: readonly Uint8Array[],

@@ -1,4 +1,4 @@
-/** Sessions as the addon gives those that have outlived the process. */
+/** Sessions that have outlived the process, in the addon's format. */
 import type { RecoveredSessions } from '../../core/data-plane/addon.ts';
 
 export interface Recovered {

@@ -1,4 +1,4 @@
-/** A broker that is stopped and started again, on the same port, whenever `runtimes/restart` is published. */
+/** A broker that is restarted, on the same port, whenever `runtimes/restart` is published. */
 import type { TestContext } from 'node:test';
 import { type Broker, createBroker } from '../../core/broker.ts';
 import { atEnd } from './at-end.ts';

@@ -1,6 +1,6 @@
 /**
- * The switch that plays tests over TLS: with RALLYMQ_TEST_TLS=1 brokers of startBroker() are reached on their ports of TLS
- * only, and the clients by hand speak TLS. And the certificates for it, and for the tests of TLS itself.
+ * With RALLYMQ_TEST_TLS=1 tests run over TLS: brokers of startBroker() are reached only on their TLS ports, and the raw
+ * clients use TLS. Also the certificates for this, and for the tests of TLS itself.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
@@ -14,7 +14,7 @@ const { RALLYMQ_TEST_TLS: switched } = process.env;
 
 export const isOverTls = switched === '1';
 
-/** For tests of what is there without TLS only. */
+/** For tests of features that exist only without TLS. */
 export const plainOnly = { skip: isOverTls ? 'of plain ports' : false } as const;
 
 const hour = 3_600;
@@ -34,7 +34,9 @@ export interface CertifiedFiles extends CertifiedKey {
   readonly keyFile: string;
 }
 
-/** An authority of its own, and what it signs, as texts and as files that go with the process. */
+/**
+ * A certificate authority, and the certificates it signs, as texts and as files removed when the process ends.
+ */
 export class Authority {
   readonly own: CertifiedFiles;
 
@@ -62,7 +64,7 @@ let pairs = 0;
 let madeFolder: string | undefined;
 let standard: { readonly authority: Authority; readonly server: CertifiedFiles } | undefined;
 
-/** A folder that goes with the process. */
+/** A folder removed when the process ends. */
 export function folder(): string {
   if (madeFolder === undefined) {
     const made = mkdtempSync(join(tmpdir(), 'rallymq-tls-'));
@@ -72,7 +74,7 @@ export function folder(): string {
   return madeFolder;
 }
 
-/** One for all tests of the process that do not ask about certificates. */
+/** One for all tests of the process that do not depend on certificates. */
 export function standardCertificate(): { readonly authority: Authority; readonly server: CertifiedFiles } {
   if (standard === undefined) {
     const authority = new Authority();
@@ -87,7 +89,7 @@ export function standardTls(): { tlsPort: number; mqttsPort: number; tlsCert: st
   return { tlsPort: 0, mqttsPort: 0, tlsCert: certFile, tlsKey: keyFile };
 }
 
-/** A connection, over TLS if the switch is on. Whoever writes at once need not wait for it. */
+/** A connection, over TLS if the switch is on. Writing may begin at once. */
 export function openSocket(options: NetConnectOpts & { host: string; port: number }): Socket {
   if (!isOverTls) return connect(options);
   const socket = connectTls({ ...options, ca: standardCertificate().authority.own.certificate });
@@ -95,7 +97,7 @@ export function openSocket(options: NetConnectOpts & { host: string; port: numbe
   return socket;
 }
 
-/** Resolves when bytes can go both ways. */
+/** Resolves when bytes can be sent in both directions. */
 export function socketConnected(socket: Socket): Promise<void> {
   return within(
     'a connection',

@@ -1,4 +1,4 @@
-/** A network between a page and the broker, which the test cuts and mends. */
+/** A network between a page and the broker, which the test can interrupt and restore. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { atEnd } from './at-end.ts';

@@ -1,10 +1,10 @@
 /**
- * Tests in which a client has to do something in time: a session is taken up again before it expires, a client speaks
- * before its keep alive has passed. None of them may depend on how fast the machine is.
+ * Tests in which a client must act in time: resume a session before it expires, or send something before its keep
+ * alive has passed. None may depend on the speed of the machine.
  */
 import assert from 'node:assert/strict';
 
-/** Runs a step that has to be done within this share of the attempt's seconds. */
+/** Runs a step that must complete within this share of the attempt's seconds. */
 export type InTime = <Value>(share: number, step: () => Promise<Value>) => Promise<Value>;
 
 class TooSlow extends Error {}
@@ -13,8 +13,8 @@ const firstSeconds = 2;
 const lastSeconds = 64;
 
 /**
- * Plays `attempt`, whose interval is `seconds`. Where the machine was too slow for a step, the attempt says nothing about
- * the broker, and is made again with twice as many seconds.
+ * Runs `attempt`, whose interval is `seconds`. If the machine was too slow for a step, the attempt proves nothing about
+ * the broker, and is repeated with twice as many seconds.
  */
 export async function withTimeEnough(
   attempt: (seconds: number, inTime: InTime) => Promise<void>,
@@ -33,7 +33,7 @@ function stopwatch(seconds: number): InTime {
   return async (share, step) => {
     const endMs = performance.now() + share * seconds * 1_000;
     const [outcome] = await Promise.allSettled([step()]);
-    // What has failed so late may have failed for this reason.
+    // A failure this late may have this cause.
     if (performance.now() >= endMs) throw new TooSlow();
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;

@@ -1,6 +1,6 @@
 /**
- * A visitor: a page in Debian's Chromium, on a phone or at a desk. A page that throws, logs an error, breaks its
- * Content-Security-Policy or asks another server for something fails the test.
+ * A visitor: a page in Debian's Chromium, on a phone or a desktop. A page that throws, logs an error, violates its
+ * Content-Security-Policy or sends a request to another server fails the test.
  */
 import assert from 'node:assert/strict';
 import { after, type TestContext } from 'node:test';
@@ -25,7 +25,7 @@ after(async () => {
 export interface VisitorOptions {
   readonly viewport?: ViewportName;
   readonly colorScheme?: 'light' | 'dark';
-  /** The broker answers 503 now and then. */
+  /** The broker sometimes answers 503. */
   readonly isBrokerBusy?: boolean;
 }
 
@@ -37,9 +37,10 @@ export async function visit(test: TestContext, url: string, options: VisitorOpti
   const { host } = new URL(url);
   page.on('pageerror', (error) => faults.push(`${test.name}: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // The browser reports these as errors too: a broker that is down or goes down, a topic without a retained message, a
-    // client that has ended, a node of a cluster that leaves, and requests that are not allowed. A page that has never been
-    // connected asks why, of a proxy too, and of another server if its Content-Security-Policy allows it.
+    // The browser also reports these as errors: a broker that is down or stopping, a topic without a retained
+    // message, a client that has ended, a cluster node that leaves, and forbidden requests. A page that has never
+    // been connected asks for the reason, also from a proxy, and from another server if its Content-Security-Policy
+    // allows it.
     const isExpected =
       /ERR_(CONNECTION|EMPTY_RESPONSE)|WebSocket connection to|status of 40[13]/.test(message.text()) ||
       (isBrokerBusy && message.text().includes('status of 503')) ||
@@ -64,7 +65,7 @@ function browser(): Promise<Browser> {
 
 function contextOptions(viewport: ViewportName, colorScheme: 'light' | 'dark'): BrowserContextOptions {
   const isPhone = viewport === 'phone';
-  // Without motion, so that what is looked at has its final place and colour.
+  // Without animations, so that everything has its final place and colour.
   return {
     viewport: viewports[viewport],
     colorScheme,
@@ -75,10 +76,10 @@ function contextOptions(viewport: ViewportName, colorScheme: 'light' | 'dark'): 
   };
 }
 
-/** Pages that load at once: more than that wait for each other on a small machine. */
+/** Pages loaded at once: more would wait for each other on a small machine. */
 const visitsMax = 3;
 
-/** Does `work` for each item, some of them at once. */
+/** Does `work` for each item, some of them concurrently. */
 export async function forEachVisit<Item>(
   items: readonly Item[],
   work: (item: Item) => Promise<void>,
@@ -100,7 +101,7 @@ export async function reads(locator: Locator, expected: string | RegExp): Promis
   await untilAsync(() => `${locator} reads ${JSON.stringify(text)}, not ${expected}`, matches);
 }
 
-/** Waits until `condition` resolves to true; fails with what it was waiting for. */
+/** Waits until `condition` resolves to true; a failure names the condition. */
 export async function untilAsync(
   what: string | (() => string),
   condition: () => Promise<boolean>,
@@ -115,7 +116,7 @@ export async function untilAsync(
   }
 }
 
-/** Waits until the page says that it is connected. */
+/** Waits until the page shows that it is connected. */
 export async function isLive(page: Page): Promise<void> {
   await reads(page.locator('#link-state'), 'Live');
 }

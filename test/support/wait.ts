@@ -1,10 +1,10 @@
-/** Waiting for conditions with a deadline: tests never sleep for luck. */
+/** Waiting for conditions with a deadline: tests never rely on sleeping. */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export const deadlineMsDefault = 30_000;
 
-/** Resolves when `condition` holds; fails with what it was waiting for. */
+/** Resolves when `condition` holds; a failure names it. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
@@ -17,7 +17,7 @@ export async function until(
   }
 }
 
-/** The value of the promise, or a failure that says what it was waiting for. */
+/** The value of the promise, or a failure that names what was awaited. */
 export async function within<Value>(
   what: string,
   promise: Promise<Value>,

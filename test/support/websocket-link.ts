@@ -1,6 +1,6 @@
 /**
- * The client side of WebSocket by hand, over a TCP socket: the test decides what is one message, what is
- * one fragment and what is one TCP segment. It understands what the broker sends and hides nothing.
+ * The client side of WebSocket by hand, over a TCP socket: the test decides the boundaries of messages, fragments
+ * and TCP segments. It understands everything the broker sends and hides nothing.
  */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
@@ -24,17 +24,17 @@ export interface HandshakeOptions {
   readonly version?: string;
 }
 
-/** What the server answered to the handshake. */
+/** The server's answer to the handshake. */
 export interface Handshake {
   readonly socket: Socket;
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
-  /** What came behind the header. */
+  /** The bytes after the header. */
   readonly rest: Buffer;
   readonly key: string;
 }
 
-/** Asks for the upgrade; gives whatever the answer is. */
+/** Requests the upgrade; returns any answer. */
 export async function handshake(port: number, options: HandshakeOptions = {}): Promise<Handshake> {
   const { host = '127.0.0.1', path = '/mqtt', version = '13' } = options;
   const { subprotocols = 'mqtt', headers = [] } = options;
@@ -82,7 +82,7 @@ function readHeader(socket: Socket): Promise<Pick<Handshake, 'status' | 'headers
   });
 }
 
-/** Fails unless the upgrade was granted as RFC 6455 says, with exactly `subprotocol`. */
+/** Fails unless the upgrade was granted as RFC 6455 requires, with exactly `subprotocol`. */
 export function assertUpgraded({ status, headers, key }: Handshake, subprotocol: string): void {
   assert.equal(status, 101);
   const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -93,7 +93,7 @@ export function assertUpgraded({ status, headers, key }: Handshake, subprotocol:
   assert.equal(headers.get('sec-websocket-protocol'), subprotocol);
 }
 
-/** One masked frame, as clients send them. */
+/** One masked frame, as sent by clients. */
 export function encodeFrame(code: number, payload: Uint8Array, isFinal = true): Uint8Array<ArrayBuffer> {
   const size = payload.length;
   const lengthBytes = size < 126 ? 0 : size < 0x1_0000 ? 2 : 8;
@@ -116,7 +116,7 @@ export interface ServerFrame {
   readonly payload: Buffer;
 }
 
-/** Takes apart what the server sends. */
+/** Parses the bytes sent by the server. */
 export class ServerFrames {
   #bytes: Buffer = Buffer.alloc(0);
 

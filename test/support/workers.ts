@@ -1,6 +1,6 @@
 /**
- * The worker threads of the brokers that a test starts, as Node announces them: to end one by an error
- * without a way for it in the product.
+ * The worker threads of a test's brokers, as announced by Node: to make one fail with an error without a hook in the
+ * product.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -16,12 +16,12 @@ export class Workers {
   async crash(index: number): Promise<void> {
     const worker = this.all[index] ?? assert.fail(`no worker ${index}`);
     const count = this.all.length;
-    worker.postMessage(null); // it reads the type of the message
+    worker.postMessage(null); // reading the type of the message fails
     await within(`the end of worker ${index}`, once(worker, 'exit'));
     await until(`a new worker ${index}`, () => this.all.length > count);
     const next = this.all.pop() ?? assert.fail('no new worker');
     this.all[index] = next;
-    await within(`worker ${index} to listen`, once(next, 'message')); // the first thing it says
+    await within(`worker ${index} to listen`, once(next, 'message')); // its first message
   }
 }
 

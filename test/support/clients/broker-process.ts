@@ -1,7 +1,7 @@
 /**
- * A broker in a process of its own, so that its sockets and those of the test have each the descriptors of
- * a process. Started with the options in JSON as argument; says where it listens, answers `statistics`, and
- * stops when the test lets go of it.
+ * A broker in its own process, so that its sockets and those of the test each have a process's descriptors. Started
+ * with the options in JSON as argument; prints its addresses, answers `statistics`, and stops when the test closes
+ * the channel.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';

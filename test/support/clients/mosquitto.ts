@@ -9,7 +9,7 @@ import { until, within } from '../wait.ts';
 
 export type MosquittoVersion = 'mqttv31' | 'mqttv311' | 'mqttv5';
 
-/** Fails with the name of the Debian package where the programs are not there. */
+/** Fails with the name of the Debian package if the programs are not installed. */
 export function assertMosquittoIsInstalled(): void {
   for (const program of ['mosquitto_pub', 'mosquitto_sub']) {
     const { error } = spawnSync(program, ['--help']);
@@ -27,19 +27,19 @@ export class Mosquitto {
     this.#common = ['-h', '127.0.0.1', '-p', `${broker.tcpPort}`, '-V', version, '--nodelay'];
   }
 
-  /** Publishes and leaves. */
+  /** Publishes and disconnects. */
   async publish(topic: string, ...args: string[]): Promise<void> {
     await this.#run('mosquitto_pub', ['-t', topic, ...args]).succeeded();
   }
 
-  /** Publishes each line in one connection, then leaves. */
+  /** Publishes each line in one connection, then disconnects. */
   async publishLines(topic: string, lines: readonly string[], ...args: string[]): Promise<void> {
     const run = this.#run('mosquitto_pub', ['-t', topic, '-l', ...args]);
     run.process.stdin.end(`${lines.join('\n')}\n`);
     await run.succeeded();
   }
 
-  /** Subscribes, and resolves when the broker has said yes. */
+  /** Subscribes, and resolves when the broker has accepted. */
   async subscribe(...args: string[]): Promise<MosquittoRun> {
     const run = this.run(...args);
     await run.subscribed();
@@ -52,7 +52,7 @@ export class Mosquitto {
   }
 
   #run(program: string, args: readonly string[]): MosquittoRun {
-    // What -d prints would wait in the C library's buffer.
+    // Otherwise the output of -d would wait in the C library's buffer.
     const run = new MosquittoRun(spawn('stdbuf', ['-oL', program, ...this.#common, ...args]));
     atEnd(this.#test, () => run.process.kill('SIGKILL'));
     return run;
@@ -71,7 +71,7 @@ export class MosquittoRun {
 
   constructor(process: ChildProcessWithoutNullStreams) {
     this.process = process;
-    process.stdin.on('error', () => {}); // it may end before it has read
+    process.stdin.on('error', () => {}); // it may end before reading its input
     process.stdout.on('data', (chunk: Buffer) => {
       if (!this.#isLeaving) this.#output.push(chunk);
     });
@@ -81,7 +81,7 @@ export class MosquittoRun {
     this.#exit = new Promise((resolve) => process.once('close', resolve));
   }
 
-  /** The messages of mosquitto_sub, a line each. */
+  /** The messages of mosquitto_sub, one per line. */
   get lines(): string[] {
     return this.#allLines.filter((line) => !debugLine.test(line));
   }
@@ -110,10 +110,9 @@ export class MosquittoRun {
   }
 
   /**
-   * Leaves with a DISCONNECT; that of version 5 asks for the will. What it prints from now on does not
-   * count: mosquitto_sub prints within its signal handler, and if the signal comes while it prints a
-   * message, that line comes out twice. It also takes a mutex there, so a signal that comes while it
-   * sends hangs it for ever: it must be waiting for its socket.
+   * Leaves with a DISCONNECT; that of version 5 requests the will. Later output does not count: mosquitto_sub prints
+   * within its signal handler, and if the signal arrives while it prints a message, that line appears twice. It also
+   * locks a mutex there, so a signal that arrives while it sends hangs it forever: it must be waiting for its socket.
    */
   async leave(): Promise<void> {
     this.#isLeaving = true;
@@ -122,7 +121,7 @@ export class MosquittoRun {
     await this.ended();
   }
 
-  /** It has one thread, and nothing but its socket to sleep for. */
+  /** It has one thread, which sleeps only while waiting for its socket. */
   #isWaiting(): boolean {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return true;
     const stat = readFileSync(`/proc/${this.process.pid}/stat`, 'utf8');

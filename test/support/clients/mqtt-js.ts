@@ -1,4 +1,4 @@
-/** MQTT.js, the client most web pages and Node.js programs have. */
+/** MQTT.js, the client of most web pages and Node.js programs. */
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { QoS } from '../../../core/wire/packets.ts';
 import { atEnd } from '../at-end.ts';
@@ -162,7 +162,7 @@ function fromPacket(properties: PacketProperties): MessageProperties {
   };
 }
 
-/** MQTT.js groups them by name, so that only the order within a name and of the names is known. */
+/** MQTT.js groups them by name, so only the order within a name and that of the names are known. */
 function pairs(
   userProperties: NonNullable<PacketProperties['userProperties']>,
 ): readonly (readonly [string, string])[] {

@@ -1,6 +1,6 @@
 /**
- * Paho, the Python client: one Python process plays all clients of a test file (paho-client.py), told what
- * to do by a line of JSON each.
+ * Paho, the Python client: one Python process runs all clients of a test file (paho-client.py), controlled by one
+ * line of JSON per command.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
@@ -25,7 +25,7 @@ const python = '/usr/bin/python3';
 /** Seen from dist/test/support/clients. */
 const script = fileURLToPath(new URL('../../../../test/e2e/clients/paho-client.py', import.meta.url));
 
-/** What the script says: the answer to a request, or what happened to a client. */
+/** The script's output: the answer to a request, or an event of a client. */
 type Line =
   | { readonly request: number; readonly result?: unknown; readonly error?: string }
   | { readonly client: number; readonly message: WireMessage }
@@ -44,7 +44,7 @@ interface Answer {
   reject(error: Error): void;
 }
 
-/** Fails with the name of the Debian package where the program is not there. */
+/** Fails with the name of the Debian package if the program is not installed. */
 function assertPahoIsInstalled(): void {
   const { status } = spawnSync(python, ['-c', 'import paho.mqtt.client']);
   assert.equal(status, 0, 'Paho is missing: install the Debian package python3-paho-mqtt');
@@ -80,7 +80,7 @@ export class PahoHost {
     return {
       name: `Paho, version ${version}, ${transport}`,
       version,
-      tellsDisconnectReason: false, // Paho 1.6 looks for it only in packets that have properties
+      tellsDisconnectReason: false, // Paho 1.6 looks for it only in packets with properties
       connect: async (test, { port, tcpPort }, options) => {
         const number = this.#clients.size + 1;
         const client = new PahoClient(this, number);

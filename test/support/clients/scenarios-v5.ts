@@ -1,4 +1,4 @@
-/** What must hold with every client that speaks MQTT 5. */
+/** Requirements for every client that supports MQTT 5. */
 import assert from 'node:assert/strict';
 import { until } from '../wait.ts';
 import {
@@ -97,7 +97,7 @@ export const scenariosV5: Scenarios = {
   },
 };
 
-/** These take a second or more of waiting; they are played all at once. */
+/** These wait for a second or more; they run concurrently. */
 export const timedScenariosV5: Scenarios = {
   'message expiry is counted down, and what has expired does not come': async (stage) => {
     const topic = `${stage.own}/e`;

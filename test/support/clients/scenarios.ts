@@ -1,9 +1,9 @@
 /**
- * What must hold with every client in every version: one function for each feature. The brokers of a run
- * are shared, so that every scenario has topics and client identifiers of its own.
+ * Requirements for every client in every version: one function per feature. The brokers of a run are shared, so every
+ * scenario has its own topics and client identifiers.
  *
- * "Nothing comes" is shown by a message behind it that does come, on the same topic where it can be, since
- * only a topic has one order.
+ * "Nothing arrives" is shown by a later message that does arrive, on the same topic if possible, since order is
+ * guaranteed only within a topic.
  */
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -25,7 +25,7 @@ export type Scenarios = Readonly<Record<string, (stage: Stage) => Promise<void>>
 
 export const qualities: readonly QoS[] = [0, 1, 2];
 
-/** Plays the scenarios with one kind of client, on a broker of its own: one after the other, or all at once. */
+/** Runs the scenarios with one kind of client, on its own broker: sequentially or concurrently. */
 export async function play(
   test: TestContext,
   kind: ClientKind,
@@ -45,7 +45,7 @@ export async function play(
   await Promise.all(running);
 }
 
-/** Plays the scenarios that depend on which worker has which client, several times. */
+/** Runs the scenarios that depend on the workers of the clients, several times. */
 export async function playAcrossWorkers(
   test: TestContext,
   kind: ClientKind,
@@ -67,7 +67,7 @@ export function connect(
   name: string,
   options: Partial<ConnectOptions> = {},
 ): Promise<TestClient> {
-  // MQTT 3.1 has 23 characters for a client identifier.
+  // MQTT 3.1 allows 23 characters for a client identifier.
   return kind.connect(test, broker, { clientId: `${own}-${name}`, ...options });
 }
 
@@ -115,7 +115,7 @@ export async function leave(
   await isGone;
 }
 
-/** MQTT 3.1 has no word for it in its CONNACK. */
+/** MQTT 3.1 does not report it in its CONNACK. */
 function assertSessionPresent({ kind }: Stage, { isSessionPresent }: TestClient): void {
   if (kind.version > 3) assert.equal(isSessionPresent, true);
 }
@@ -237,7 +237,7 @@ export const scenarios: Scenarios = {
     await watcher.subscribe(topic, 1);
     const client = await connect(stage, 'will', { will: { topic, payload: 'will' } });
     await leave(stage, client, 'will', 'disconnect');
-    // A will would go out the same way, and before.
+    // A will would be published the same way, and earlier.
     await stage.broker.broker.publish(topic, 'last');
     await untilReceived(watcher, 1);
     assert.deepEqual(texts(watcher), ['last']);
@@ -312,7 +312,7 @@ export const sessionScenarios: Scenarios = {
     await publisher.publish(topic, 'live again', { qos: 1 });
     await untilReceived(after, away.length + 1);
     assert.equal(after.received.length, away.length + 1);
-    // Between the two the client may choose: a QoS 2 message is its program's after the PUBREL only.
+    // Between the two the client may choose: a program may get a QoS 2 message only after the PUBREL.
     for (const qos of [1, 2]) {
       const expected = away.filter((_, index) => (index % 2 === 0 ? 1 : 2) === qos);
       const ofQos = after.received.filter((message) => message.qos === qos);
@@ -385,8 +385,8 @@ export const sessionScenarios: Scenarios = {
     await flow;
     const all = (): number[] => connections.flatMap(texts).map(Number);
     await until('the last message', () => all().includes(count - 1));
-    // One whose PUBREC was lost with the connection comes twice: the library forgets what it had, as a new
-    // object that knows nothing of the first. Never is one missing or overtaken.
+    // A message whose PUBREC was lost with the connection arrives twice: the library forgets its state, as a new object
+    // that knows nothing of the first. No message is missing or overtaken.
     const distinct = [...new Set(all())];
     assert.deepEqual(
       distinct,

@@ -1,6 +1,6 @@
 /**
- * What the scenarios need from a real client, whichever program or library it is. One implementation per
- * client is beside this file; scenarios.ts and scenarios-v5.ts say what must hold with each of them.
+ * The interface that the scenarios need from a real client, whatever program or library it is. The implementations are
+ * beside this file, one per client; scenarios.ts and scenarios-v5.ts define the requirements for all of them.
  */
 import type { TestContext } from 'node:test';
 import type { QoS } from '../../../core/wire/packets.ts';
@@ -12,7 +12,7 @@ export interface MessageProperties {
   readonly contentType?: string;
   readonly responseTopic?: string;
   readonly correlationData?: Buffer;
-  /** In the order of the packet, as far as the client tells. */
+  /** In the order of the packet, as far as the client reports it. */
   readonly userProperties?: readonly (readonly [name: string, value: string])[];
   readonly subscriptionIdentifiers?: readonly number[];
 }
@@ -56,14 +56,14 @@ export interface ConnectOptions {
 
 export interface TestClient {
   readonly isSessionPresent: boolean;
-  /** All messages that have come, in their order. */
+  /** All messages received, in order. */
   readonly received: Message[];
-  /** Resolves when the connection is over, with the reason code of the broker's DISCONNECT if one came. */
+  /** Resolves when the connection is over, with the reason code of the broker's DISCONNECT, if any. */
   readonly closed: Promise<number | undefined>;
   /** Resolves with the granted QoS. */
   subscribe(filter: string, qos: QoS, options?: SubscribeOptions): Promise<number>;
   unsubscribe(filter: string): Promise<void>;
-  /** Resolves when it is acknowledged; with QoS 0 when it is written. */
+  /** Resolves when acknowledged; with QoS 0 when written. */
   publish(topic: string, payload: string | Buffer, options?: PublishOptions): Promise<void>;
   /** Leaves with a DISCONNECT. */
   disconnect(): Promise<void>;
@@ -75,8 +75,8 @@ export interface TestClient {
 export interface ClientKind {
   readonly name: string;
   readonly version: 3 | 4 | 5;
-  /** Whether `closed` gives the reason code of a DISCONNECT without properties. */
+  /** Whether `closed` returns the reason code of a DISCONNECT without properties. */
   readonly tellsDisconnectReason: boolean;
-  /** The client is gone at the latest when the test ends. */
+  /** The client ends with the test at the latest. */
   connect(test: TestContext, broker: RunningBroker, options: ConnectOptions): Promise<TestClient>;
 }

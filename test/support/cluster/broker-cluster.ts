@@ -1,4 +1,4 @@
-/** Brokers as processes of their own, joined by a real nats-server; all end with the test. */
+/** Brokers in their own processes, joined by a real nats-server; all end with the test. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { NatsServer } from './nats-server.ts';
 
 const apiKey = 'rmq_cluster-test';
 
-/** What `GET /api/v1/nodes` says. */
+/** The response of `GET /api/v1/nodes`. */
 interface NodesAnswer {
   readonly epoch: number;
   readonly isReached: boolean;
@@ -25,7 +25,7 @@ interface NodesAnswer {
 
 export class ClusterBroker {
   readonly name: string;
-  /** Where it listens now. */
+  /** Its current addresses. */
   readonly ports = { port: 0, tcpPort: 0 };
   /** Between it and NATS. */
   readonly proxy: TcpProxy;
@@ -72,7 +72,7 @@ export class ClusterBroker {
 export interface ClusterTerms {
   /** Of each broker. Default 1. */
   readonly workers?: number;
-  /** Each broker has a data directory of its own. Default false. */
+  /** Each broker has its own data directory. Default false. */
   readonly hasData?: boolean;
   /** With 3 JetStream keeps a copy of each log on each of its servers. Default 1. */
   readonly replicas?: 1 | 3;
@@ -82,7 +82,7 @@ export interface ClusterTerms {
 
 export class BrokerCluster {
   readonly #nats: readonly NatsServer[];
-  /** May do all. */
+  /** Has all rights. */
   readonly apiKey = apiKey;
   readonly brokers: ClusterBroker[] = [];
   readonly #test: TestContext;
@@ -97,7 +97,7 @@ export class BrokerCluster {
     this.#folder = folder;
   }
 
-  /** Resolves when all have their part of the slots. */
+  /** Resolves when all have their share of the slots. */
   static async start(
     test: TestContext,
     count: number,
@@ -137,7 +137,7 @@ export class BrokerCluster {
     return broker;
   }
 
-  /** Its process has ended: another one with its name. */
+  /** Its process has ended: starts another one with its name. */
   async again(broker: ClusterBroker, workers = 1): Promise<void> {
     broker.command = this.#run(broker.name, broker.proxy, workers);
     await broker.ready();
@@ -164,7 +164,7 @@ export class BrokerCluster {
     return command;
   }
 
-  /** All processes end at once, and begin again. */
+  /** All processes end at once, and are restarted. */
   async killAll(workers = 1): Promise<void> {
     for (const { command } of this.brokers) command.kill('SIGKILL');
     await Promise.all(this.brokers.map(({ command }) => command.exited()));
@@ -176,7 +176,7 @@ export class BrokerCluster {
     this.brokers.splice(this.brokers.indexOf(broker), 1);
   }
 
-  /** All of these, and no others, are there, and each has its part of the slots. */
+  /** Exactly these are in the cluster, and each has its share of the slots. */
   async settled(deadlineMs?: number): Promise<void> {
     const names = this.brokers.map(({ name }) => name).sort();
     const isSettled = async (broker: ClusterBroker): Promise<boolean> => {
@@ -192,7 +192,7 @@ export class BrokerCluster {
     );
   }
 
-  /** A session that connects where `on` says. */
+  /** A session that connects to the broker given by `on`. */
   session(broker: ClusterBroker, clientId = `session-${++this.#sessions}`): RoamingSession {
     return new RoamingSession(this.#test, broker, clientId);
   }

@@ -33,7 +33,7 @@ export class NatsServer {
     return server;
   }
 
-  /** So many as one, when they have agreed who leads. */
+  /** This many as one cluster, once they have elected a leader. */
   static async startCluster(test: TestContext, count: number): Promise<NatsServer[]> {
     const routes: string[] = [];
     for (let index = 0; index < count; index++) routes.push(`nats://127.0.0.1:${await unusedPort()}`);
@@ -55,7 +55,7 @@ export class NatsServer {
     return `nats://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it, again with what it has stored; `flags`: other ones than before. */
+  /** Starts it, or restarts it with its stored data; `flags`: other flags than before. */
   async run(flags = this.#flags): Promise<void> {
     this.#said = '';
     const args = ['-a', '127.0.0.1', '-p', `${this.port}`, '-sd', this.#folder, ...flags];

@@ -1,8 +1,8 @@
 /**
- * Schedules of a simulated cluster, each from a seed that replays. Nodes come, stand still, are cut off, killed and stopped,
- * while clients come and go on all of them. A model watches: nobody is connected twice among the nodes that are in the last
- * view, and when everything has healed all agree, every slot has an owner, no session is left over, every client gets in,
- * and wills of clients whose node was killed have gone out once.
+ * Schedules of a simulated cluster, each from a seed that replays it. Nodes join, pause, are cut off, killed and
+ * stopped, while clients come and go on all of them. A model checks: no client is connected twice among the nodes in
+ * the last view, and when everything has healed all nodes agree, every slot has an owner, no session is left over,
+ * every client can connect, and wills of clients of killed nodes have been published once.
  */
 import assert from 'node:assert/strict';
 import { clusterWorkersMax, slotCount } from '../../../core/cluster/slots.ts';
@@ -41,7 +41,7 @@ class Play implements Stage {
   resumed = 0;
   moved = 0;
   readonly #connected = new Map<string, Connected[]>();
-  /** By the name of the node; undefined: nobody has one. */
+  /** By node name; undefined: none has one. */
   readonly #disks: Map<string, Disk> | undefined;
   #names = 0;
   #stamps = 0;
@@ -83,7 +83,7 @@ class Play implements Stage {
   ): void {
     const { view } = this;
     this.#connected.set(clientId, [...this.#of(clientId), { node, connection }]);
-    if (nodeOf(view, node.incarnation) === undefined) return; // its clients are lost once it knows that it is out
+    if (nodeOf(view, node.incarnation) === undefined) return; // its clients are lost once it knows of its removal
     const others = this.#of(clientId).filter(
       (each) => each.node !== node && nodeOf(view, each.node.incarnation) !== undefined,
     );
@@ -128,7 +128,7 @@ class Play implements Stage {
   /** Something happens to a client or, less often, to a node. */
   step(hasFaults: boolean): void {
     const { random } = this;
-    if (this.nodes.length === 0) return; // all are being started again
+    if (this.nodes.length === 0) return; // all are being restarted
     const node = random.pick(this.nodes);
     const roll = random.below(100);
     if (roll < 60 || !hasFaults) {
@@ -161,7 +161,7 @@ class Play implements Stage {
     }
   }
 
-  /** NATS is away. */
+  /** NATS is unavailable. */
   outage(ms: number): void {
     const actors = this.nodes.map(({ actor }) => actor);
     for (const actor of actors) this.nats.cut(actor);
@@ -170,7 +170,7 @@ class Play implements Stage {
     });
   }
 
-  /** Everything is whole again for long enough. */
+  /** Everything works again for long enough. */
   heal(): void {
     for (const node of this.nodes) {
       node.actor.resume();
@@ -202,7 +202,7 @@ class Play implements Stage {
     }
   }
 
-  /** Every client gets in, on any node, and where it was away gets its session. */
+  /** Every client can connect, on any node, and gets its session if it was away. */
   assertOpen(): void {
     for (const clientId of clientIds) {
       const had = [...this.sessions].find(([, session]) => session.clientId === clientId);
@@ -221,7 +221,7 @@ class Play implements Stage {
   }
 }
 
-/** Gives how many sessions were resumed. Errors: with the seed. */
+/** Returns the number of resumed sessions. Errors: with the seed. */
 function play(seed: number, hasFaults: boolean, hasData = false): number {
   const stage = new Play(seed, hasData);
   for (let node = 0; node < 3; node++) stage.start();
@@ -237,7 +237,7 @@ function play(seed: number, hasFaults: boolean, hasData = false): number {
   return stage.resumed;
 }
 
-/** All nodes with data are killed at once: each session is there again, on whichever node it was last. */
+/** All nodes with data are killed at once: every session survives, on whichever node it was last. */
 function playDark(seed: number): number {
   const stage = new Play(seed, true);
   for (let node = 0; node < 3; node++) stage.start();
@@ -265,7 +265,7 @@ function playDark(seed: number): number {
   return before.length;
 }
 
-/** Nodes stop in order, one after the other, and are started again: no session is lost. */
+/** Nodes stop properly, one after the other, and are restarted: no session is lost. */
 function playStops(seed: number): number {
   const stage = new Play(seed);
   const { random } = stage;
@@ -302,17 +302,17 @@ function playStops(seed: number): number {
   return kept;
 }
 
-/** Nodes whose logs have second copies, and what goes on with those. */
+/** Nodes whose logs have second copies, and the stand-ins that take over their logs. */
 class ReplicatedPlay extends Play {
-  /** By stream: what a node has had when it was killed. */
+  /** By stream: the data of a node when it was killed. */
   readonly #copies = new Map<string, Disk>();
   readonly #streams = new Map<SimulatedNode, string>();
   readonly #hosts = new Map<SimulatedNode, SimulatedNode>();
-  /** By incarnation: how often nobody could stand in for it. */
+  /** By incarnation: the number of failed stand-ins for it. */
   readonly #failures = new Map<number, number>();
-  /** So often the start of each stand-in fails before it succeeds. */
+  /** The number of failed starts of each stand-in before it succeeds. */
   failuresFirst = 0;
-  /** On this node no stand-in can be started, ever. */
+  /** On this node no stand-in can ever be started. */
   unable: SimulatedNode | undefined;
   standIns: SimulatedNode[] = [];
 
@@ -386,8 +386,8 @@ class ReplicatedPlay extends Play {
 }
 
 /**
- * Nodes are killed for good, also those that stand in for others, and every second stand-in cannot be started at first, or never
- * on the node that tries first: no session is lost, whenever its client comes back.
+ * Nodes are killed for good, including stand-ins, and every second stand-in cannot be started at first, or never on
+ * the node that tries first: no session is lost, whenever its client returns.
  */
 function playTakeovers(seed: number): number {
   const stage = new ReplicatedPlay(seed);
@@ -404,7 +404,7 @@ function playTakeovers(seed: number): number {
       stage.time.run(500);
       if (random.below(2) === 0) node.leave(connection);
     }
-    stage.time.run(3_000); // no session is on its way to another node
+    stage.time.run(3_000); // no session is in transit to another node
     for (const session of stage.sessions.values()) session.notes = 1 + random.below(1_000_000);
     const before = [...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`);
     stage.kill(random.pick(stage.nodes));
@@ -435,22 +435,22 @@ function playTakeovers(seed: number): number {
 /** For how long a node without replicas is away. */
 const awayMsMax = 20_000;
 
-/** What a client of QoS 2 knows of its session, and where it was last. */
+/** What a client with QoS 2 knows of its session, and its last place. */
 interface Exchange {
   notes: number;
   node: SimulatedNode;
   connection: number;
   isAccepted: boolean;
-  /** A node without replicas was killed that had its session: it may be lost, also if it is let in before ... */
+  /** A node without replicas that had its session was killed: it may be lost, also if the client connects before ... */
   isExcused: boolean;
   /** ... this time. */
   excusedUntilMs: number;
 }
 
 /**
- * Clients with QoS 2 go from node to node, and put something new into their sessions wherever they are: identifiers of packets.
- * Nodes are killed meanwhile. Whoever gets its session gets it as it was last, since an identifier that is there again
- * swallows a message, and one that is not any more lets it through twice.
+ * Clients with QoS 2 move from node to node, and put something new into their sessions everywhere: packet
+ * identifiers. Nodes are killed meanwhile. A client that gets its session gets its latest state, since a reappearing
+ * identifier swallows a message, and a missing one lets it through twice.
  */
 class ExchangePlay extends ReplicatedPlay {
   readonly #exchanges = new Map<string, Exchange>();
@@ -466,7 +466,7 @@ class ExchangePlay extends ReplicatedPlay {
     super.onAccepted(node, connection, request, isNew);
     const { clientId } = request;
     const exchange = this.#exchanges.get(clientId);
-    if (exchange?.node !== node || exchange.connection !== connection) return; // it has gone on meanwhile
+    if (exchange?.node !== node || exchange.connection !== connection) return; // it has moved on meanwhile
     const session = this.#sessionOf(clientId, node);
     // A new one may have begun for an earlier attempt of the client.
     const isLost = isNew || (exchange.isExcused && session.notes === 0);
@@ -479,7 +479,7 @@ class ExchangePlay extends ReplicatedPlay {
     exchange.notes = session.notes = ++this.#notes;
   }
 
-  /** It goes on: what it has exchanged since is in its session, and in the log. */
+  /** It continues: its exchanges since then are in its session, and in the log. */
   exchange(clientId: string): void {
     const exchange = this.#exchanges.get(clientId);
     if (exchange?.isAccepted !== true || !this.isConnected(exchange.node, exchange.connection)) return;
@@ -496,7 +496,7 @@ class ExchangePlay extends ReplicatedPlay {
     if (before !== undefined && this.random.below(2) === 0) before.node.leave(before.connection);
   }
 
-  /** Its sessions are away until it is back with its disk; clients may begin anew. */
+  /** Its sessions are away until it returns with its disk; clients may start afresh. */
   killWithoutReplicas(node: SimulatedNode): void {
     for (const session of this.sessions.values()) {
       const exchange = this.#exchanges.get(session.clientId);
@@ -558,7 +558,7 @@ function playExchanges(seed: number, isReplicated: boolean): number {
   return stage.kept;
 }
 
-/** NATS is away for longer than a node may be silent: nobody is taken out. */
+/** NATS is unavailable for longer than a node may be silent: no node is removed. */
 function playOutage(seed: number): number {
   const stage = new Play(seed);
   for (let node = 0; node < 3; node++) stage.start();
@@ -574,7 +574,7 @@ function playOutage(seed: number): number {
   return 0;
 }
 
-/** Nodes are killed, whose clients have wills. */
+/** Nodes whose clients have wills are killed. */
 function playWills(seed: number): number {
   const stage = new Play(seed);
   const { random } = stage;
@@ -611,7 +611,7 @@ function playWills(seed: number): number {
       else expected.push(`${clientId} ${round}`);
     }
     stage.time.run(10_000);
-    if (random.below(2) === 0) stage.start(); // what is due goes to another node
+    if (random.below(2) === 0) stage.start(); // wills that are due move to another node
     stage.time.run(30_000);
     assert.deepEqual(stage.wills.toSorted(), expected.toSorted(), 'later');
     while (stage.nodes.length < 3) stage.start();
@@ -620,10 +620,7 @@ function playWills(seed: number): number {
   return stage.wills.length;
 }
 
-/**
- * All 64 numbers of workers are taken: nodes that are killed, some or all, find their places again, with the old names or new
- * ones.
- */
+/** All 64 worker numbers are taken: killed nodes, some or all, find their places again, with old or new names. */
 function playFull(seed: number): number {
   const stage = new Play(seed, true);
   const { random } = stage;
@@ -657,7 +654,7 @@ export const schedules = {
 } as const;
 export type ScheduleName = keyof typeof schedules;
 
-/** Gives how much of what it is about has happened. Errors: what was wrong, and how to see it again. */
+/** Returns how much of the tested event has happened. Errors: what went wrong, and how to reproduce it. */
 export function playSchedule(name: ScheduleName, seed: number): number {
   try {
     return schedules[name](seed);

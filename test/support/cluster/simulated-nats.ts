@@ -1,6 +1,6 @@
 /**
  * A post and a register for nodes in one process: messages take random times but keep each sender's order, and those to
- * and from a node that is cut off are lost; whether what it wrote in that moment was written is not known to it.
+ * and from a node that is cut off are lost; the node does not know whether its write at that moment succeeded.
  */
 import type { Post, Register, Written } from '../../../core/cluster/ports.ts';
 import type { Random } from '../random.ts';
@@ -18,9 +18,9 @@ export class SimulatedNats {
   readonly #cut = new Set<Actor>();
   #listeners: Listener[] = [];
   #written: Written = { revision: 0, bytes: new Uint8Array() };
-  /** What was written before: followers may answer with it. */
+  /** Earlier values: followers may answer with them. */
   #stale: Written = this.#written;
-  /** When the last message from one to another comes. */
+  /** When the last message from one node to another arrives. */
   readonly #lines = new Map<Actor, Map<Actor, number>>();
 
   constructor(time: SimulatedTime, random: Random) {
@@ -28,7 +28,7 @@ export class SimulatedNats {
     this.#random = random;
   }
 
-  /** What the register says. */
+  /** The value of the register. */
   get written(): Uint8Array {
     return this.#written.bytes;
   }

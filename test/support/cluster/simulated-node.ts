@@ -1,6 +1,6 @@
 /**
- * A node of a simulated cluster: the real main thread as far as clients and sessions are concerned, with workers that are
- * played. Sessions are in a data plane that all nodes share, as the lanes would carry them.
+ * A node of a simulated cluster: the real main thread as far as clients and sessions are concerned, with simulated
+ * workers. Sessions are in a data plane shared by all nodes, as if carried by the lanes.
  */
 import { Cluster } from '../../../core/cluster/cluster.ts';
 import { usedStamp } from '../../../core/cluster/node-messages.ts';
@@ -17,45 +17,46 @@ import { recoveredSessions } from '../recovered-sessions.ts';
 import type { SimulatedNats } from './simulated-nats.ts';
 import { Actor, type SimulatedTime } from './simulated-time.ts';
 
-/** A session where it is: of a worker, by its number in the cluster, of one incarnation of a node. */
+/** A session in its place: of a worker, by its number in the cluster, of one incarnation of a node. */
 export interface PlayedSession {
   readonly clientId: string;
   incarnation: number;
   worker: number;
   expirySeconds: number;
   connection: number | undefined;
-  /** What its client has put into it. */
+  /** The contents added by its client. */
   notes: number;
-  /** The later of two has the larger one. */
+  /** The later of two has the higher one. */
   stamp: number;
 }
 
-/** What a node has had when it ended, by key. */
+/** A node's data when it ended, by key. */
 export type Disk = ReadonlyMap<number, PlayedSession>;
 
-/** What the nodes have in common, and who watches them. */
+/** What the nodes share, and their observer. */
 export interface Stage {
   readonly time: SimulatedTime;
   readonly nats: SimulatedNats;
   readonly random: Random;
   readonly sessions: Map<number, PlayedSession>;
-  /** Nodes whose processes run, also those that have been taken out of the cluster and do not know. */
+  /** Nodes with running processes, including those removed from the cluster without knowing it. */
   readonly running: Set<SimulatedNode>;
   /**
-   * By incarnation: sessions that have moved to another node, whose log has them, and that are in the log of this one still.
+   * By incarnation: sessions that have moved to another node, whose log has them, and that are still in this node's
+   * log.
    */
   readonly leftBehind: Map<number, Map<number, PlayedSession>>;
-  /** Of the next use of a session. */
+  /** For the next use of a session. */
   nextStamp(): number;
   onAccepted(node: SimulatedNode, connection: number, request: ConnectRequest, isNew: boolean): void;
   onRefused(node: SimulatedNode, connection: number): void;
   onClosed(node: SimulatedNode, connection: number): void;
   onEvicted(node: SimulatedNode): void;
-  /** A node publishes the will of a client of another one. */
+  /** A node publishes the will of another node's client. */
   onWill(node: SimulatedNode, text: string): void;
 }
 
-/** A session on its way here: what has come of it, while its old node has it still. */
+/** A session on its way here: its state while its old node still has it. */
 interface Landing {
   readonly copy: PlayedSession;
   /** It is on the disk here. */
@@ -68,7 +69,7 @@ interface Client {
   session: number | undefined;
 }
 
-/** A node whose log has a second copy, and one that goes on with the log of a lost one. */
+/** A node whose log has a second copy, and one that takes over the log of a lost one. */
 export interface Replicated {
   readonly stream: string;
   readonly standsFor?: number;
@@ -84,14 +85,14 @@ export class SimulatedNode {
   readonly name: string;
   readonly workers: number;
   readonly clients = new Map<number, Client>();
-  /** And clients may come. */
+  /** Also, clients may connect. */
   hasJoined = false;
   #connections = 0;
-  /** By worker: when the last thing that it has told the main thread comes there. */
+  /** By worker: when its last message to the main thread arrives there. */
   readonly #told: number[] = [];
   readonly #stage: Stage;
   readonly #disk: Disk;
-  /** From its disk, under keys that another node has meanwhile. */
+  /** From its disk, under keys that another node now has. */
   readonly #twins = new Map<number, PlayedSession>();
   readonly #landings = new Map<number, Landing>();
 
@@ -171,7 +172,7 @@ export class SimulatedNode {
     return this.cluster.node?.incarnation ?? 0;
   }
 
-  /** `refused`: default: it may not be. */
+  /** `refused`: by default it must not be. */
   join(refused?: () => void): void {
     const restored = [...this.#disk].map(([session, { clientId, stamp }], index) => ({
       session,
@@ -187,13 +188,13 @@ export class SimulatedNode {
     });
   }
 
-  /** The process ends, and its connections. Gives what is on its disk, if it has one. */
+  /** The process ends, with its connections. Returns the contents of its disk, if it has one. */
   end(): Disk {
     this.actor.isGone = true;
     this.#stage.running.delete(this);
     this.#stage.nats.forget(this.actor);
     for (const connection of [...this.clients.keys()]) this.#lose(connection);
-    if (this.incarnation === 0) return this.#disk; // it has never got so far
+    if (this.incarnation === 0) return this.#disk; // it has not got that far
     const disk = new Map([...(this.#stage.leftBehind.get(this.incarnation) ?? []), ...this.#twins]);
     for (const [key, { copy, isStored }] of this.#landings) if (isStored) disk.set(key, copy);
     for (const [key, session] of this.#stage.sessions) {
@@ -204,12 +205,15 @@ export class SimulatedNode {
     return disk;
   }
 
-  /** It stops in order, as core/control-plane.ts does it: sessions go to others, as long as that may take, and then its slots. */
+  /**
+   * It stops properly, like core/control-plane.ts: within the time limit its sessions go to others, and then its
+   * slots.
+   */
   stop(ended: () => void, giveMs = 5_000): void {
     const { clock } = this.actor;
     const endMs = clock.nowMs() + giveMs;
     const look = (): void => {
-      this.directory.close(0x8b); // also who was on his way in
+      this.directory.close(0x8b); // including clients still connecting
       this.directory.tellNext(1_000, 0x8b);
       const away = [...this.directory.awayClientIds()];
       const isAnyLeft = this.directory.counts.total > 0 || this.cluster.sessionsLent > 0;
@@ -219,7 +223,7 @@ export class SimulatedNode {
     look();
   }
 
-  /** A client comes; gives its connection. */
+  /** A client connects; returns its connection. */
   connect(
     clientId: string,
     cleanStart: boolean,
@@ -250,7 +254,7 @@ export class SimulatedNode {
     return connection;
   }
 
-  /** The client goes, however far it has come. */
+  /** The client leaves, however far it has come. */
   leave(connection: number): void {
     const client = this.clients.get(connection);
     if (client === undefined) return;
@@ -280,7 +284,7 @@ export class SimulatedNode {
 
   // --- the worker ---------------------------------------------------------------------------------------
 
-  /** What a worker tells, in order: it is one thread. */
+  /** A worker's messages, in order: it is one thread. */
   #later(worker: number, action: () => void): void {
     const { clock } = this.actor;
     const atMs = Math.max(clock.nowMs() + this.#stage.random.below(3), this.#told[worker] ?? 0);
@@ -345,15 +349,16 @@ export class SimulatedNode {
   }
 
   /**
-   * In the steps of native/front-end/session-moves.h: what the session holds comes, is stored, is given up where it was, and
-   * may be used when this is known here. If its node is lost before it has come, there is none; later it is this node's.
+   * Follows the steps of native/front-end/session-moves.h: the session's contents arrive, are stored, are given up at
+   * the old place, and may be used once this is known here. If its node is lost before they arrive, there is none;
+   * later it is this node's.
    */
   #move(worker: number, key: number, from: number): void {
     const { sessions, random } = this.#stage;
     const place = { incarnation: this.incarnation, worker: this.firstWorker + worker };
     const arrived = (): void => this.directory.arrived(worker, key, this.#rowOf(key));
     const soon = (step: () => void): void => void this.actor.clock.after(1 + random.below(10), step);
-    /** When what this node sends comes to the other one: `step`. When that is lost: `lost`. */
+    /** When a message of this node reaches the other one: `step`. When the other one is lost: `lost`. */
     const reach = (incarnation: number, step: () => void, lost: () => void): void => {
       if (this.#isOut(from, incarnation)) lost();
       else if (this.#canReach(incarnation)) step();
@@ -369,7 +374,7 @@ export class SimulatedNode {
       } else if (this.#isOut(from)) arrived();
       else if (session?.worker === from) reach(session.incarnation, () => come(session), arrived);
       else if (origin !== undefined) arrived();
-      else this.actor.clock.after(50, fetch); // it is lost, and nobody knows yet
+      else this.actor.clock.after(50, fetch); // it is lost, and no node knows yet
     };
     const come = (session: PlayedSession): void => {
       const landing = { copy: { ...session, ...place, stamp: this.#stage.nextStamp() }, isStored: false };
@@ -389,7 +394,7 @@ export class SimulatedNode {
       this.#landings.delete(key);
       soon(() => reach(incarnation, arrived, arrived));
     };
-    /** Whatever others have of it is of their disks. */
+    /** Any other copy is from a disk. */
     const land = (): void => {
       const landing = this.#landings.get(key);
       if (landing === undefined) return;
@@ -405,7 +410,7 @@ export class SimulatedNode {
     soon(fetch);
   }
 
-  /** Of a worker in the view, if its process runs. */
+  /** The node of a worker in the view, if its process runs. */
   #nodeOf(worker: number): SimulatedNode | undefined {
     const { view } = this.cluster;
     const node = view && liveNodes(view).find((each) => workersOf(each).includes(worker));
@@ -415,7 +420,7 @@ export class SimulatedNode {
     return [...this.#stage.running].find((node) => node.incarnation === incarnation);
   }
 
-  /** Of two sessions with one key that nodes have from their disks, this node's is the one that is wanted. */
+  /** Of two sessions with one key that nodes have from their disks, this node's is the wanted one. */
   #preferTwin(key: number): void {
     const twin = this.#twins.get(key);
     if (twin === undefined) return;
@@ -427,14 +432,14 @@ export class SimulatedNode {
     sessions.set(key, twin);
   }
 
-  /** Whether this node knows that a worker of another one, or of this incarnation of it, is lost. */
+  /** Whether this node knows that a worker of another node, or of this incarnation of it, is lost. */
   #isOut(worker: number, incarnation?: number): boolean {
     const { view } = this.cluster;
     const node = view && liveNodes(view).find((each) => workersOf(each).includes(worker));
     return node === undefined || (incarnation !== undefined && node.incarnation !== incarnation);
   }
 
-  /** Whether frames go to and fro: it is not cut off, and has this node in its view. */
+  /** Whether frames pass in both directions: it is not cut off, and has this node in its view. */
   #canReach(incarnation: number): boolean {
     if (incarnation === this.incarnation) return true;
     const { running, nats } = this.#stage;
@@ -445,7 +450,7 @@ export class SimulatedNode {
     return !isCut && nodeOf(view, this.incarnation) !== undefined;
   }
 
-  /** It is on the disk of its node, until that has written that it is gone; for good if it does not hear of it. */
+  /** It is on its node's disk until the node has written its removal; forever if the node does not hear of it. */
   #leaveBehind(key: number, session: PlayedSession, isForGood: boolean): void {
     const { leftBehind, time } = this.#stage;
     const left = leftBehind.get(session.incarnation) ?? new Map<number, PlayedSession>();

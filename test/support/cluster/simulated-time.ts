@@ -9,7 +9,7 @@ interface Due {
   isCancelled: boolean;
 }
 
-/** A process: its events wait while it is suspended, and never happen once it is gone. */
+/** A process: its events wait while it is suspended, and never happen after its end. */
 export class Actor {
   isGone = false;
   #isPaused = false;
