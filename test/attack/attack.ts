@@ -1,4 +1,4 @@
-/** What an attack is, and what came of one. */
+/** An attack, and its result. */
 import type { BrokerOptions } from '../../core/broker.ts';
 import type { Target } from './target.ts';
 

@@ -1,4 +1,4 @@
-/** A client that attacks: it keeps no message, and remembers what the broker has refused. */
+/** An attacking client: it keeps no message, and records the broker's refusals. */
 import assert from 'node:assert/strict';
 import { decodeConnack } from '../../core/wire/decode-connack.ts';
 import { encodeSubscribe } from '../../core/wire/encode-subscribe.ts';

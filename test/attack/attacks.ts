@@ -1,4 +1,4 @@
-/** All attacks, in the order of the table of bounds, and those that no row is about behind them. */
+/** All attacks, in the order of the table of bounds, followed by those without a row. */
 import type { Attack } from './attack.ts';
 import { connectionAttacks } from './attacks/connections.ts';
 import { furtherAttacks } from './attacks/further.ts';

@@ -1,5 +1,5 @@
 /**
- * A broker in a process of its own, so that its memory is nobody else's. It is told by IPC what to be, and what to say.
+ * A broker in its own process, so that its memory is its own. It gets its options and commands by IPC.
  */
 import { type Broker, type BrokerOptions, createBroker } from '../../core/broker.ts';
 import type { Host } from './attack.ts';

@@ -1,4 +1,4 @@
-/** The process of the canary: pings, and publishes to itself, each 10 ms, and notes how long the answers take. */
+/** The canary's process: pings, and publishes to itself, every 10 ms, and records the response times. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { PacketType } from '../../core/wire/packet-type.ts';
 import { connectFrame, pingreqFrame, publishFrame, subscribeFrame } from '../support/frames.ts';

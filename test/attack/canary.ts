@@ -1,4 +1,4 @@
-/** A well-behaved client beside an attack, in a process of its own. */
+/** A well-behaved client beside an attack, in its own process. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Attacks in the test run: each bound is reached, memory stays within its account, and everything comes back. `npm run
- * attack` plays them with a canary beside them, and those too that count on a machine which does nothing else.
+ * Attacks in the test run: each bound is reached, memory stays within its account, and everything recovers.
+ * `npm run attack` runs them beside a canary, and also those that are meaningful only on an otherwise idle machine.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

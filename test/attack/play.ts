@@ -1,4 +1,4 @@
-/** Plays an attack against a broker of its own, and judges what came of it. */
+/** Runs an attack against its own broker, and judges the result. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Statistics } from '../../core/broker.ts';
 import { until } from '../support/wait.ts';

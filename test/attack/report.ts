@@ -1,4 +1,4 @@
-/** What attacks have shown, as a table for people. */
+/** The results of attacks, as a readable table. */
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';

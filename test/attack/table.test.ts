@@ -1,4 +1,4 @@
-/** That every bound is attacked: the table of docs/architecture.md against the limits and the attacks. */
+/** Every bound is attacked: the table of docs/architecture.md against the limits and the attacks. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';

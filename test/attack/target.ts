@@ -1,4 +1,4 @@
-/** The broker that is attacked, and the clients that attack it. */
+/** The attacked broker, and the attacking clients. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

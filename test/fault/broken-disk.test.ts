@@ -1,4 +1,4 @@
-/** A disk that does not take what is written: nothing more is acknowledged, and the broker ends with a line that says why. */
+/** A disk that rejects writes: nothing more is acknowledged, and the broker ends with a line that states the reason. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';

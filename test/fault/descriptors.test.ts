@@ -1,4 +1,4 @@
-/** Too few file descriptors: the broker says so once, serves those who are here, and takes others when it can. */
+/** Too few file descriptors: the broker reports it once, serves connected clients, and accepts others when it can. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';

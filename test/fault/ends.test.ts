@@ -1,6 +1,6 @@
 /**
- * How connections end, over real sockets: what was sent before counts, the will comes behind it and before whatever the
- * next connection sends, and an ended worker locks nobody out.
+ * How connections end, over real sockets: everything sent before counts, the will comes after it and before anything
+ * the next connection sends, and an ended worker locks no client out.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

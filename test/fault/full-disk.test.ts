@@ -1,6 +1,7 @@
 /**
- * A disk that fills up under a broker: what would have to be stored is refused in the way each version of MQTT has for it,
- * all else goes on, and so does storing when there is room again. The disk is a small tmpfs, which root may mount.
+ * A disk that fills up under a broker: messages that would have to be stored are refused as each version of MQTT
+ * provides, everything else continues, and so does storing once there is room. The disk is a small tmpfs, mounted by
+ * root.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

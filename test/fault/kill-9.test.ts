@@ -1,4 +1,4 @@
-/** kill -9 of the real broker at random moments, under load: test/crash/crash-loop.ts says what is checked. */
+/** kill -9 of the real broker at random moments, under load: test/crash/crash-loop.ts describes the checks. */
 import { test } from 'node:test';
 import { CrashLoop, crashLimits } from '../crash/crash-loop.ts';
 import { killableBroker } from '../support/killable-broker.ts';

@@ -1,4 +1,4 @@
-/** What a client has sent before it goes counts, also what had to wait behind another packet. */
+/** Everything a client sends before it leaves counts, including packets that had to wait behind another one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBroker } from '../support/broker.ts';

@@ -1,4 +1,4 @@
-/** The will of a client is a message of its own: No Local holds it back from the session that it came from. */
+/** A client's will is its own message: No Local withholds it from the session that it came from. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBroker } from '../support/broker.ts';

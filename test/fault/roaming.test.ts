@@ -1,7 +1,7 @@
 /**
- * Persistent sessions whose clients come back on any worker, again and again, while messages are published:
- * nothing is lost, nothing is out of order, and with QoS 2 nothing comes twice, in both directions.
- * `RALLYMQ_TEST_SEED` replays one seed.
+ * Persistent sessions whose clients reconnect to any worker, again and again, while messages are published: nothing is
+ * lost, nothing is out of order, and with QoS 2 nothing arrives twice, in both directions. `RALLYMQ_TEST_SEED` replays
+ * one seed.
  */
 import { test } from 'node:test';
 import { startBroker } from '../support/broker.ts';

@@ -1,6 +1,6 @@
 /**
- * A subscriber that stops reading costs its own bounded outbox and queue and nobody else anything; what it
- * does not get is counted. And a publisher that never reads its acknowledgements fills only its own.
+ * A subscriber that stops reading uses up only its own bounded outbox and queue; messages it does not get are counted.
+ * A publisher that never reads its acknowledgements fills only its own.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

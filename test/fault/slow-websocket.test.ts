@@ -1,4 +1,4 @@
-/** Who reads slowly over WebSocket lives, though its pongs cannot come in time; who reads nothing does not. */
+/** A client that reads slowly over WebSocket survives, though its pongs are late; one that reads nothing does not. */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';

@@ -1,4 +1,4 @@
-/** The process stands still for a while, as on a machine that is suspended: that is nobody's silence. */
+/** The process pauses for a while, as on a suspended machine: that does not count as silence of clients. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';

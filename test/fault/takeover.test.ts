@@ -1,6 +1,6 @@
 /**
- * Many clients with one client identifier at once: in the end one has the session, all others are closed,
- * and no message comes twice. `RALLYMQ_TEST_SEED` replays one seed.
+ * Many clients with one client identifier at once: in the end one has the session, all others are closed, and no
+ * message arrives twice. `RALLYMQ_TEST_SEED` replays one seed.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

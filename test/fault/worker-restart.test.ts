@@ -1,7 +1,6 @@
 /**
- * A worker that ends by an error of its own: the supervisor starts it again, and the sessions,
- * subscriptions and retained messages that it held are still there. Its thread is made to throw by a
- * message that no control plane sends.
+ * A worker that ends by its own error: the supervisor restarts it, and the sessions, subscriptions and retained
+ * messages that it held still exist. Its thread is made to throw by a message that no control plane sends.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-/** How many there may be, and how long each may take. */
+/** The number of connections, and the time each may take. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connectFrame, publishFrame } from '../../support/frames.ts';

@@ -1,4 +1,4 @@
-/** What no single bound is about: a client that does what it may, as much of it as it can. */
+/** Attacks beyond any single bound: a client that does what it may, as much as it can. */
 import assert from 'node:assert/strict';
 import { encodeUnsubscribe } from '../../../core/wire/encode-subscribe.ts';
 import { PacketType } from '../../../core/wire/packet-type.ts';

@@ -1,4 +1,4 @@
-/** What a port of HTTP may be asked, and how slowly. */
+/** Requests to an HTTP port, and how slow they may be. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';

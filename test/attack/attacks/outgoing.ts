@@ -1,4 +1,4 @@
-/** What waits for clients that do not read, do not acknowledge or are away. */
+/** Messages waiting for clients that do not read, do not acknowledge or are disconnected. */
 import assert from 'node:assert/strict';
 import { PacketType } from '../../../core/wire/packet-type.ts';
 import { pingreqFrame, publishFrame } from '../../support/frames.ts';

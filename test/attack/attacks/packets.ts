@@ -1,4 +1,4 @@
-/** What one packet may be, and what a client may send without waiting. */
+/** The contents of one packet, and what a client may send without waiting. */
 import assert from 'node:assert/strict';
 import { PacketType } from '../../../core/wire/packet-type.ts';
 import type { ConnectPacket, PublishPacket } from '../../../core/wire/packets.ts';

@@ -1,4 +1,4 @@
-/** Who comes too often, or does too much in a second. */
+/** Clients that connect too often, or do too much in a second. */
 import assert from 'node:assert/strict';
 import { pingreqFrame, publishFrame } from '../../support/frames.ts';
 import { until } from '../../support/wait.ts';

@@ -1,4 +1,4 @@
-/** What is verified, encrypted and written to the disk for clients. */
+/** Data verified, encrypted and written to disk for clients. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** What sessions may subscribe to, and what they may keep retained. */
+/** The subscriptions of sessions, and their retained messages. */
 import assert from 'node:assert/strict';
 import { PacketType } from '../../../core/wire/packet-type.ts';
 import { publishFrame, publishOf } from '../../support/frames.ts';

@@ -1,4 +1,4 @@
-/** What a page of Chromium can do, with both client libraries. */
+/** The performance of a page in Chromium, with both client libraries. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openPage } from '../../../bench/browser/run.ts';

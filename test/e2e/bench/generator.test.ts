@@ -1,4 +1,4 @@
-/** The load generator's own counting: what a broker does wrong must be in its result, and nothing else. */
+/** The load generator's own counting: its result must contain every fault of a broker, and nothing else. */
 import assert from 'node:assert/strict';
 import { before, type TestContext, test } from 'node:test';
 import { compileGenerator, type Flags, generate, type LoadResult } from '../../../bench/load/generator.ts';

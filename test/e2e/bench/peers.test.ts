@@ -1,4 +1,4 @@
-/** Other brokers on the same work, and what the command says when something is not there. */
+/** Other brokers with the same work, and the command's messages when something is missing. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-/** The client library in real Chromium: what happens to pages. */
+/** The client library in real Chromium: events in the life of a page. */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';

@@ -1,4 +1,4 @@
-/** A tab that is hidden, in real Chromium, which lets its timers run once a minute then. */
+/** A hidden tab in real Chromium, which then runs its timers once a minute. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';

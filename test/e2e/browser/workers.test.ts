@@ -1,4 +1,4 @@
-/** The client in a page, a web worker and a service worker of real Chromium, all of which play the same scenario. */
+/** The client in a page, a web worker and a service worker of real Chromium, all with the same scenario. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';

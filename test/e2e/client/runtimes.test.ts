@@ -1,6 +1,6 @@
 /**
- * The client in other runtimes than the one of the tests. `npm test` plays the scenario in the Node.js that runs
- * it, and `npm run test:runtimes` in all: it installs them, some 600 MB, into a folder for temporary files.
+ * The client in runtimes other than that of the tests. `npm test` runs the scenario in its own Node.js, and
+ * `npm run test:runtimes` in all runtimes: it installs them, some 600 MB, into a temporary folder.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

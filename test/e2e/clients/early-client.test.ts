@@ -1,4 +1,4 @@
-/** A client that connects as soon as anyone listens, while other workers are still being started. */
+/** A client that connects as soon as any worker listens, while others are still being started. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createBroker } from '../../../core/broker.ts';

@@ -1,4 +1,7 @@
-/** A mosquitto that is bridged to the broker with its defaults, in both directions, and comes back when either side was away. */
+/**
+ * A mosquitto bridged to the broker with default settings, in both directions, that reconnects after an outage of
+ * either side.
+ */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';

@@ -1,4 +1,7 @@
-/** A set-up of mosquitto, its password file and its acl_file, is moved in unchanged: both brokers do the same with it. */
+/**
+ * A mosquitto setup, with its password file and its acl_file, is adopted unchanged: both brokers behave the same with
+ * it.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';

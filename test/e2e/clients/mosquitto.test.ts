@@ -1,4 +1,4 @@
-/** The commands mosquitto_pub and mosquitto_sub, the C library's, in all three versions of the protocol. */
+/** The commands mosquitto_pub and mosquitto_sub, from the C library, in all three versions of the protocol. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * The examples of docs/proxies.md in front of a broker on loopback, with Debian's nginx, HAProxy and Caddy: pages and WebSockets at
- * the root and below a path, with TLS and without, with the address of the client.
+ * The examples of docs/proxies.md in front of a broker on loopback, with Debian's nginx, HAProxy and Caddy: pages and
+ * WebSockets at the root and below a path, with and without TLS, with the client's address.
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';

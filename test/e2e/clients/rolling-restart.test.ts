@@ -1,6 +1,6 @@
 /**
- * Two brokers behind Debian's HAProxy, as docs/proxies.md has them, that are drained and started again one after the
- * other while messages with QoS 1 are published: none that was acknowledged is lost.
+ * Two brokers behind Debian's HAProxy, as in docs/proxies.md, are drained and restarted one after the other while
+ * messages with QoS 1 are published: no acknowledged message is lost.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

@@ -1,4 +1,4 @@
-/** Three brokers over a real nats-server: what a client on one has, clients on the others have too. */
+/** Three brokers over a real nats-server: clients of one see the same as clients of the others. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-/** Nodes with a data directory that are killed, one or all, and come back with what they had. */
+/** Nodes with a data directory that are killed, one or all, and return with their data. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import {

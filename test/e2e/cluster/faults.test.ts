@@ -1,4 +1,4 @@
-/** Nodes that are killed, stand still or are cut off from NATS, and NATS that is killed: nobody has to do anything about it. */
+/** Nodes that are killed, paused or cut off from NATS, and NATS being killed: recovery needs no intervention. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { BrokerCluster, type ClusterBroker } from '../../support/cluster/broker-cluster.ts';

@@ -1,4 +1,4 @@
-/** What happens to an operator by accident, and must not end the broker. */
+/** Accidents of an operator that must not end the broker. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { openSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** What operators change over the API is in the log: who, what, and what was before and after. */
+/** Operators' changes over the API are in the log: who, what, and the state before and after. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';

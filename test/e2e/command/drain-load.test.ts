@@ -1,4 +1,4 @@
-/** A drain under load: 10,000 clients are gone in the time that was asked for, and nothing that was acknowledged is lost. */
+/** A drain under load: 10,000 clients leave within the requested time, and no acknowledged message is lost. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** SIGUSR2 empties the broker: nobody is let in, clients are told to go a few at a time, and then it stops. */
+/** SIGUSR2 drains the broker: no client is accepted, clients are told to leave a few at a time, and then it stops. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { accessFolder } from '../../support/access-files.ts';

@@ -1,4 +1,4 @@
-/** The file that the command starts with, which also runs on versions of Node.js that cannot load the rest. */
+/** The entry file of the command, which also runs on versions of Node.js that cannot load the rest. */
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';

@@ -1,4 +1,4 @@
-/** The two native parts where they cannot be loaded: without ours there is no broker, without uWebSockets Node's HTTP. */
+/** The two native parts if they cannot be loaded: without ours there is no broker, without uWebSockets Node's HTTP. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** `rallymq pub` and `rallymq sub` with a broker: what they print, and what they say when it does not work. */
+/** `rallymq pub` and `rallymq sub` with a broker: their output and error messages. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createBroker } from '../../../core/broker.ts';

@@ -1,4 +1,4 @@
-/** A configuration that changes while the broker runs: SIGHUP reads it again. */
+/** A configuration that changes while the broker runs: SIGHUP reloads it. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { accessFolder } from '../../support/access-files.ts';

@@ -1,4 +1,4 @@
-/** The command as it runs: ready when it says so, answering HTTP, and stopping in order. */
+/** The running command: ready when it reports that, answering HTTP, and stopping properly. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

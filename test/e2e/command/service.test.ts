@@ -1,4 +1,4 @@
-/** What systemd is told by a broker that runs, on the socket that it names. */
+/** The notifications of a running broker to systemd, on the socket that systemd names. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** `rallymq store export`, `import` and `compact`: all that a broker keeps, as lines that people can read, and back. */
+/** `rallymq store export`, `import` and `compact`: all of a broker's data as human-readable lines, and back. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

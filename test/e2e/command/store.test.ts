@@ -1,4 +1,4 @@
-/** `rallymq store`: what it says of a data directory that is sound, damaged, in use, or none; backups and how they come back. */
+/** `rallymq store`: its output for a sound, damaged, used or missing data directory; backups and restoring them. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';

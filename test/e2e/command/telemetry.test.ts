@@ -1,4 +1,4 @@
-/** `rallymq` with the environment variables of OpenTelemetry, against a collector that is played here. */
+/** `rallymq` with the environment variables of OpenTelemetry, against a simulated collector. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startCommand, unusedPort } from '../../support/command.ts';

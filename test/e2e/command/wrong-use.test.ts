@@ -1,4 +1,4 @@
-/** A wrong start: one clear sentence on standard error, nothing on standard output, status 2. */
+/** A usage error: one clear sentence on standard error, nothing on standard output, status 2. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';

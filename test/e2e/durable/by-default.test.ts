@@ -1,4 +1,4 @@
-/** Where the command keeps its data when nobody says where, and what it says of a folder that it cannot use. */
+/** Where the command keeps its data by default, and its messages for an unusable folder. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

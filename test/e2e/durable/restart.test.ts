@@ -1,4 +1,4 @@
-/** What real clients find again when the broker has ended, in order or by kill -9, and started anew. */
+/** What real clients find after the broker has ended, properly or by kill -9, and restarted. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,6 +1,6 @@
 /**
- * What the host program publishes and hears however fast or slow it is: no worker ends, memory is bounded, everything
- * comes in order.
+ * Messages published and received by a host program of any speed: no worker ends, memory is bounded, everything
+ * arrives in order.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

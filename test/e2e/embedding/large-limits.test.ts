@@ -1,4 +1,4 @@
-/** Limits beyond 32 bits reach the data plane as they are. */
+/** Limits beyond 32 bits reach the data plane unchanged. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limitRanges } from '../../../core/config/limits.ts';

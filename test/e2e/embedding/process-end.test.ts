@@ -1,4 +1,4 @@
-/** A program that has stopped its broker ends by itself: nothing of the broker keeps it alive. */
+/** A program that has stopped its broker ends by itself: no part of the broker keeps it alive. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-/** Starting and stopping that overlap, and bounds at their ends. */
+/** Overlapping starts and stops, and limits at their extremes. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

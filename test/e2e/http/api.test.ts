@@ -1,4 +1,4 @@
-/** The HTTP API with a broker that runs, on two workers, with real clients. */
+/** The HTTP API of a running broker, on two workers, with real clients. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

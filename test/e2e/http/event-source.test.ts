@@ -1,4 +1,4 @@
-/** EventSource of a real browser, from a page of another origin: it is cut, comes back, and misses nothing. */
+/** EventSource in a real browser, from a page of another origin: it is cut, reconnects, and misses nothing. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { apiKeyLine, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';

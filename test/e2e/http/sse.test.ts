@@ -1,4 +1,4 @@
-/** GET /sse of a broker that runs: the same messages as a WebSocket subscriber gets, with both HTTP servers. */
+/** GET /sse of a running broker: the same messages as for a WebSocket subscriber, with both HTTP servers. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';

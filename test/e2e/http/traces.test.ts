@@ -1,4 +1,4 @@
-/** Traces with a broker that runs, on two workers, with real clients; and the command `rallymq trace`. */
+/** Traces in a running broker, on two workers, with real clients; and the command `rallymq trace`. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 /**
- * Nothing is lost, doubled or out of order under load: every scenario, QoS, transport and version with 1, 2
- * and 4 workers, each for some hundred milliseconds.
+ * Nothing is lost, duplicated or out of order under load: every scenario, QoS, transport and version with 1, 2
+ * and 4 workers, for some hundred milliseconds each.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

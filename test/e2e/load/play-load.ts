@@ -1,11 +1,11 @@
 /**
- * Plays messages through a broker on raw connections, as fast as the window lets it, and counts what was
- * lost, doubled or out of order.
+ * Sends messages through a broker on raw connections, as fast as the window allows, and counts lost, duplicated and
+ * out-of-order messages.
  *
  *   payload:  | publisher | sequence number | filling |      4 bytes each, big endian
  *
- * A publisher writes as many PUBLISH packets at once as its window has room for: messages that have not
- * reached all their subscribers, or are not acknowledged. So none may be dropped, not even with QoS 0.
+ * A publisher writes as many PUBLISH packets at once as its window has room for. The window contains messages that have
+ * not reached all their subscribers, or are not acknowledged, so none may be dropped, not even with QoS 0.
  */
 import { PacketType } from '../../../core/wire/packet-type.ts';
 import type { ProtocolVersion, QoS } from '../../../core/wire/packets.ts';

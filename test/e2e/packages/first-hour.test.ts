@@ -1,6 +1,6 @@
 /**
- * The commands and pages of README.md and docs/getting-started.md as they are written: the quick part of what
- * `npm run test:first-hour` plays in a fresh clone.
+ * The commands and pages of README.md and docs/getting-started.md, verbatim: the quick part of
+ * `npm run test:first-hour`, which uses a fresh clone.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

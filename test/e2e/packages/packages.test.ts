@@ -1,4 +1,4 @@
-/** Both packages as npm packs them, in empty projects. */
+/** Both packages as packed by npm, in empty projects. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

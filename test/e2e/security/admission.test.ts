@@ -1,4 +1,4 @@
-/** Limits on those who may come in, bans, and programs that decide: over real sockets. */
+/** Limits on connecting clients, bans, and programs that decide: over real sockets. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';

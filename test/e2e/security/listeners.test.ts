@@ -1,4 +1,4 @@
-/** More listeners, Unix sockets among them, and tenants: what goes before topics and identifiers, and is not seen. */
+/** More listeners, including Unix sockets, and tenants: prefixes of topics and identifiers that clients do not see. */
 import assert from 'node:assert/strict';
 import { existsSync, statSync } from 'node:fs';
 import { get } from 'node:http';

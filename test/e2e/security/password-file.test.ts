@@ -1,4 +1,4 @@
-/** Users of a password file: `rallymq passwd`, files of mosquitto_passwd, and what each kind of client is told. */
+/** Users of a password file: `rallymq passwd`, files of mosquitto_passwd, and the answers to each kind of client. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

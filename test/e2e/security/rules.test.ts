@@ -1,4 +1,4 @@
-/** What clients may publish and subscribe to (`rulesFile`), over real sockets and on every way that a message takes. */
+/** What clients may publish and subscribe to (`rulesFile`), over real sockets and on every path of a message. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { BrokerOptions } from '../../../core/broker.ts';

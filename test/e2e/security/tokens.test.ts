@@ -1,4 +1,4 @@
-/** Tokens (JWT): what lets a client in, what it may do by it, its end, its renewal and its revocation. */
+/** Tokens (JWT): admission, rights, expiry, renewal and revocation. */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-/** Which certificate is shown, and that a new one takes its place while everybody stays connected. */
+/** Which certificate is shown, and that a new one replaces it while all clients stay connected. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import {

@@ -1,4 +1,4 @@
-/** Certificates that clients show: asked for, required, revoked, and what `authenticate` is told of them. */
+/** Client certificates: requested, required, revoked, and the facts about them given to `authenticate`. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';

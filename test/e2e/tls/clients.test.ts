@@ -1,4 +1,7 @@
-/** Real clients over TLS: with a certificate that is good, that has expired, of another host, of a stranger; and without. */
+/**
+ * Real clients over TLS: with a valid certificate, an expired one, one of another host, one of a stranger; and
+ * without.
+ */
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { after, type TestContext, test } from 'node:test';

@@ -1,4 +1,4 @@
-/** What may go wrong with a connection over TLS: stalls, ends, storms, and who does not speak it. */
+/** Failures of TLS connections: stalls, ends, storms, and clients that do not use TLS. */
 import assert from 'node:assert/strict';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';

@@ -1,4 +1,4 @@
-/** Whose a connection is that comes through a proxy: the PROXY protocol on every port, and the fields of HTTP. */
+/** The client's address behind a proxy: the PROXY protocol on every port, and the HTTP fields. */
 import assert from 'node:assert/strict';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';

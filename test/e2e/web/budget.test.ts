@@ -1,4 +1,4 @@
-/** What a page may cost before it is seen, as a browser counts it: bytes over the wire, and nothing that jumps. */
+/** The cost of a page before it is visible, as measured by a browser: bytes over the wire, and no layout shifts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { playOnAllCourts } from '../../../web/demo/courts.ts';

@@ -1,4 +1,4 @@
-/** Centre Court as umpires and viewers use it. */
+/** Centre Court, used by umpires and viewers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';

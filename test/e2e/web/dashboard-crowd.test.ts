@@ -1,4 +1,4 @@
-/** The dashboard of a broker with 10,000 connected clients, in Chromium, on a phone and at a desk. */
+/** The dashboard of a broker with 10,000 connected clients, in Chromium, on a phone and a desktop. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';

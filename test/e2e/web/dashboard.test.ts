@@ -1,4 +1,4 @@
-/** The dashboard in Chromium, on a phone and at a desk: signs in, finds, explains, ends, publishes, reloads. */
+/** The dashboard in Chromium, on a phone and a desktop: signs in, finds, explains, kicks, publishes, reloads. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';

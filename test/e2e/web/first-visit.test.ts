@@ -1,4 +1,4 @@
-/** What a first visitor does: sign in, read, copy a snippet and run it. */
+/** The steps of a first visitor: sign in, read, copy a snippet and run it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The pages over HTTP: headers, variants, sizes, and what lies below /api/. */
+/** The pages over HTTP: headers, variants, sizes, and the paths below /api/. */
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { connect } from 'node:net';

@@ -1,4 +1,4 @@
-/** The pages without a mouse: every control is reached and shows that it is; what is read out, and what is not. */
+/** The pages without a mouse: every control is reachable with visible focus; what is read out, and what is not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';

@@ -1,4 +1,4 @@
-/** Pages on networks as they are: opened too early, slow, in tabs that were left and come back. */
+/** Pages on imperfect networks: opened too early, slow, in abandoned tabs that return. */
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { connect, type Socket } from 'node:net';

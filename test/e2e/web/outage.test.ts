@@ -1,4 +1,4 @@
-/** The broker is killed under open pages: each says so, and recovers by itself when the broker is back. */
+/** The broker is killed under open pages: each shows the outage, and recovers by itself when the broker returns. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startCommand, unusedPort } from '../../support/command.ts';

@@ -1,4 +1,4 @@
-/** Push or poll: the same match twice, and what it costs. */
+/** Push or poll: the same match twice, and the cost of each. */
 import { test } from 'node:test';
 import { type MatchSheet, pointsFromText, stateOf } from '../../../web/tennis/record.ts';
 import { startBroker } from '../../support/broker.ts';

@@ -1,4 +1,4 @@
-/** Rooms, as two people use it. */
+/** Rooms, used by two people. */
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';

@@ -1,4 +1,4 @@
-/** What the operator does not make available: announced in the CONNACK, and refused as the specification says. */
+/** Features disabled by the operator: announced in the CONNACK, and refused as specified. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ProtocolVersion, QoS, Will } from '../../../core/wire/packets.ts';

@@ -1,4 +1,6 @@
-/** What bridges of mosquitto need beyond the specification: the topic of their state, and their bit of the protocol level. */
+/**
+ * Requirements of mosquitto bridges beyond the specification: their state topic, and their bit of the protocol level.
+ */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { ConnectPacket } from '../../../core/wire/packets.ts';

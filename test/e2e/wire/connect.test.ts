@@ -1,4 +1,4 @@
-/** From the first byte to the CONNACK: who is let in, and what those are told who are not. */
+/** From the first byte to the CONNACK: which clients are accepted, and the answers to the others. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PacketType } from '../../../core/wire/packet-type.ts';

@@ -1,4 +1,4 @@
-/** What comes to a port: what each protocol is told where it does not belong, and what is HTTP and what is MQTT. */
+/** The protocols arriving at a port: the answer to a misplaced protocol, and the distinction of HTTP and MQTT. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';

@@ -1,4 +1,6 @@
-/** How far the wildcards of all clients may branch (filterBranchesMax): one client cannot use it up for others. */
+/**
+ * The branching limit for the wildcards of all clients (filterBranchesMax): one client cannot exhaust it for others.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeSubscribe } from '../../../core/wire/encode-subscribe.ts';

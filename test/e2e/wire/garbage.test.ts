@@ -1,6 +1,6 @@
 /**
- * Bytes that nobody should send, made from seeds: the broker stays up, another client gets all its messages,
- * and everyone who sent garbage is closed or simply waiting for more. `RALLYMQ_TEST_SEED` replays one seed.
+ * Invalid bytes, generated from seeds: the broker stays up, another client gets all its messages, and every client
+ * that sent garbage is closed or simply waiting for more. `RALLYMQ_TEST_SEED` replays one seed.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** How the broker ends connections of clients that did nothing wrong, or nothing at all. */
+/** How the broker ends connections of clients that did nothing wrong, or sent nothing at all. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';

@@ -1,4 +1,6 @@
-/** The bounds on what clients may name: identifiers, filters, shares, aliases, properties; with their reason codes. */
+/**
+ * The limits on names chosen by clients: identifiers, filters, shares, aliases, properties; with their reason codes.
+ */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { encodePublish } from '../../../core/wire/encode-publish.ts';

@@ -1,4 +1,4 @@
-/** Topic aliases that the broker sets towards a client (MQTT 5, 3.1.2.11.5 and 3.3.2.3.4), byte by byte. */
+/** Topic aliases set by the broker for a client (MQTT 5, 3.1.2.11.5 and 3.3.2.3.4), byte by byte. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';

@@ -1,4 +1,4 @@
-/** Reason strings: who gets them, and that they never make a packet larger than the client takes. */
+/** Reason strings: who gets them, and that they never make a packet larger than the client accepts. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { BrokerOptions } from '../../../core/broker.ts';

@@ -1,6 +1,6 @@
 /**
- * What the broker does with what it must not accept: MQTT 5 clients are told the reason code in a DISCONNECT,
- * clients of 3.1 and 3.1.1 are closed without a byte, and nobody else notices [MQTT-4.13.1-1].
+ * The broker's reaction to forbidden input: MQTT 5 clients get the reason code in a DISCONNECT, clients of 3.1 and
+ * 3.1.1 are closed without a byte, and no other client notices [MQTT-4.13.1-1].
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** Topics below $SYS, which only the broker publishes to, and below $share, which have no subscribers. */
+/** Topics below $SYS, to which only the broker publishes, and below $share, which have no subscribers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';

@@ -1,4 +1,4 @@
-/** Where to go instead (MQTT 5, 4.11), and Response Information. */
+/** Server references (MQTT 5, 4.11), and Response Information. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeServerDisconnect } from '../../../core/wire/decode-disconnect.ts';

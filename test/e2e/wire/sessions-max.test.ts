@@ -1,4 +1,4 @@
-/** How many sessions there may be, of clients that are connected or away (`sessionsMax`). */
+/** The maximum number of sessions, of connected and disconnected clients (`sessionsMax`). */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { ConnectPacket } from '../../../core/wire/packets.ts';

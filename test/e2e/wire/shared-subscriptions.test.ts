@@ -1,4 +1,4 @@
-/** Shared subscriptions over real sockets and workers (MQTT 5, 4.8.2). What members do at random: test/native. */
+/** Shared subscriptions over real sockets and workers (MQTT 5, 4.8.2). Random actions of members: test/native. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PacketType } from '../../../core/wire/packet-type.ts';

@@ -1,4 +1,4 @@
-/** MQTT is a stream: how it is cut into TCP segments and WebSocket messages means nothing. */
+/** MQTT is a stream: its boundaries in TCP segments and WebSocket messages mean nothing. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunningBroker } from '../../support/broker.ts';

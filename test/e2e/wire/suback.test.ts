@@ -1,6 +1,6 @@
 /**
- * The SUBACK comes before retained messages and before what the client publishes right behind its SUBSCRIBE
- * in the same piece; and from the SUBACK on nothing is missed.
+ * The SUBACK precedes retained messages and the client's own messages published right after its SUBSCRIBE in the same
+ * piece; and from the SUBACK on nothing is missed.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** The $SYS topics as a client sees them. */
+/** The $SYS topics as seen by a client. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';

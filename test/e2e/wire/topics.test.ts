@@ -1,4 +1,4 @@
-/** Topics that are as long and as deep as bytes allow; a broker that builds a node per level ends here. */
+/** Topics of the maximum length and depth; a broker that builds a node per level ends here. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';

@@ -1,4 +1,4 @@
-/** What is WebSocket's own: the handshake with its sub-protocols, and frames that are not binary. */
+/** Features specific to WebSocket: the handshake with its sub-protocols, and frames that are not binary. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
