@@ -277,7 +277,7 @@ export class Membership {
         again(beatMs);
         return;
       }
-      this.#options.register.write(encodeView(next), written.revision, () => again(0)); // the next read shows the result
+      this.#options.register.write(encodeView(next), written.revision, () => again(0)); // the next read shows it
     });
   }
 
