@@ -3,7 +3,7 @@
  * directory; all nodes claim identifiers there. The directory is not stored: all nodes report what they have to
  * a new owner.
  *
- *   A  --claim--> owner: nobody has it -----------------------------------> granted
+ *   A  --claim--> owner: no node has it ----------------------------------> granted
  *                        B has it  --yield--> B ends its connection there
  *                                  <--yielded, with its session, which B has lent
  *                 <--granted, with the session--
@@ -388,7 +388,7 @@ export class ClientDirectory implements Directory {
       this.#sessions?.takeBack(clientId, lent, row);
       return;
     }
-    this.#pending.delete(clientId); // its client has come back to this node
+    this.#pending.delete(clientId); // its client has returned to this node
     pending.later({ key, worker: lent.worker, taken: () => {} });
   }
 

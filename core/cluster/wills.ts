@@ -87,7 +87,7 @@ export class Wills {
     this.#due.clear();
   }
 
-  /** A client has come back, to any node: its delayed will is cancelled [MQTT-3.1.3-9]. */
+  /** A client has reconnected, to any node: its delayed will is cancelled [MQTT-3.1.3-9]. */
   claimed(clientId: string): void {
     const due = this.#due.get(clientId);
     due?.timer.cancel();
