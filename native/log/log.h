@@ -96,7 +96,7 @@ class Visitor {
   // were copied to reclaim space come later than their position says. Whatever is ordered by position (the messages of
   // a topic) has to be sorted by it. Of two records that set the same thing, the one visited later is valid.
   virtual void record(const Found& found) = 0;
-  // A record that comes soon, as far as it is not one of a few special ones.
+  // A record that will come soon, unless it is one of a few special ones.
   virtual void soon(const Found& found) { (void)found; }
   virtual void damage(const Damage& damage) = 0;
   virtual void tornTail(const TornTail&) {}

@@ -23,7 +23,7 @@ class SocketTransport : public Transport {
   struct Taken {
     Connection& connection;
     std::unique_ptr<StreamOwner>
-        former;  // of the stream: whoever has called may be it, and lives until this is dropped
+        former;  // of the stream: it may be the caller, and it lives until this object is dropped
   };
 
   // The stream becomes a connection of the data plane.
