@@ -1,4 +1,4 @@
-/** Clients with a key instead of a certificate (TLS-PSK), and what clients are told about the broker's own certificate. */
+/** Clients with a key instead of a certificate (TLS-PSK), and what others are told about the broker's certificate. */
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
