@@ -3,7 +3,7 @@
  * client identifier happens sequentially here, so no two workers can ever own the same session.
  *
  *   CONNECT -> room? -> authenticate -> evict the connection that has the client id [MQTT-3.1.4-3]
- *           -> claim the identifier of a new session, or end, resume or move the existing one -> accept on the new worker
+ *           -> claim the identifier of a new session, or end, resume or move an existing one -> accept on the new worker
  *
  * A new client is accepted at once: nothing is awaited, and the worker gets a single message. If clients have to wait
  * for a session, only the newest one waits, for at most sessionWaitMs; session-states.ts has the table.
