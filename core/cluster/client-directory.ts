@@ -572,14 +572,14 @@ export class ClientDirectory implements Directory {
       const entry = entries.get(clientId);
       const stamp = stamps[index] ?? usedStamp;
       const isRival = entry !== undefined && entry.holder !== from && !areLent;
-      if (isRival && !this.#isToldByAll) this.#returning.set(clientId, this.#epoch); // its holder may miss it
+      // A node that has a session knows more than the one that lent it.
+      const isBetter = entry?.isLent === true && !areLent && stamp === usedStamp;
+      if (isRival && !isBetter && !this.#isToldByAll) this.#returning.set(clientId, this.#epoch); // its holder may miss it
       if (isRival && this.#returning.has(clientId)) {
         this.#rivals.push({ from, clientId, stamp });
         continue;
       }
       if (areLent && entry === undefined) this.#strays.push({ from, clientId });
-      // A node that has a session knows more than its lender.
-      const isBetter = entry?.isLent === true && !areLent && stamp === usedStamp;
       if (entry === undefined || isBetter)
         entries.set(clientId, this.#newEntry(from, areLent, stamp, entry?.holder));
       else if (!areLent) this.#choose(clientId, entry, from, stamp);
@@ -609,8 +609,9 @@ export class ClientDirectory implements Directory {
     const entry = entries?.get(clientId);
     const isClaimed = held.some(([, each, claim]) => each === clientId && claim.from === entry?.holder);
     const isWithLender = entry?.lender !== undefined || entry?.isLent === true;
-    if (entry === undefined || (isClaimed && !isWithLender))
-      entries?.set(clientId, this.#newEntry(from, false, stamp));
+    const isBetter = entry?.isLent === true && stamp === usedStamp;
+    if (entry === undefined || isBetter || (isClaimed && !isWithLender))
+      entries?.set(clientId, this.#newEntry(from, false, stamp, isBetter ? entry?.holder : undefined));
     else this.#choose(clientId, entry, from, stamp);
   }
 
@@ -807,7 +808,8 @@ export class ClientDirectory implements Directory {
     for (const [from, message] of unclaimed)
       if (message.isWhole === true) this.#onUnclaimed(from, message, true);
     for (const [, clientId, claim] of held) this.#onClaim(clientId, claim);
-    for (const [from, message] of unclaimed) this.#giveBack(from, message);
+    for (const [from, message] of unclaimed)
+      if (this.#isReady(this.#slotOf(message.clientId), message.clientId)) this.#giveBack(from, message);
     const strays = this.#strays;
     this.#strays = [];
     for (const stray of strays)
