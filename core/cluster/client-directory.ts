@@ -116,6 +116,8 @@ interface Pending {
 
 interface Lent extends LentSession {
   to: number;
+  /** Another node, which has said that it has taken it. */
+  takenBy?: number;
   /** Set once `to` is known to be lost without having received it. */
   row: SessionRow | undefined;
 }
@@ -334,6 +336,7 @@ export class ClientDirectory implements Directory {
     const lent = this.#lent.get(clientId);
     if (lent?.key !== key) return;
     lent.to = to;
+    if (lent.takenBy === to) this.#lent.delete(clientId);
     this.#askIfUnclaimed(clientId, lent);
     this.#askWhenKnown(clientId);
   }
@@ -392,8 +395,11 @@ export class ClientDirectory implements Directory {
     pending.later({ key, worker: lent.worker, taken: () => {} });
   }
 
-  #onTaken({ clientId, key }: Extract<NodeMessage, { type: 'taken' }>): void {
-    if (this.#lent.get(clientId)?.key === key) this.#lent.delete(clientId);
+  #onTaken(from: number, { clientId, key }: Extract<NodeMessage, { type: 'taken' }>): void {
+    const lent = this.#lent.get(clientId);
+    if (lent?.key !== key) return;
+    if (lent.to === from) this.#lent.delete(clientId);
+    else lent.takenBy = from; // late, of an earlier time that it was lent, or earlier than `passed`
   }
 
   #onUnwanted(from: number, { clientId, key }: Extract<NodeMessage, { type: 'unwanted' }>): void {
@@ -859,7 +865,7 @@ export class ClientDirectory implements Directory {
         this.#onPassed(message);
         break;
       case 'taken':
-        this.#onTaken(message);
+        this.#onTaken(from, message);
         break;
       case 'unclaimed':
         this.#onUnclaimed(from, message);
