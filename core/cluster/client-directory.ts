@@ -576,20 +576,19 @@ export class ClientDirectory implements Directory {
       const entries = this.#entries[this.#slotOf(clientId)];
       if (entries === undefined) continue;
       const entry = entries.get(clientId);
-      const stamp = stamps[index] ?? usedStamp;
-      const isRival = entry !== undefined && entry.holder !== from && !areLent;
-      // A node that has a session knows more than the one that lent it.
-      const isBetter = entry?.isLent === true && !areLent && stamp === usedStamp;
-      if (isRival && !isBetter && !this.#isToldByAll) this.#returning.set(clientId, this.#epoch); // its holder may miss it
-      if (isRival && this.#returning.has(clientId)) {
-        this.#rivals.push({ from, clientId, stamp });
+      if (areLent) {
+        if (entry === undefined) {
+          this.#strays.push({ from, clientId });
+          entries.set(clientId, this.#newEntry(from, true));
+        } else if (entry.holder !== from) entry.lender = from;
         continue;
       }
-      if (areLent && entry === undefined) this.#strays.push({ from, clientId });
-      if (entry === undefined || isBetter)
-        entries.set(clientId, this.#newEntry(from, areLent, stamp, entry?.holder));
-      else if (!areLent) this.#choose(clientId, entry, from, stamp);
-      else if (entry.holder !== from) entry.lender = from;
+      const rival = { from, clientId, stamp: stamps[index] ?? usedStamp };
+      const isOther = entry !== undefined && entry.holder !== from;
+      if (isOther && !isBetter(rival, entry) && !this.#isToldByAll)
+        this.#returning.set(clientId, this.#epoch); // its holder may miss it
+      if (isOther && this.#returning.has(clientId)) this.#rivals.push(rival);
+      else this.#settleRival(rival, []);
     }
   }
 
@@ -609,15 +608,17 @@ export class ClientDirectory implements Directory {
     if (chosen.waiter !== undefined) this.#askToYield(clientId, chosen, chosen.waiter);
   }
 
-  /** All nodes have reported: the holder or its lender has the session, unless it is lost and claimed again. */
-  #settleRival({ from, clientId, stamp }: Rival, held: readonly Held[]): void {
+  /** The holder or its lender has the session, unless it is lost and claimed again: by one of `held`. */
+  #settleRival(rival: Rival, held: readonly Held[]): void {
+    const { from, clientId, stamp } = rival;
     const entries = this.#entries[this.#slotOf(clientId)];
     const entry = entries?.get(clientId);
     const isClaimed = held.some(([, each, claim]) => each === clientId && claim.from === entry?.holder);
     const isWithLender = entry?.lender !== undefined || entry?.isLent === true;
-    const isBetter = entry?.isLent === true && stamp === usedStamp;
-    if (entry === undefined || isBetter || (isClaimed && !isWithLender))
-      entries?.set(clientId, this.#newEntry(from, false, stamp, isBetter ? entry?.holder : undefined));
+    if (entry !== undefined && isBetter(rival, entry))
+      entries?.set(clientId, this.#newEntry(from, false, stamp, entry.holder));
+    else if (entry === undefined || (isClaimed && !isWithLender))
+      entries?.set(clientId, this.#newEntry(from, false, stamp));
     else this.#choose(clientId, entry, from, stamp);
   }
 
@@ -682,12 +683,12 @@ export class ClientDirectory implements Directory {
       if (isOurs && (isNew || this.#entries[slot] === undefined)) this.#entries[slot] = new Map();
       else if (!isOurs) this.#entries[slot] = undefined;
     }
-    this.#forgetLost(view);
+    const isAnyLost =
+      before !== undefined && liveNodes(before).some((node) => !this.#isThere(node.incarnation));
+    this.#forgetLost(view, isAnyLost);
     this.#tellHeld(view, before);
     this.#held = this.#held.filter(([slot]) => this.#entries[slot] !== undefined);
     this.#rivals = this.#rivals.filter(({ clientId }) => this.#entries[this.#slotOf(clientId)] !== undefined);
-    const isAnyLost =
-      before !== undefined && liveNodes(before).some((node) => !this.#isThere(node.incarnation));
     for (const [clientId, pending] of this.#pending) {
       const slot = this.#slotOf(clientId);
       if (before?.since[slot] !== view.since[slot]) pending.isAsked = false; // the new owner is asked
@@ -710,9 +711,8 @@ export class ClientDirectory implements Directory {
   }
 
   /** Nodes that held identifiers, waited for them or borrowed sessions, and have left the cluster. */
-  #forgetLost(view: View): void {
+  #forgetLost(view: View, isAnyLost: boolean): void {
     const isLost = (incarnation: number): boolean => !this.#isThere(incarnation);
-    const isAnyLost = [...this.#told.keys()].some(isLost);
     const heirs = new Map<number, number>();
     for (const { incarnation, standsFor } of liveNodes(view))
       if (standsFor !== undefined) heirs.set(standsFor, incarnation);
@@ -902,6 +902,11 @@ export class ClientDirectory implements Directory {
         break;
     }
   }
+}
+
+/** A node that has a session knows more than the one that lent it. */
+function isBetter({ stamp }: Rival, { isLent }: Entry): boolean {
+  return isLent && stamp === usedStamp;
 }
 
 interface Batch {

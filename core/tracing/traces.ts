@@ -212,12 +212,9 @@ export class Traces {
   merge(id: string, lines: readonly TraceLine[]): void {
     const trace = this.#own(id);
     if (trace === undefined || trace.endedBy !== undefined) return;
-    for (const { text, payload } of lines) {
-      const isShown = payload !== undefined && trace.request.mayReceive(payload.topic);
-      this.#write(
-        trace,
-        isShown || payload === undefined ? { text, ...(payload && { payload }) } : { text: withheld(text) },
-      );
+    for (const line of lines) {
+      const isShown = line.payload === undefined || trace.request.mayReceive(line.payload.topic);
+      this.#write(trace, isShown ? line : { text: withheld(line.text) });
       if (isEnded(trace)) return;
     }
   }

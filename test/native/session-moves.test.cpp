@@ -19,8 +19,9 @@ Limits slicesOf(size_t subscriptions) {
 
 // A session at worker 0 whose client is away, with four messages that wait for it.
 uint64_t waitingSession(HandDrivenBroker& broker,
-                        const std::vector<Subscribe>& subscriptions = {{.filter = "t", .qos = 1}}) {
-  Client& publisher = broker.connected("p", 0);
+                        const std::vector<Subscribe>& subscriptions = {{.filter = "t", .qos = 1}},
+                        unsigned publishersWorker = 0) {
+  Client& publisher = broker.connected("p", publishersWorker);
   Client& away = broker.connected("s", 0);
   away.subscribe(subscriptions);
   broker.settle();
@@ -583,17 +584,8 @@ TEST("session moves: whichever of two nodes is lost, the other one has the sessi
   check::eachSeed(300, [&](check::Random& random) {
     std::deque<KeptDisk> disks(3);
     HandDrivenBroker broker(disks, std::vector<unsigned>{1, 1, 1}, slicesOf(1 + random.below(2)));
-    const Client::Options lasting{.isPersistent = true};
-    Client& publisher = broker.connected("p", 2);
-    Client& away = broker.connected("s", 0, lasting);
-    const std::vector<Subscribe> subscriptions{{.filter = "t", .qos = 1}, {.filter = "$share/g/u"}, {.filter = "+/w"}};
-    away.subscribe(subscriptions);
-    broker.settle();
-    const uint64_t key = broker.sessionOf(away)->key;
-    away.drop();
-    broker.settle();
-    for (int i = 0; i < 4; i++) publisher.publish("t", std::to_string(i), 1);
-    broker.settle();
+    const uint64_t key = waitingSession(broker,
+                                        {{.filter = "t", .qos = 1}, {.filter = "$share/g/u"}, {.filter = "+/w"}}, 2);
     for (KeptDisk& disk : disks) disk.commitsAtOnce = false;
     broker.beginMove(key, 0, 1);
     const auto isAt = [&](unsigned worker) {
