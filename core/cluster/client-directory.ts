@@ -575,21 +575,32 @@ export class ClientDirectory implements Directory {
     for (const [index, clientId] of clientIds.entries()) {
       const entries = this.#entries[this.#slotOf(clientId)];
       if (entries === undefined) continue;
-      const entry = entries.get(clientId);
-      if (areLent) {
-        if (entry === undefined) {
-          this.#strays.push({ from, clientId });
-          entries.set(clientId, this.#newEntry(from, true));
-        } else if (entry.holder !== from) entry.lender = from;
-        continue;
-      }
-      const rival = { from, clientId, stamp: stamps[index] ?? usedStamp };
-      const isOther = entry !== undefined && entry.holder !== from;
-      if (isOther && !isBetter(rival, entry) && !this.#isToldByAll)
-        this.#returning.set(clientId, this.#epoch); // its holder may miss it
-      if (isOther && this.#returning.has(clientId)) this.#rivals.push(rival);
-      else this.#settleRival(rival, []);
+      if (areLent) this.#onHeldLent(from, clientId, entries);
+      else this.#onHeldOne({ from, clientId, stamp: stamps[index] ?? usedStamp }, entries.get(clientId));
     }
+  }
+
+  #onHeldOne(rival: Rival, entry: Entry | undefined): void {
+    const { from, clientId } = rival;
+    const isOther = entry !== undefined && entry.holder !== from;
+    if (isOther && !isBetter(rival, entry) && !this.#isToldByAll)
+      this.#returning.set(clientId, this.#epoch); // its holder may miss it
+    if (isOther && this.#returning.has(clientId)) this.#rivals.push(rival);
+    else this.#settleRival(rival, []);
+  }
+
+  #onHeldLent(from: number, clientId: string, entries: Map<string, Entry>): void {
+    const entry = entries.get(clientId);
+    if (entry?.holder === from) return;
+    if (entry?.stamp === usedStamp) {
+      entry.lender = from;
+      return;
+    }
+    const lent = this.#newEntry(from, true);
+    this.#strays.push({ from, clientId });
+    entries.set(clientId, lent);
+    // That one is from a disk: it has not been lent by `from`.
+    if (entry !== undefined) this.#onHeldOne({ from: entry.holder, clientId, stamp: entry.stamp }, lent);
   }
 
   /** Two nodes have a session of the identifier. */
