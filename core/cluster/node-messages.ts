@@ -148,6 +148,8 @@ export type NodeMessage =
   /** Something to be done on every node; core/cluster/news.ts reads it. */
   | { readonly type: 'news'; readonly news: Readonly<Record<string, unknown>> };
 
+export type MessageOf<Type extends NodeMessage['type']> = Extract<NodeMessage, { type: Type }>;
+
 type Check = (value: unknown) => boolean;
 const isText: Check = (value) => typeof value === 'string';
 const isTruth: Check = (value) => typeof value === 'boolean';

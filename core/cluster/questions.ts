@@ -3,7 +3,7 @@
  * answer. A node that does not answer in time is lost, paused, or of a version without such requests.
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
-import type { NodeAnswer, NodeMessage, NodeQuestion } from './node-messages.ts';
+import type { MessageOf, NodeAnswer, NodeMessage, NodeQuestion } from './node-messages.ts';
 
 export interface QuestionsOptions {
   readonly clock: Clock;
@@ -42,7 +42,7 @@ export class Questions {
     });
   }
 
-  async onAsked(from: number, { ask, question }: Extract<NodeMessage, { type: 'asked' }>): Promise<void> {
+  async onAsked(from: number, { ask, question }: MessageOf<'asked'>): Promise<void> {
     const { status, text } = await this.#options.onQuestion(question);
     for (let at = 0; at === 0 || at < text.length; at += partLength) {
       const part = text.slice(at, at + partLength);
@@ -51,7 +51,7 @@ export class Questions {
     }
   }
 
-  onAnswered(from: number, answer: Extract<NodeMessage, { type: 'answered' }>): void {
+  onAnswered(from: number, answer: MessageOf<'answered'>): void {
     const asked = this.#asked.get(answer.ask);
     if (asked?.of !== from) return; // too late
     asked.text += answer.text;

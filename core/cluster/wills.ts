@@ -14,7 +14,7 @@
  * will, or while its keeper stops, the will may be published twice or lost.
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
-import type { NodeMessage, ToldWill } from './node-messages.ts';
+import type { MessageOf, NodeMessage, ToldWill } from './node-messages.ts';
 import { slotOfClientId } from './slots.ts';
 import { liveNodes, nodeOf, ownerOfSlot, type View, withoutNode } from './view.ts';
 
@@ -51,7 +51,7 @@ export class Wills {
   /** The wills of lost nodes. */
   readonly #due = new Map<string, Due>();
   /** For a view that is not here yet. */
-  #early: Extract<NodeMessage, { type: 'willDue' }>[] = [];
+  #early: MessageOf<'willDue'>[] = [];
   #view: View | undefined;
   /** The last view, as it would be without this node. */
   #without: View | undefined;
@@ -94,7 +94,7 @@ export class Wills {
     this.#due.delete(clientId);
   }
 
-  onMessage(from: number, message: Extract<NodeMessage, { type: 'will' | 'willOver' | 'willDue' }>): void {
+  onMessage(from: number, message: MessageOf<'will' | 'willOver' | 'willDue'>): void {
     const { clientId } = message;
     if (message.type === 'willDue') {
       if ((message.epoch ?? 0) > (this.#view?.epoch ?? 0)) this.#early.push(message);

@@ -339,6 +339,7 @@ export class SimulatedNode {
       const place = { incarnation: this.incarnation, worker: this.firstWorker + worker };
       this.#stage.sessions.set(key, { clientId, ...place, expirySeconds, connection, notes: 0, stamp: 0 });
     }
+    this.#preferTwin(key);
     const session = this.#stage.sessions.get(key);
     if (session === undefined || !this.#isHere(key)) throw new Error(`${clientId}: its session is not here`);
     session.connection = connection;
