@@ -201,7 +201,7 @@ export class ControlPlane {
     this.#sys = new SysPublisher({
       config,
       clock: systemClock,
-      sample: () => this.#figures.sample(),
+      sample: () => this.#ifServing(() => this.#figures.sample()),
       more: () => (this.#cluster === undefined ? [] : this.#clusterTopics.messages(this.#cluster.figures)),
       publish: (topic, payload) => this.#publishSys(topic, payload),
     });
@@ -213,7 +213,7 @@ export class ControlPlane {
     });
     this.#totals = new TotalsWatch({
       clock: systemClock,
-      counters: () => this.statistics(),
+      counters: () => this.#ifServing(() => this.statistics()),
       warn: (figures, sentence) => this.logger.warn(figures, sentence),
     });
   }
@@ -565,10 +565,15 @@ export class ControlPlane {
   get #running(): Supervisor {
     const { supervisor } = this.#dataPlane;
     if (supervisor !== undefined && this.#isRunning) return supervisor;
-    throw new BrokerError(
-      'NOT_RUNNING',
-      'The broker is not running; start() it first, and not after stop().',
-    );
+    const sentence = this.#isRunning
+      ? 'The cluster has removed this node, and it is joining again: try again in a moment.'
+      : 'The broker is not running; start() it first, and not after stop().';
+    throw new BrokerError('NOT_RUNNING', sentence);
+  }
+
+  /** Undefined: the node is joining its cluster again, so there are no figures. */
+  #ifServing<Value>(read: () => Value): Value | undefined {
+    return this.#dataPlane.supervisor === undefined ? undefined : read();
   }
 
   #onMessage(worker: number, message: ToMain): void {
@@ -705,7 +710,7 @@ export class ControlPlane {
       clock: systemClock,
       now: () => Date.now(),
       post: fetch,
-      families: () => this.#figures.families(),
+      families: () => this.#ifServing(() => this.#figures.families()),
       clientIdOf: (session) => this.#directory.clientIdOf(session),
       log: (level, fields, sentence) => this.logger[level](fields, sentence),
     });

@@ -126,9 +126,9 @@ export class DataPlane {
     const { config, events } = this.#options;
     const supervisor = this.#supervisor;
     await supervisor?.stop(ReasonCode.serverShuttingDown);
-    await this.#options.cluster?.stopReplication();
     this.#starts = supervisor?.starts ?? 0;
-    this.#supervisor = undefined;
+    this.#supervisor = undefined; // its broker no longer exists
+    await this.#options.cluster?.stopReplication();
     for (let worker = 0; worker < config.workers; worker++) events.onWorkerLost(worker);
   }
 

@@ -8,7 +8,8 @@ import { Pace } from './pace.ts';
 
 export interface TotalsWatchOptions {
   readonly clock: Clock;
-  counters(): Readonly<Record<CounterName, number>>;
+  /** Since the node has joined its cluster; undefined: it is joining again. */
+  counters(): Readonly<Record<CounterName, number>> | undefined;
   warn(figures: Readonly<Record<string, number>>, sentence: string): void;
 }
 
@@ -50,8 +51,10 @@ export class TotalsWatch {
 
   #look(): void {
     const counters = this.#options.counters();
+    if (counters === undefined) return;
     for (const kind of this.#kinds) {
       const count = counters[kind.name];
+      kind.said = Math.min(kind.said, count);
       if (count === kind.said || !kind.pace.isDue(this.#options.clock.nowMs())) continue;
       kind.said = count;
       this.#options.warn({ [kind.name]: count }, sentences[kind.name]);

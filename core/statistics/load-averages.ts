@@ -14,9 +14,10 @@ export class LoadAverages {
   #total = 0;
   readonly #perMinute = new Map<LoadPeriod, number>();
 
-  /** `total`: the number of events since startup. */
+  /** `total`: the number of events since startup, or, if it is lower than before, since a node joined its cluster again. */
   sample(total: number, elapsedSeconds: number): void {
-    const current = ((total - this.#total) * 60) / elapsedSeconds;
+    const events = total < this.#total ? total : total - this.#total;
+    const current = (events * 60) / elapsedSeconds;
     this.#total = total;
     for (const [period, seconds] of loadPeriods) {
       const before = this.#perMinute.get(period) ?? 0;

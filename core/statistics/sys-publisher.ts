@@ -11,7 +11,8 @@ export interface SysPublisherOptions {
   /** In seconds; 0: nothing is published. */
   readonly config: Pick<BrokerConfig, 'sysIntervalSeconds'>;
   readonly clock: Clock;
-  sample(): BrokerSample;
+  /** Undefined: the node is joining its cluster again. */
+  sample(): BrokerSample | undefined;
   /** Further topics. */
   more(): readonly SysMessage[];
   publish(topic: string, payload: string): void;
@@ -53,6 +54,7 @@ export class SysPublisher {
 
   #publish(): void {
     const sample = this.#options.sample();
+    if (sample === undefined) return;
     this.#sampleLoads(sample);
     for (const [topic, payload] of [
       ...sysMessages(sample),

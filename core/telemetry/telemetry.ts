@@ -16,7 +16,8 @@ export interface TelemetryOptions {
   /** The wall clock. */
   now(): number;
   post(url: string, init: RequestInit): Promise<Response>;
-  families(): readonly Family[];
+  /** Undefined: the node is joining its cluster again. */
+  families(): readonly Family[] | undefined;
   clientIdOf(session: number): string | undefined;
   log(level: 'info' | 'warn', fields: Readonly<Record<string, unknown>>, sentence: string): void;
 }
@@ -99,8 +100,9 @@ export class Telemetry {
     const { clock, settings } = this.#options;
     this.#metricsTimer = clock.after(settings.metrics?.intervalMs ?? 0, () => {
       const { families, now } = this.#options;
+      const counted = families();
       const times = { startedAtMs: this.#startedAtMs, nowMs: now() };
-      this.#metrics?.send(metricsPayload(families(), { ...this.#source, ...times }));
+      if (counted !== undefined) this.#metrics?.send(metricsPayload(counted, { ...this.#source, ...times }));
       this.#metricsLater();
     });
   }

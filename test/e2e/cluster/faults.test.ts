@@ -1,6 +1,7 @@
 /** Nodes that are killed, paused or cut off from NATS, and NATS being killed: recovery needs no intervention. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerCluster, type ClusterBroker } from '../../support/cluster/broker-cluster.ts';
 import { connectFrame } from '../../support/frames.ts';
 import { openConnected, RawClient } from '../../support/raw-client.ts';
@@ -85,6 +86,10 @@ test('a node that stands still is taken out, and joins again by itself', async (
   await assertServed(cluster, a, b);
   await openConnected(t, 'tcp', a.ports, { clientId: 'on-c' }); // it is nobody's any more
   c.command.kill('SIGCONT');
+  await until('it knows', () => c.command.stderr.includes('the cluster has removed this node'));
+  c.proxy.cut(); // meanwhile it counts nothing, and has nothing to tell
+  await delay(2_500);
+  c.proxy.mend();
   await there.client.closed();
   cluster.brokers.push(c);
   await until('it has joined again', () => c.isReady().catch(() => false));

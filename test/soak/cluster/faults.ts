@@ -1,0 +1,184 @@
+/** What happens to a cluster under load, one fault at a time. See the table in docs/clustering.md. */
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BrokerCluster } from '../../support/cluster/broker-cluster.ts';
+import type { Random } from '../../support/random.ts';
+import { until } from '../../support/wait.ts';
+import type { Place, Traffic } from './traffic.ts';
+
+export interface Scene {
+  readonly cluster: BrokerCluster;
+  readonly traffic: Traffic;
+  readonly random: Random;
+  /** Each log has copies, so that a lost node's sessions continue elsewhere. */
+  readonly isReplicated: boolean;
+}
+
+type Fault = (scene: Scene) => Promise<string>;
+
+const settledMs = 90_000;
+
+/** A node is dead after 3 s of silence. */
+function briefMs(random: Random): number {
+  return 200 + random.below(1_300);
+}
+function longMs(random: Random): number {
+  return 5_000 + random.below(3_000);
+}
+
+/** Nobody notices more than a delay. */
+async function pauseBriefly({ traffic, random }: Scene): Promise<string> {
+  const { broker } = random.pick(traffic.places);
+  const ms = briefMs(random);
+  broker.command.kill('SIGSTOP');
+  await delay(ms);
+  broker.command.kill('SIGCONT');
+  return `${broker.name} is paused for ${ms} ms`;
+}
+
+async function cutBriefly({ traffic, random }: Scene): Promise<string> {
+  const { broker } = random.pick(traffic.places);
+  const ms = briefMs(random);
+  broker.proxy.cut();
+  await delay(ms);
+  broker.proxy.mend();
+  return `${broker.name} is cut off for ${ms} ms`;
+}
+
+async function restartNats({ cluster, random }: Scene): Promise<string> {
+  const server = random.pick(cluster.natsServers);
+  const ms = briefMs(random);
+  await server.kill();
+  await delay(ms);
+  await server.run();
+  return `a nats-server is killed, and back after ${ms} ms`;
+}
+
+/** In order: its sessions go to others, and come back with their clients. */
+async function stop({ cluster, traffic, random }: Scene): Promise<string> {
+  const place = random.pick(traffic.places);
+  const { broker } = place;
+  place.isUp = false;
+  broker.command.kill('SIGTERM');
+  await broker.command.exited();
+  cluster.remove(broker);
+  await place.again(random.pick(cluster.brokers));
+  place.isUp = true;
+  await delay(random.below(2_000));
+  await comeBack({ cluster, random }, place);
+  return `${broker.name} is stopped`;
+}
+
+async function kill(scene: Scene): Promise<string> {
+  const { cluster, traffic, random } = scene;
+  const place = random.pick(traffic.places);
+  const { broker } = place;
+  await lose(scene, place, async () => {
+    broker.command.kill('SIGKILL');
+    await broker.command.exited();
+    return () => cluster.again(broker, 1 + random.below(2));
+  });
+  return `${broker.name} is killed`;
+}
+
+async function pauseForLong(scene: Scene): Promise<string> {
+  const { traffic, random } = scene;
+  const place = random.pick(traffic.places);
+  const { broker } = place;
+  const ms = longMs(random);
+  await lose(scene, place, async () => {
+    broker.command.kill('SIGSTOP');
+    await delay(ms);
+    return async () => {
+      broker.command.kill('SIGCONT');
+      await until('it has joined again', () => broker.isReady(), settledMs);
+    };
+  });
+  return `${broker.name} is paused for ${ms} ms`;
+}
+
+async function cutForLong(scene: Scene): Promise<string> {
+  const { traffic, random } = scene;
+  const place = random.pick(traffic.places);
+  const { broker } = place;
+  const ms = longMs(random);
+  await lose(scene, place, async () => {
+    broker.proxy.cut();
+    await delay(ms);
+    return async () => {
+      broker.proxy.mend();
+      await until('it has joined again', () => broker.isReady(), settledMs);
+    };
+  });
+  return `${broker.name} is cut off for ${ms} ms`;
+}
+
+/** The others continue without the node. With replicas its clients do so too, elsewhere; otherwise they wait for it. */
+async function lose(
+  { cluster, traffic, random, isReplicated }: Scene,
+  place: Place,
+  end: () => Promise<() => Promise<void>>,
+): Promise<void> {
+  place.isUp = false;
+  traffic.shake(true);
+  const lostAt = traffic.now();
+  const again = await end();
+  cluster.remove(place.broker);
+  await cluster.settled(settledMs);
+  if (isReplicated) {
+    await place.again(random.pick(cluster.brokers));
+    place.isUp = true;
+    await delay(1_000);
+    place.isUp = false;
+  }
+  traffic.shake();
+  await again();
+  cluster.brokers.push(place.broker);
+  await cluster.settled(settledMs);
+  await place.again();
+  if (!isReplicated) place.away.push([lostAt, traffic.now()]);
+  place.isUp = true;
+}
+
+async function comeBack({ cluster, random }: Pick<Scene, 'cluster' | 'random'>, place: Place): Promise<void> {
+  await cluster.again(place.broker, 1 + random.below(2));
+  cluster.brokers.push(place.broker);
+  await cluster.settled(settledMs);
+  await place.again();
+}
+
+async function killAll({ cluster, traffic, random }: Scene): Promise<string> {
+  for (const place of traffic.places) place.isUp = false;
+  traffic.shake();
+  await cluster.killAll(1 + random.below(2));
+  for (const place of traffic.places) {
+    await place.again();
+    place.isUp = true;
+  }
+  return 'all nodes are killed';
+}
+
+export const faults = {
+  'pause-briefly': pauseBriefly,
+  'cut-briefly': cutBriefly,
+  'restart-nats': restartNats,
+  stop,
+  kill,
+  'pause-for-long': pauseForLong,
+  'cut-for-long': cutForLong,
+  'kill-all': killAll,
+} satisfies Readonly<Record<string, Fault>>;
+
+export type FaultName = keyof typeof faults;
+
+export function isFault(name: string): name is FaultName {
+  return Object.hasOwn(faults, name);
+}
+
+/** What happened. Everyone is there again afterwards. */
+export async function play(name: FaultName, scene: Scene): Promise<string> {
+  const what = await faults[name](scene);
+  await scene.cluster.settled(settledMs);
+  assert.ok(scene.traffic.places.every(({ isUp }) => isUp));
+  return what;
+}
