@@ -70,6 +70,7 @@ test(`nodes of a cluster have faults under load, with ${values.replicas} replica
   try {
     for (; round < rounds && performance.now() < endMs; round++) {
       const name = random.pick(chosen);
+      process.stdout.write(`# round ${round}: ${name}\n`);
       const startMs = performance.now();
       const before = traffic.totals.messages;
       traffic.start();

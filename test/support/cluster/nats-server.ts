@@ -33,14 +33,17 @@ export class NatsServer {
     return server;
   }
 
-  /** This many as one cluster, once they have elected a leader. */
+  /**
+   * This many as one cluster, once they have elected a leader. Their clients do not learn of the others, so that a
+   * proxy can cut them off.
+   */
   static async startCluster(test: TestContext, count: number): Promise<NatsServer[]> {
     const routes: string[] = [];
     for (let index = 0; index < count; index++) routes.push(`nats://127.0.0.1:${await unusedPort()}`);
     const servers = await Promise.all(
       routes.map((route, index) => {
         const own = ['--name', `nats-${index}`, '--cluster_name', 'test', '--cluster', route];
-        return NatsServer.start(test, ['-js', ...own, '--routes', routes.join(',')]);
+        return NatsServer.start(test, ['-js', '--no_advertise', ...own, '--routes', routes.join(',')]);
       }),
     );
     await until(
