@@ -273,6 +273,11 @@ export class MqttConnection implements Link {
     const { url } = this.#target;
     const reason = systemReason(cause).replace(/\.$/, '');
     const isUntrusted = this.#socket instanceof TLSSocket && Boolean(this.#socket.authorizationError);
+    const { code = '', reason: tlsReason } = cause as NodeJS.ErrnoException & { readonly reason?: string };
+    if (code.startsWith('ERR_SSL_')) {
+      const sentence = `TLS with ${url} failed (${tlsReason}): is that port one for TLS? mqtt:// is without.`;
+      return new BrokerError('BROKER_NOT_REACHED', sentence, { cause });
+    }
     const isOfOtherHost = (cause as NodeJS.ErrnoException).code === 'ERR_TLS_CERT_ALTNAME_INVALID';
     const advice = isOfOtherHost ? 'give a host name that it contains' : 'give its authority with --ca FILE';
     const sentence = isUntrusted

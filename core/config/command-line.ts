@@ -36,6 +36,7 @@ export function readCommandLine(args: readonly string[], environment: Environmen
   // A request for help is answered even if other arguments are wrong.
   const asked = flags.find(({ name }) => name === 'help' || name === 'version');
   if (asked) return { action: asked.name === 'help' ? 'help' : 'version' };
+  if (args[0] === 'help') return { action: 'help' };
   const { options, configFile = configFileOf(environment) } = readFlags(flags);
   const fromFile = configFile === undefined ? {} : readConfigFile(configFile);
   const defaults = { dataDirectory: commandDataDirectory, logFormat: commandLogFormat };
@@ -127,15 +128,25 @@ function noTcp(flag: Flag, flags: readonly Flag[]): false {
   );
 }
 
+/** Flags of other brokers. */
+const foreignFlags: Readonly<Record<string, string>> = { c: 'config', p: 'port' };
+
 function unknownFlag({ name, shown }: Flag): BrokerError {
-  if (name === '') {
-    if (shown === 'start')
-      return new BrokerError('FLAG_UNKNOWN', "'start' is not a command: rallymq alone starts the broker.");
-    const command = nearestName(shown, commandNames) ?? commandNames.find((name) => shown.startsWith(name));
-    const advice = command === undefined ? 'see rallymq --help.' : `did you mean rallymq ${command}?`;
-    return new BrokerError('FLAG_UNKNOWN', `'${shown}' is neither a flag nor a command: ${advice}`);
-  }
-  const nearest = nearestName(name, flagNames);
+  if (name === '') return unknownCommand(shown);
+  const nearest = foreignFlags[name] ?? nearestName(name, flagNames);
   const advice = nearest === undefined ? 'see rallymq --help.' : `did you mean --${nearest}?`;
   return new BrokerError('FLAG_UNKNOWN', `${shown} is not a flag of rallymq: ${advice}`);
+}
+
+function unknownCommand(shown: string): BrokerError {
+  if (shown === 'start')
+    return new BrokerError('FLAG_UNKNOWN', "'start' is not a command: rallymq alone starts the broker.");
+  if (/\.(json|conf|ya?ml|toml)$/.test(shown))
+    return new BrokerError(
+      'FLAG_UNKNOWN',
+      `'${shown}' is not a command: give a configuration file as --config ${shown}.`,
+    );
+  const command = nearestName(shown, commandNames) ?? commandNames.find((name) => shown.startsWith(name));
+  const advice = command === undefined ? 'see rallymq --help.' : `did you mean rallymq ${command}?`;
+  return new BrokerError('FLAG_UNKNOWN', `'${shown}' is neither a flag nor a command: ${advice}`);
 }

@@ -55,6 +55,9 @@ function whyNotJson(text: string, path: string): string {
     return `${path} is not JSON but looks like a configuration of mosquitto: docs/migrating.md has the name of each option here.`;
   }
   if (text.trim() === '') return `${path} is empty: give a JSON object, {} for the defaults.`;
+  if (!/^\s*([{[/#]|$)/.test(text)) {
+    return `${path} is not JSON: a configuration file begins with '{', as in {"port": 8080}.`;
+  }
   const fault = jsonFault(text);
   if (fault === undefined) return `${path} is not JSON.`;
   const place = `line ${fault.line}, column ${fault.column}`;

@@ -12,7 +12,7 @@ export function nearestName(given: string, known: readonly string[]): string | u
 
 function nearestByLetters(given: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined;
-  let editsMin = Math.max(2, Math.floor(given.length / 3)) + 1;
+  let editsMin = Math.max(given.length < 5 ? 1 : 2, Math.floor(given.length / 3)) + 1;
   for (const name of known) {
     const edits = editsBetween(given.toLowerCase(), name.toLowerCase());
     // If every letter has to be replaced, the names are not similar.

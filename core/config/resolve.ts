@@ -403,7 +403,8 @@ function optionOfFlag(name: string): string | undefined {
 
 function unknownName(name: string, known: readonly string[], place: string, meant?: string): BrokerError {
   const nearest = meant ?? nearestName(name, known);
-  const advice = nearest === undefined ? `use one of ${known.join(', ')}` : `did you mean '${nearest}'?`;
+  const advice =
+    nearest === undefined ? 'see docs/configuration.md for all names' : `did you mean '${nearest}'?`;
   const given = inspect(name, { maxStringLength: 60 });
   return new BrokerError(
     'CONFIG_INVALID',

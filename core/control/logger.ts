@@ -4,6 +4,7 @@
  * terminal, they are dropped.
  */
 import { destination, type Logger as PinoLogger, pino } from 'pino';
+import { BrokerError } from '../broker-error.ts';
 import type { LogFormat, LogLevel } from '../config/options.ts';
 import { textLine } from './text-line.ts';
 
@@ -20,5 +21,12 @@ export function createLogger(level: LogLevel, format: LogFormat = 'json'): Logge
     if (closedCodes.includes(code)) stream.write = () => true;
   });
   const text = { write: (line: string): unknown => stream.write(textLine(line)) };
-  return pino({ level, base: null }, format === 'json' ? stream : text);
+  return pino({ level, base: null, serializers: { err: shownError } }, format === 'json' ? stream : text);
+}
+
+/** A mistake of the operator is a sentence; of anything else the stack is needed. */
+function shownError(error: unknown): unknown {
+  if (!(error instanceof BrokerError) || error.code === 'WORKER_FAILED')
+    return pino.stdSerializers.err(error as Error);
+  return { type: error.name, code: error.code, message: error.message };
 }

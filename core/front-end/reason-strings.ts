@@ -40,7 +40,7 @@ const sentences: ReadonlyMap<number, string> = new Map([
   [ReasonCode.unsupportedProtocolVersion, 'The broker speaks MQTT 3.1, 3.1.1 and 5.0.'],
   [ReasonCode.clientIdentifierNotValid, 'The client identifier is not valid.'],
   [ReasonCode.badUserNameOrPassword, 'The user name or password is wrong.'],
-  [ReasonCode.notAuthorized, 'The client is not allowed to do this.'],
+  [ReasonCode.notAuthorized, 'The client is not authorized.'],
   [ReasonCode.serverUnavailable, 'The broker cannot accept the connection now; try again later.'],
   [ReasonCode.serverShuttingDown, 'The broker is shutting down.'],
   [ReasonCode.badAuthenticationMethod, 'The broker does not know this authentication method.'],

@@ -199,5 +199,6 @@ export class Store {
 }
 
 export function unusableDirectory(directory: string, detail: string): string {
-  return `The data directory ${directory} cannot be used (${detail}); give another one with the option dataDirectory, or none to keep everything in memory.`;
+  const reason = detail.charAt(0).toLowerCase() + detail.slice(1);
+  return `The data directory ${directory} cannot be used (${reason}); give another one with the option dataDirectory, or none to keep everything in memory.`;
 }

@@ -69,5 +69,5 @@ function shareOnService({ serviceWon, served }: Statistics): Pair {
 }
 
 function percents([first, second]: Pair): readonly [string, string] {
-  return [`${first} %`, `${second} %`];
+  return [`${first}%`, `${second}%`];
 }

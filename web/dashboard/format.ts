@@ -36,7 +36,7 @@ export function shownDuration(seconds: number): string {
 }
 
 const timeOfDay = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
+  hour: 'numeric',
   minute: '2-digit',
   second: '2-digit',
 });
@@ -44,7 +44,7 @@ const timeOfDay = new Intl.DateTimeFormat(undefined, {
 const dayAndTime = new Intl.DateTimeFormat(undefined, {
   month: 'short',
   day: 'numeric',
-  hour: '2-digit',
+  hour: 'numeric',
   minute: '2-digit',
   second: '2-digit',
 });

@@ -68,7 +68,7 @@ export class Threads {
 }
 
 function shownPart(part: number): string {
-  return `${Math.round(part * 100)} %`;
+  return `${Math.round(part * 100)}%`;
 }
 
 function turnsSince(earlier: WorkerTurns, now: WorkerTurns): number[] {

@@ -47,5 +47,5 @@ function flash(element: Element): void {
   element.classList.add('flash');
 }
 
-export const timeFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+export const timeFormat = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
 export const numberFormat = new Intl.NumberFormat();

@@ -54,12 +54,13 @@ export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join('');
 }
 
-/** The error, with the reason code of MQTT 5 if there is one. */
+/** The error, without a full stop, and with the reason code of MQTT 5 if there is one. */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = error instanceof RallyError ? error.reasonCode : 0;
   const shown = `0x${code.toString(16)}`;
-  return code === 0 || error.message.includes(shown) ? error.message : `${error.message} (${shown})`;
+  const message = error.message.replace(/\.$/, '');
+  return code === 0 || message.includes(shown) ? message : `${message} (${shown})`;
 }
 
 /** A shorter outage is not worth a banner. */
@@ -105,6 +106,6 @@ function troubleOf(error: Error | undefined): string {
 }
 
 function sentence(error: Error): string {
-  const text = errorText(error).replace(/^no connection to \S+: |\.$/g, '');
+  const text = errorText(error).replace(/^no connection to \S+: /, '');
   return `The broker says: ${text}.`;
 }

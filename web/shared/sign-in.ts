@@ -20,9 +20,10 @@ export function keptCredentials(): Partial<KeptCredentials> {
   }
 }
 
-/** Replaces the content of `place`; `why` is the broker's reason. */
+/** Replaces the content of `place`; `why` is the broker's reason, without a full stop. */
 export function offerSignIn(place: HTMLElement, why: string): void {
-  const wasRefused = keptCredentials().password !== undefined;
+  const refused = keptCredentials();
+  const wasRefused = refused.password !== undefined;
   sessionStorage.removeItem(key);
   const field = (id: string, label: string, type: string, autocomplete: AutoFill, required: boolean) => {
     const input = make('input', { id, type, autocomplete, required, autocapitalize: 'none' });
@@ -30,6 +31,7 @@ export function offerSignIn(place: HTMLElement, why: string): void {
   };
   const username = field('sign-in-user', 'User name', 'text', 'username', false);
   const password = field('sign-in-password', 'Password or token', 'password', 'current-password', true);
+  username.input.value = refused.username ?? '';
   const heading = make('p', { class: 'all' }, '');
   setText(
     heading,

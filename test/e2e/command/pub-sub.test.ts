@@ -71,6 +71,10 @@ test('what pub publishes, sub prints, also over TLS and to a terminal', async (t
 
   const untrusted = pub(['a', 'b', '--url', `mqtts://localhost:${tlsPort}`], noVariables);
   await assert.rejects(untrusted, { message: /^The certificate of mqtts:.* is not accepted .*--ca FILE\.$/ });
+  const plain = pub(['a', 'b', '--url', `mqtts://127.0.0.1:${tcpPort}`], noVariables);
+  await assert.rejects(plain, {
+    message: /^TLS with mqtts:\S+ failed \([^()]+\): is that port one for TLS\?/,
+  });
   const http = pub(['a', 'b', '--url', `mqtt://127.0.0.1:${port}`], noVariables);
   await assert.rejects(http, { code: 'BROKER_NOT_REACHED', message: /is not an MQTT broker/ });
   const nobody = pub(['a', 'b', '--url', `mqtt://127.0.0.1:${await unusedPort()}`], noVariables);
@@ -121,7 +125,7 @@ test('pub and sub with credentials and rules', async (t) => {
   });
   const output = new Output();
   await assert.rejects(sub(['news', ...lee], { RALLYMQ_PASSWORD: 'secret' }, output, never), {
-    message: "The broker refused the filter 'news': The client is not allowed to do this.",
+    message: "The broker refused the filter 'news': The client is not authorized.",
   });
 });
 

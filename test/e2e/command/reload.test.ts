@@ -106,6 +106,7 @@ test('a configuration that is wrong changes nothing, and the log says where', as
     assert.equal(audit['audit'], 'reloadRefused');
     assert.equal(audit['by'], 'SIGHUP');
     assert.match(JSON.stringify(audit['err']), fault);
+    assert.doesNotMatch(command.stderr, /"stack"/);
   }
   await openClient(t, 'tcp', ports);
   assert.doesNotMatch(command.stderr, /"msg":"connected"/);

@@ -16,7 +16,7 @@ function assertWrongUse({ code, stdout, stderr }: Exit, sentence: RegExp): void 
 }
 
 test('--help and -h', async () => {
-  for (const flag of ['--help', '-h']) {
+  for (const flag of ['--help', '-h', 'help']) {
     const { code, stdout, stderr } = await runCommand([flag]);
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
     assert.match(stdout, /^Usage: rallymq/);
@@ -46,6 +46,8 @@ test('--version and -v', async () => {
 test('flags that are wrong', async () => {
   assertWrongUse(await runCommand(['--prot', '1']), /--prot .*--port/);
   assertWrongUse(await runCommand(['start']), /'start'/);
+  assertWrongUse(await runCommand(['-c', 'x.conf']), /-c is not a flag of rallymq: did you mean --config\?/);
+  assertWrongUse(await runCommand(['rallymq.json']), /as --config rallymq\.json\.$/m);
   assertWrongUse(await runCommand(['paswd']), /did you mean rallymq passwd\?/);
   assertWrongUse(await runCommand(['publish', 'a', 'b']), /did you mean rallymq pub\?/);
   assertWrongUse(
@@ -88,6 +90,7 @@ test('configuration files that are wrong', async (t) => {
     ['{ "port": 1 } // the port', /has a comment at line 1, column 15/],
     ['# my broker\nlistener 1883\nallow_anonymous true\n', /looks like a configuration of mosquitto/],
     ['', /is empty/],
+    ['port: 8080\n', /is not JSON: a configuration file begins with '\{'/],
   ];
   for (const [index, [text, sentence]] of wrong.entries()) {
     const path = join(folder, `${index}.json`);
@@ -95,7 +98,7 @@ test('configuration files that are wrong', async (t) => {
     assertWrongUse(await runCommand(['--config', path]), sentence);
   }
   assertWrongUse(await runCommand(['--config', join(folder, 'none.json')]), /none\.json/);
-  assertWrongUse(await runCommand(['--config', folder]), /cannot be read/);
+  assertWrongUse(await runCommand(['--config', folder]), /cannot be read \(it is a directory\)/);
 });
 
 test('a host that others reach needs --allow-anonymous', async () => {

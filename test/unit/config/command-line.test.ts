@@ -204,7 +204,7 @@ test('a file that cannot be read is refused with the reason', () => {
     'CONFIG_FILE_UNREADABLE',
     /absent\.json cannot be read \(no such file or directory\): give the path of a file .+\.$/,
   );
-  refused(['--config', folder], 'CONFIG_FILE_UNREADABLE', /illegal operation on a directory/);
+  refused(['--config', folder], 'CONFIG_FILE_UNREADABLE', /it is a directory/);
 });
 
 test('a file that is not JSON is refused with the line and the column', () => {

@@ -20,6 +20,7 @@ const cases: readonly (readonly [given: string, nearest: string | undefined])[] 
   ['loglvl', 'logLevel'],
   ['allowAnonimous', 'allowAnonymous'],
   ['', undefined],
+  ['qos', undefined],
   ['x', undefined],
   ['bananas', undefined],
   ['maxPacketSize', 'maximumPacketSizeBytes'],

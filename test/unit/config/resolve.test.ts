@@ -224,7 +224,10 @@ test('a long value is cut in the refusal', () => {
 test('an unknown key is refused with the nearest known one', () => {
   refused({ data: 'x' }, "'data' is not known in the options: did you mean 'dataDirectory'?");
   refused({ prot: 1 }, "'prot' is not known in the options: did you mean 'port'?");
-  refused({ constructor: 1 }, /^'constructor' is not known in the options: use one of host, port, .+\.$/);
+  refused(
+    { constructor: 1 },
+    /^'constructor' is not known in the options: see docs\/configuration\.md for all names\.$/,
+  );
   refused(JSON.parse('{"__proto__": {"port": 1}}'), /^'__proto__' is not known/);
   const inflight = "'inFlightMax' is not known in limits in the options: did you mean 'inflightMax'?";
   refused({ limits: { inFlightMax: 1 } }, inflight);
