@@ -52,9 +52,10 @@ async function findOut(url: string): Promise<Finding> {
 const shared = (): RequestInit => ({ cache: 'no-store', signal: AbortSignal.timeout(timeoutMs) });
 
 async function whyUnanswered(target: URL, error: Error): Promise<Finding> {
-  // Node.js gives the reason, for several addresses only as a code.
+  // Node.js gives the reason, for several addresses only as a code, for TLS in the message of OpenSSL.
   const { cause } = error;
-  const { message, code } = Object(cause) as { message?: string; code?: string };
+  const { message, code, reason } = Object(cause) as { message?: string; code?: string; reason?: string };
+  if (reason) return { sentence: `TLS failed (${reason})`, cause };
   if (message || code) return { sentence: message || `${code}`, cause };
   try {
     // Without CORS a page learns that there is an answer, but not which.

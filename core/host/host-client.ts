@@ -180,6 +180,11 @@ export class HostClient {
         `"${`${filter}`.slice(0, 80)}" is not a topic filter that the host program can use.`,
       );
     }
+    if (typeof listener !== 'function')
+      throw new BrokerError(
+        'HOST_SUBSCRIBE_INVALID',
+        'The second argument of subscribe() must be a function.',
+      );
     assertQos(qos, 'HOST_SUBSCRIBE_INVALID');
     const known = this.#byFilter.get(filter);
     const retainedFor = isLiveOnly ? undefined : listener;

@@ -1,6 +1,7 @@
 /** Application messages of the host program. */
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
+import { nearestName } from '../config/nearest-name.ts';
 import { messageOf } from '../system-reason.ts';
 import { decodePublish } from '../wire/decode-publish.ts';
 import { encodePublish } from '../wire/encode-publish.ts';
@@ -43,12 +44,15 @@ export function publicationOf(
   options: PublishOptions,
   limits: Limits,
 ): PublishPacket {
+  for (const name in options) if (!optionNames.includes(name)) throw unknownOption(name);
   const { qos = 1, retain = false, properties = {} } = options;
   if (typeof topic !== 'string' || !isValidTopicName(topic) || levelCount(topic) > limits.topicLevelsMax) {
     throw invalid(`"${`${topic}`.slice(0, 80)}" is not a topic name that can be published to.`);
   }
   if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
-    throw invalid('A payload must be a string or a Uint8Array.');
+    throw invalid(
+      'A payload must be a string or a Uint8Array; JSON.stringify() turns other values into a string.',
+    );
   }
   assertQos(qos, 'HOST_PUBLISH_INVALID');
   if (Object.keys(properties).length > 0) checkProperties(properties);
@@ -61,6 +65,13 @@ export function publicationOf(
       return Buffer.from(payload);
     },
   };
+}
+
+const optionNames: readonly string[] = ['qos', 'retain', 'properties'] satisfies (keyof PublishOptions)[];
+
+function unknownOption(name: string): BrokerError {
+  const advice = `did you mean '${nearestName(name, optionNames) ?? 'properties'}'?`;
+  return invalid(`'${name}' is not an option of publish(): ${advice}`);
 }
 
 /** Errors: `code`. */

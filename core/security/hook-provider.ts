@@ -1,5 +1,6 @@
 /** Asks an `authenticate` function of the host program. */
 import type { Authenticate, ConnectingClient } from '../config/authentication.ts';
+import { isRecord } from '../config/option-rules.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { accessOf, isGrant, isRefusal } from './grants.ts';
 import type { Decision, Provider } from './provider.ts';
@@ -20,10 +21,15 @@ export class HookProvider implements Provider {
     if (isRefusal(answer)) return answer;
     if (!isGrant(answer))
       throw new TypeError(
-        "authenticate() must answer with true, false, 'unknown', a refusal or a valid grant",
+        `authenticate() has answered with ${shapeOf(answer)}: it must be true, false, 'unknown', a refusal or a valid grant`,
       );
     return accessOf(client.username === undefined ? answer : { username: client.username, ...answer });
   }
+}
+
+/** Without its values, which may be secret. */
+function shapeOf(answer: unknown): string {
+  return isRecord(answer) ? `{ ${Object.keys(answer).join(', ')} }` : `a ${typeof answer}`;
 }
 
 const refused: Decision = { reasonCode: ReasonCode.badUserNameOrPassword };

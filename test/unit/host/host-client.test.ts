@@ -357,6 +357,7 @@ test('what no worker could take is refused where it is given', async () => {
     ['a', undefined],
     ['a', [1, 2]],
     ['a', '', { qos: 3 }],
+    ['a', '', { retian: true }],
     ['a', '', { properties: { topicAlias: 1 } }],
     ['a', '', { properties: { subscriptionIdentifiers: [1] } }],
     ['a', '', { properties: { responseTopic: 'a/#' } }],
@@ -377,6 +378,7 @@ test('what no worker could take is refused where it is given', async () => {
     plane.host.subscribe('a', () => {}, 3 as 2),
     coded('HOST_SUBSCRIBE_INVALID'),
   );
+  await assert.rejects(plane.host.subscribe('a', undefined as never), coded('HOST_SUBSCRIBE_INVALID'));
   await plane.expect();
 });
 

@@ -149,6 +149,12 @@ test('the hook is told who connects, and nothing but true or a grant lets in', a
   });
 });
 
+test('an answer that is no grant is named without its values', async () => {
+  const stage = new Stage({ authenticate: () => ({ user: 'secret', expiresAt: 1 }) as never });
+  assert.deepEqual(await stage.decide(), unavailable);
+  assert.match(String(stage.failures), /has answered with \{ user, expiresAt \}: it must be true, /);
+});
+
 test('a hook that throws or rejects refuses with 0x88, and the error is told', async () => {
   for (const authenticate of [
     () => {
