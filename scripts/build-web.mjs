@@ -84,7 +84,7 @@ const frames = {
     navLabel: 'Demos',
     nav: navigation,
     tools: '',
-    foot: `Served by <a href="{{root}}">RallyMQ</a>, with <a href="{{root}}docs/client/">a library</a> of 6 KB for pages.
+    foot: `Served by <a href="{{root}}">RallyMQ</a>, with a <a href="{{root}}docs/client/">6 KB client library</a> for pages.
 <a href="{{root}}docs/">Documentation</a>, <a href="{{root}}dashboard/">dashboard</a>`,
   },
   dashboard: {

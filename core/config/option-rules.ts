@@ -57,8 +57,8 @@ const fileRule: ValueRule = {
 };
 
 const offOrPortRule: ValueRule = {
-  allowed: 'a whole number from 0 to 65535, or false to listen on no such port',
-  allowedAsText: "a whole number from 0 to 65535, or 'none' to listen on no such port",
+  allowed: 'a whole number from 0 to 65535, or false to turn it off',
+  allowedAsText: "a whole number from 0 to 65535, or 'none' to turn it off",
   accepts: (value) => value === false || isPort(value),
   fromText: portFromText,
 };
@@ -118,8 +118,8 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   },
   tcpPort: restart({
     ...offOrPortRule,
-    allowed: 'a whole number from 0 to 65535, or false to listen on no TCP port',
-    allowedAsText: "a whole number from 0 to 65535, or 'none' to listen on no TCP port",
+    allowed: 'a whole number from 0 to 65535, or false to turn it off',
+    allowedAsText: "a whole number from 0 to 65535, or 'none' to turn it off",
   }),
   tlsPort: restart(offOrPortRule),
   mqttsPort: restart(offOrPortRule),

@@ -43,6 +43,8 @@ export interface AuthenticationRequest {
 export interface Verdict {
   /** 0 lets the client in. */
   readonly reasonCode: number;
+  /** Of a refusal, for the log; the client is not told. */
+  readonly why?: string;
   /** There was no decision, which is not the client's fault: it may try again with the same credentials. */
   readonly isUndecided?: boolean;
   /** The last Authentication Data for the client. */

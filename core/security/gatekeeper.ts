@@ -274,16 +274,20 @@ export class Gatekeeper {
   /** Delays the refusal after repeated failures: only then does it matter that no other client was refused for less. */
   #failed(
     request: ConnectRequest,
-    { reasonCode, isUndecided = false }: Verdict,
+    { reasonCode, why, isUndecided = false }: Verdict,
   ): ConnectVerdict | Promise<ConnectVerdict> {
     const isFailedLogin = !isUndecided && failedLoginReasons.includes(reasonCode);
     const heldBackMs = isFailedLogin ? this.#admission.failed(request) : 0;
-    const verdict = this.#refused(request, reasonCode, heldBackMs);
+    const verdict = this.#refused(request, reasonCode, { why, heldBackMs });
     if (heldBackMs === 0) return verdict;
     return new Promise((resolve) => this.#options.clock.after(heldBackMs, () => resolve(verdict)));
   }
 
-  #refused(request: ConnectRequest, reasonCode: number, heldBackMs = 0): ConnectVerdict {
+  #refused(
+    request: ConnectRequest,
+    reasonCode: number,
+    { why, heldBackMs = 0 }: { readonly why?: string | undefined; readonly heldBackMs?: number } = {},
+  ): ConnectVerdict {
     const { clientId, username, remoteAddress, transport } = request;
     this.#options.audit.add('loginRefused', {
       clientId,
@@ -291,6 +295,7 @@ export class Gatekeeper {
       remoteAddress,
       transport,
       reason: reasonCodeName(reasonCode),
+      ...(why === undefined ? {} : { why }),
       ...(heldBackMs === 0 ? {} : { heldBackMs }),
     });
     return { reasonCode };

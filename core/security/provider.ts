@@ -3,7 +3,13 @@ import type { ConnectingClient } from '../config/authentication.ts';
 import type { Access } from './access.ts';
 
 /** The client's identity, a refusal, or `unknown`: the next provider decides. */
-export type Decision = Access | { readonly reasonCode: number } | 'unknown';
+export type Decision = Access | Refusal | 'unknown';
+
+export interface Refusal {
+  readonly reasonCode: number;
+  /** For the log; the client is not told. */
+  readonly why?: string;
+}
 
 export interface Provider {
   /** For the metrics. */

@@ -51,9 +51,9 @@ export class SignIn {
     const { admission, authenticate } = this.#options;
     const attempt = { ...credentials, clientId: '' };
     if (admission.isBanned(attempt)) return this.#refused(attempt, ReasonCode.banned, 'banned');
-    const { reasonCode, isUndecided, access } = await authenticate({ ...attempt, transport: 'http' });
+    const { reasonCode, why, isUndecided, access } = await authenticate({ ...attempt, transport: 'http' });
     if (failedLoginReasons.includes(reasonCode) && isUndecided !== true)
-      return await this.#failed(attempt, reasonCode);
+      return await this.#failed(attempt, reasonCode, why);
     if (reasonCode !== ReasonCode.success) {
       const refusal = reasonCode === ReasonCode.banned ? 'banned' : 'unavailable';
       return this.#refused(attempt, reasonCode, refusal);
@@ -75,10 +75,10 @@ export class SignIn {
   }
 
   /** Delayed after several failures, like a CONNACK. */
-  async #failed(attempt: Attempt, reasonCode: number): Promise<SignInRefusal> {
+  async #failed(attempt: Attempt, reasonCode: number, why?: string): Promise<SignInRefusal> {
     const { admission, clock } = this.#options;
     const heldBackMs = admission.failed(attempt);
-    const refusal = this.#refused(attempt, reasonCode, 'refused', heldBackMs);
+    const refusal = this.#refused(attempt, reasonCode, 'refused', { why, heldBackMs });
     if (heldBackMs > 0) await new Promise<void>((resolve) => clock.after(heldBackMs, resolve));
     return refusal;
   }
@@ -87,13 +87,14 @@ export class SignIn {
     { username, remoteAddress }: Attempt,
     reasonCode: number,
     refusal: SignInRefusal,
-    heldBackMs = 0,
+    { why, heldBackMs = 0 }: { readonly why?: string | undefined; readonly heldBackMs?: number } = {},
   ): SignInRefusal {
     this.#options.audit.add('loginRefused', {
       ...(username === undefined ? {} : { username }),
       remoteAddress,
       transport: 'http',
       reason: reasonCodeName(reasonCode),
+      ...(why === undefined ? {} : { why }),
       ...(heldBackMs === 0 ? {} : { heldBackMs }),
     });
     return refusal;

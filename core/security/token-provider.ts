@@ -11,7 +11,7 @@ import type {
 } from '../config/authentication.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { accessOf } from './grants.ts';
-import type { Decision, Provider } from './provider.ts';
+import type { Decision, Provider, Refusal } from './provider.ts';
 import type { RevocationFile } from './revocation-file.ts';
 import { readClaims } from './token-claims.ts';
 import { TokenError } from './token-error.ts';
@@ -36,7 +36,6 @@ const tokenMethodName = 'OAUTH2-JWT';
 /** Tolerance between the clocks of two machines. */
 const clockToleranceSeconds = 5;
 
-const notAuthorized = { reasonCode: ReasonCode.notAuthorized };
 const unavailable = { reasonCode: ReasonCode.serverUnavailable };
 
 export class TokenProvider implements Provider {
@@ -63,8 +62,8 @@ export class TokenProvider implements Provider {
     }
   }
 
-  /** Does not reveal what is wrong with a token. Throws KeysUnavailable. */
-  async #verify(token: string): Promise<Grant | { readonly reasonCode: number }> {
+  /** Only the log says what is wrong with a token. Throws KeysUnavailable. */
+  async #verify(token: string): Promise<Grant | Refusal> {
     const { keys, revoked, issuer, audience, nowMs } = this.#options;
     const { usernameClaim, clientIdClaim, tenantClaim } = this.#options;
     const { find, algorithms } = keys();
@@ -79,9 +78,9 @@ export class TokenProvider implements Provider {
       });
       const grant = readClaims(payload, usernameClaim, clientIdClaim, tenantClaim);
       accessOf(grant); // invalid filters make it grant nothing
-      return revoked().has(grant) ? notAuthorized : grant;
+      return revoked().has(grant) ? refusal('the token is revoked') : grant;
     } catch (error) {
-      if (error instanceof errors.JOSEError || error instanceof TokenError) return notAuthorized;
+      if (error instanceof errors.JOSEError || error instanceof TokenError) return refusal(faultOf(error));
       throw error;
     }
   }
@@ -98,6 +97,24 @@ export class TokenProvider implements Provider {
       }),
     };
   }
+}
+
+function refusal(why: string): Refusal {
+  return { reasonCode: ReasonCode.notAuthorized, why };
+}
+
+/** A wrong clock, here or where tokens are made, is a frequent cause. */
+function faultOf(error: errors.JOSEError | TokenError): string {
+  if (error instanceof errors.JWTExpired) return `the token expired at ${shownTime(error.payload.exp)}`;
+  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'nbf')
+    return `the token is not valid before ${shownTime(error.payload.nbf)}`;
+  return `the token is not valid: ${error.message}`;
+}
+
+/** `seconds`: of a claim, which may be anything. */
+function shownTime(seconds: unknown): string {
+  const time = new Date(Number(seconds) * 1_000);
+  return Number.isNaN(time.getTime()) ? `${seconds}` : time.toISOString();
 }
 
 /** Three parts in Base64, the first of which begins with `{"`: no person has such a password. */

@@ -28,7 +28,7 @@ const skewSeconds = -3_600;
 export const devCertUsage = [
   'Usage: rallymq dev-cert [--out FOLDER] [NAME...]',
   '',
-  'Makes a certificate to try TLS with, for this machine and for further host names and IP addresses,',
+  'Makes a test certificate for TLS, for this machine and for further host names and IP addresses,',
   'and an authority that signs it. An authority that is already in the folder is used again.',
   '',
   '  --out FOLDER  where to write the files (default: the working directory)',

@@ -4,8 +4,10 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { SignJWT } from 'jose';
+import { accessFolder } from '../../support/access-files.ts';
 import { startCommand, unusedPort } from '../../support/command.ts';
-import { openClient, RawClient } from '../../support/raw-client.ts';
+import { openClient, openConnected, RawClient } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
 
 const cli = resolve(import.meta.dirname, '../../../../dist/core/cli.js');
@@ -149,8 +151,10 @@ test('too few open files are named: a sentence where not even the program fits, 
 });
 
 test('a refused client is in the log with address, client identifier and reason', async (t) => {
-  const command = startCommand(t);
-  const { tcpPort } = await command.ready();
+  const secret = accessFolder(t).write('secret', 'x'.repeat(32));
+  const command = startCommand(t, ['--token-secret-file', secret]);
+  const ports = await command.ready();
+  const { tcpPort } = ports;
   const client = await RawClient.overTcp(tcpPort);
   client.send(Buffer.from('100c00044d515454090200000000', 'hex')); // a CONNECT of version 9
   await client.closed();
@@ -165,4 +169,11 @@ test('a refused client is in the log with address, client identifier and reason'
       reason: 'unsupportedProtocolVersion',
     },
   );
+  const expired = await new SignJWT({ sub: 'lee', exp: 1 })
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(Buffer.alloc(32, 'x'));
+  const { connack } = await openConnected(t, 'tcp', ports, { password: Buffer.from(expired) });
+  assert.equal(connack.reasonCode, 0x87);
+  const why = '"why":"the token expired at 1970-01-01T00:00:01.000Z"';
+  await until('the line about the token', () => command.stderr.includes(why));
 });

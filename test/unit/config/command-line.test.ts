@@ -115,10 +115,10 @@ test('a flag with a value that it does not take is refused', () => {
   refused(
     ['--port', 'abc'],
     'FLAG_VALUE_INVALID',
-    "--port is 'abc': give a whole number from 0 to 65535, or 'none' to listen on no such port.",
+    "--port is 'abc': give a whole number from 0 to 65535, or 'none' to turn it off.",
   );
   refused(['--port', '1e3'], 'FLAG_VALUE_INVALID', /^--port is '1e3'/);
-  refused(['--tcp-port', 'no'], 'FLAG_VALUE_INVALID', /, or 'none' to listen on no TCP port\.$/);
+  refused(['--tcp-port', 'no'], 'FLAG_VALUE_INVALID', /, or 'none' to turn it off\.$/);
   refused(
     ['--workers', '65'],
     'FLAG_VALUE_INVALID',
@@ -183,7 +183,7 @@ test('variables of the other commands may be set where a broker is started', () 
 
 test('a wrong variable is refused by its name', () => {
   const message =
-    "RALLYMQ_PORT is 'x': give a whole number from 0 to 65535, or 'none' to listen on no such port.";
+    "RALLYMQ_PORT is 'x': give a whole number from 0 to 65535, or 'none' to turn it off.";
   refused([], 'CONFIG_INVALID', message, { RALLYMQ_PORT: 'x' });
   const kubernetes = /^RALLYMQ_PORT \(set by Kubernetes unless enableServiceLinks is false\) is 'tcp:/;
   refused([], 'CONFIG_INVALID', kubernetes, { RALLYMQ_PORT: 'tcp://10.0.0.1:1883' });

@@ -210,7 +210,7 @@ for (const [name, values] of Object.entries(wrongValues)) {
 test('a refusal names the key, what was given and what is allowed', () => {
   refused(
     { port: 'abc' },
-    "port in the options is 'abc': give a whole number from 0 to 65535, or false to listen on no such port.",
+    "port in the options is 'abc': give a whole number from 0 to 65535, or false to turn it off.",
   );
   refused({ workers: 0 }, "workers in the options is 0: give 'auto' or a whole number from 1 to 64.");
   const receiveMaximum = 'limits.receiveMaximum in the options is 0: give a whole number from 1 to 65535.';

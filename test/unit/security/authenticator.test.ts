@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { type JWTPayload, SignJWT } from 'jose';
 import type {
   AuthenticationMethod,
   AuthenticationStep,
@@ -15,6 +16,8 @@ import {
 import { HookProvider } from '../../../core/security/hook-provider.ts';
 import { PasswordProvider } from '../../../core/security/password-provider.ts';
 import { RememberedPasswords } from '../../../core/security/remembered-passwords.ts';
+import { RevocationFile } from '../../../core/security/revocation-file.ts';
+import { TokenProvider } from '../../../core/security/token-provider.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const timeoutMs = 1_000;
@@ -147,6 +150,35 @@ test('the hook is told who connects, and nothing but true or a grant lets in', a
     username: 'u',
     password: data,
   });
+});
+
+test('the log, not the client, learns what is wrong with a token', async () => {
+  const secret = Buffer.alloc(32, 1);
+  const provider = new TokenProvider({
+    keys: () => ({ algorithms: ['HS256'], find: () => secret }),
+    revoked: () => RevocationFile.parse('token gone', 'revoked'),
+    issuer: undefined,
+    audience: 'mqtt',
+    usernameClaim: 'sub',
+    clientIdClaim: undefined,
+    tenantClaim: undefined,
+    nowMs: () => Date.UTC(2026, 10, 29, 12),
+  });
+  const now = Date.UTC(2026, 10, 29, 12) / 1_000;
+  const whyOf = async (claims: JWTPayload, key = secret): Promise<string | undefined> => {
+    const all = { sub: 'lee', exp: now + 60, aud: 'mqtt', ...claims };
+    const token = await new SignJWT(all).setProtectedHeader({ alg: 'HS256' }).sign(key);
+    const decision = await provider.decide({ ...client, token });
+    assert.ok(decision !== 'unknown' && 'reasonCode' in decision && decision.reasonCode === 0x87);
+    return decision.why;
+  };
+  assert.equal(await whyOf({ exp: now - 60 }), 'the token expired at 2026-11-29T11:59:00.000Z');
+  assert.equal(await whyOf({ nbf: now + 60 }), 'the token is not valid before 2026-11-29T12:01:00.000Z');
+  assert.equal(await whyOf({ exp: -1e300 }), 'the token expired at -1e+300');
+  assert.equal(await whyOf({ jti: 'gone' }), 'the token is revoked');
+  assert.equal(await whyOf({ sub: '' }), "the token is not valid: it has no claim 'sub'");
+  assert.match(`${await whyOf({ aud: 'http' })}`, /^the token is not valid: .*"aud"/);
+  assert.match(`${await whyOf({}, Buffer.alloc(32, 2))}`, /^the token is not valid: signature/);
 });
 
 test('an answer that is no grant is named without its values', async () => {
