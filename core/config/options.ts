@@ -213,7 +213,10 @@ export interface BrokerOptions {
    * without it is invalid. Default: none.
    */
   readonly tokenTenantClaim?: string;
-  /** The cookie that may carry the token of a WebSocket request. Default: none. */
+  /**
+   * The cookie that may carry the token of a WebSocket request, such as that of a session, which `authenticate` gets as
+   * `token`. Default: none.
+   */
   readonly tokenCookie?: string;
   /** The path of a file with revoked tokens. Default: none. */
   readonly revokedFile?: string;
@@ -384,6 +387,8 @@ export type BrokerConfig = {
   readonly broadFilters: BroadFilters;
   /** True if there is a password file, an `authenticate` hook or a method. */
   readonly authenticates: boolean;
+  /** True if there is an `authenticate` hook. */
+  readonly hasAuthenticateHook: boolean;
   /** True if a program authorises publishing, and subscribing. */
   readonly asksToPublish: boolean;
   readonly asksToSubscribe: boolean;

@@ -58,6 +58,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
       values.authUrl !== undefined ||
       values.identityAsUser === true ||
       keySourcesOf(values).length > 0,
+    hasAuthenticateHook: authenticate !== undefined,
     asksToPublish: authorizePublish !== undefined || values.authorizeUrl !== undefined,
     asksToSubscribe: authorizeSubscribe !== undefined || values.authorizeUrl !== undefined,
     ...rulesOf(values),
@@ -337,7 +338,8 @@ function checkTokens(config: BrokerConfig): void {
   if (sources.length > 1)
     throw new BrokerError('CONFIG_INVALID', `${sources.join(' and ')} exclude each other: give one of them.`);
   const { tokenIssuer, tokenAudience, tokenClientIdClaim, tokenTenantClaim } = config;
-  const { tokenCookie, revokedFile } = config;
+  const { revokedFile, hasAuthenticateHook } = config;
+  const tokenCookie = hasAuthenticateHook ? undefined : config.tokenCookie; // the hook may know what is in it
   if (
     sources.length === 1 ||
     [tokenIssuer, tokenAudience, tokenClientIdClaim, tokenTenantClaim, tokenCookie, revokedFile].every(

@@ -239,6 +239,23 @@ test('a token comes with the opening of a WebSocket too: in the query, as bearer
   assert.match(await wrong.nextHex(), /^20..0087/);
 });
 
+test('a program knows the session in a cookie, which no key could verify', async (t) => {
+  const { port } = await startBroker(t, {
+    tokenCookie: 'session',
+    authenticate: ({ token: session }) => session === 'a1b2c3' && { username: 'lee' },
+  });
+  for (const [cookie, expected] of [
+    ['session=a1b2c3', /^20..0000/],
+    ['session=other', /^20..0086/],
+    ['another=a1b2c3', /^20..0086/],
+  ] as const) {
+    const client = await RawClient.overWebSocket(port, { path: '/mqtt', headers: [`Cookie: ${cookie}`] });
+    t.after(() => client.destroy());
+    client.send(connectFrame());
+    assert.match(await client.nextHex(), expected, cookie);
+  }
+});
+
 test('a token that expires ends its connection with 0x87, and its will goes out', async (t) => {
   const { running } = await start(t);
   const watcher = await openClient(t, 'tcp', running, await withPassword({ acl: { subscribe: ['#'] } }));

@@ -35,6 +35,7 @@ const defaults = {
   authenticates: false,
   asksToPublish: false,
   asksToSubscribe: false,
+  hasAuthenticateHook: false,
   authUrl: undefined,
   authorizeUrl: undefined,
   backendSecretFile: undefined,
