@@ -35,14 +35,14 @@ export const settings: readonly Setting[] = [
     flag: 'port',
     placeholder: 'PORT',
     variable: 'RALLYMQ_PORT',
-    help: `port of HTTP and WebSocket, 0: any free one, none: off (default ${defaultOptions.port})`,
+    help: `port of HTTP and WebSocket, 0: any, none: off (default ${defaultOptions.port})`,
   },
   {
     option: 'tcpPort',
     flag: 'tcp-port',
     placeholder: 'PORT',
     variable: 'RALLYMQ_TCP_PORT',
-    help: `port of MQTT over TCP, 0: any free one, none: off (default ${defaultOptions.tcpPort})`,
+    help: `port of MQTT over TCP, 0: any, none: off (default ${defaultOptions.tcpPort})`,
   },
   {
     option: 'tlsPort',
