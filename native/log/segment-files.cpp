@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include "segment-scan.h"
 
@@ -18,6 +19,9 @@ constexpr size_t sparesWanted = 2;
 constexpr uint64_t zerosAhead = 4u << 20;
 constexpr uint64_t zerosAheadBusy = 1u << 20;
 constexpr uint64_t zerosAtOnce = 256u << 10;
+
+// Of a sync: it is unknown what was written, so it cannot be tried again.
+int lasting(int error) { return error == ENOSPC || error == EDQUOT ? EIO : error; }
 
 const std::vector<uint8_t>& zeros() {
   static const std::vector<uint8_t> bytes(zerosAtOnce);
@@ -56,34 +60,50 @@ int SegmentFiles::openFirst(uint64_t nowMs) {
 }
 
 int SegmentFiles::openNext(uint64_t groupBytes, uint64_t nowMs) {
+  Segment* const before = active_ ? active_ : space_.find(start_.previousEnd.segment());
+  if (!named_) {
+    const int error = nameNext(groupBytes, before, nowMs);
+    if (error != 0) return error;
+  }
+  if (before) {
+    const int error = seal(*before, named_->number, sealNumber_, nowMs);
+    if (error != 0) return error;
+    if (before != active_) shorten(*before);
+  }
+  active_ = std::exchange(named_, nullptr);
+  start_.segment++;
+  return 0;
+}
+
+// Makes the file of the next segment.
+int SegmentFiles::nameNext(uint64_t groupBytes, const Segment* before, uint64_t nowMs) {
   const uint64_t needed = pageBytes + pageAligned(groupBytes) + pageBytes;
   const uint64_t bytes = std::max<uint64_t>(options_.segmentBytes, needed);
   RALLY_ASSERT(bytes <= UINT32_MAX);
   Spare spare;
   int error = takeSpare(bytes, spare);
   if (error != 0) return error;
-  Segment* before = active_ ? active_ : space_.find(start_.previousEnd.segment());
   if (active_) start_.previousEnd = Position::of(active_->number, active_->end);
-  const uint64_t sealNumber = before ? start_.group++ : 0;
-  error = name(spare, nowMs);
-  if (error != 0) return error;
-  Segment& opened = space_.add(start_.segment, spare.file);
-  if (before) {
-    error = seal(*before, start_.segment, sealNumber, nowMs);
-    if (error != 0) return error;
-    if (before != active_) shorten(*before);
+  sealNumber_ = start_.group;
+  const uint64_t nextGroup = before ? start_.group + 1 : start_.group;
+  error = name(spare, nextGroup, nowMs);
+  if (error == ENOSPC || error == EDQUOT) {
+    if (bytes == options_.segmentBytes) spares_.insert(spares_.begin(), std::move(spare));
+    else disk_.unlink(spare.name);
   }
-  active_ = &opened;
-  zeroedTo_ = spare.isWritten ? opened.fileBytes : pageBytes;
-  start_.segment++;
+  if (error != 0) return error;
+  start_.group = nextGroup;
+  named_ = &space_.add(start_.segment, spare.file);
+  zeroedTo_ = spare.isWritten ? named_->fileBytes : pageBytes;
   return 0;
 }
 
-// Writes the spare file's header and then renames it.
-int SegmentFiles::name(Spare& spare, uint64_t nowMs) {
+// Writes the spare file's header and then renames it. Its space is reserved, but some file systems need more for every
+// write.
+int SegmentFiles::name(Spare& spare, uint64_t nextGroup, uint64_t nowMs) {
   SegmentHeader header{.log = log(), .segment = start_.segment, .createdAtMs = nowMs};
   header.previousEnd = start_.previousEnd;
-  header.nextGroup = start_.group;
+  header.nextGroup = nextGroup;
   for (const auto& [number, segment] : space_.segments()) {
     if (!header.present.empty() && header.present.back().last + 1 == number) header.present.back().last = number;
     else header.present.push_back({number, number});
@@ -91,10 +111,11 @@ int SegmentFiles::name(Spare& spare, uint64_t nowMs) {
   std::array<uint8_t, pageBytes> page;
   header.write(page);
   int error = writeAll(*spare.file, 0, {Bytes(page)});
-  if (error == 0) error = sync(*spare.file, SyncSite::segmentHeader);
-  if (error == 0) error = disk_.rename(spare.name, segmentName(start_.segment));
-  if (error == 0) error = syncDirectory(disk_, SyncSite::segmentName);
-  return error == ENOSPC ? EIO : error;  // its space was reserved
+  if (error != 0) return error;
+  error = sync(*spare.file, SyncSite::segmentHeader);
+  if (error != 0) return lasting(error);
+  error = disk_.rename(spare.name, segmentName(start_.segment));
+  return error != 0 ? error : lasting(syncDirectory(disk_, SyncSite::segmentName));
 }
 
 int SegmentFiles::seal(Segment& segment, uint32_t nextSegment, uint64_t groupNumber, uint64_t nowMs) {
@@ -109,7 +130,7 @@ int SegmentFiles::seal(Segment& segment, uint32_t nextSegment, uint64_t groupNum
   const int error = writeAll(*segment.file, segment.end, {Bytes(group)});
   if (error != 0) return error;
   space_.seal(segment);
-  return sync(*segment.file, SyncSite::segmentEnd);
+  return lasting(sync(*segment.file, SyncSite::segmentEnd));
 }
 
 // Nothing will be written to it any more.

@@ -34,7 +34,8 @@ class SegmentFiles {
   // Whether a group of this many bytes fits into the current segment, together with the group that seals it.
   bool hasRoomFor(uint64_t bytes) const;
   int openFirst(uint64_t nowMs);
-  // Starts the next segment. ENOSPC: there is no space, and nothing has changed. Any other error is final.
+  // Starts the next segment. ENOSPC, EDQUOT: there is no space now; call it again, for the same group. Any other error
+  // is final.
   int openNext(uint64_t groupBytes, uint64_t nowMs);
 
   // Performs a step of preparatory work, or only of urgent work. False: nothing to do.
@@ -57,7 +58,8 @@ class SegmentFiles {
 
   int makeSpare(uint64_t bytes, Spare& spare);
   int takeSpare(uint64_t bytes, Spare& spare);
-  int name(Spare& spare, uint64_t nowMs);
+  int nameNext(uint64_t groupBytes, const Segment* before, uint64_t nowMs);
+  int name(Spare& spare, uint64_t nextGroup, uint64_t nowMs);
   int seal(Segment& segment, uint32_t nextSegment, uint64_t groupNumber, uint64_t nowMs);
   void shorten(Segment& segment);
   void adopt(const std::string& name);
@@ -67,7 +69,9 @@ class SegmentFiles {
   const Options& options_;
   Start start_;
   Segment* active_ = nullptr;
-  uint64_t zeroedTo_ = 0;  // of the current segment
+  Segment* named_ = nullptr;  // the next one, as long as the one before it could not be sealed
+  uint64_t sealNumber_ = 0;   // of the group that seals that
+  uint64_t zeroedTo_ = 0;     // of the current segment
   std::vector<Spare> spares_;
   uint32_t nextSpare_ = 1;
   bool isOutOfSpace_ = false;  // the last spare segment could not be created

@@ -122,6 +122,7 @@ bool Life::open(std::unique_ptr<SimDisk> disk) {
 }
 
 void Life::live() {
+  disk_->faults.isCopyOnWrite = hasDiskFaults && random_.chance(30);
   if (hasDiskFaults && random_.chance(50)) {
     disk_->faults.failAt = disk_->calls + random_.between(1, 120);
     disk_->faults.failWith = random_.pick(std::vector<int>{ENOSPC, EIO, -1, -1});

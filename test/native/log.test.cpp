@@ -377,6 +377,27 @@ TEST("log: a full disk is told, and it goes on by itself when there is room") {
   CHECK(life.fault().empty());
 }
 
+TEST("log: where every write takes room, one that finds none is tried again, whichever it is") {
+  size_t failed = 0;
+  for (uint64_t call = 1; call <= 150; call++) {
+    sim::Life life(7);
+    life.lookPercent = 0;
+    CHECK(life.open(std::make_unique<sim::SimDisk>()));
+    life.settle();
+    life.disk().faults = {.failAt = life.disk().calls + call, .failWith = ENOSPC, .isCopyOnWrite = true};
+    for (int i = 0; i < 60; i++) {
+      life.appendBatch();
+      life.step();
+    }
+    failed += life.disk().faults.failAt == 0;
+    life.settle();
+    CHECK(life.store().state() == log::State::open);
+    CHECK(life.fault().empty());
+    CHECK(life.open(life.disk().copy()));  // all of it is there
+  }
+  CHECK(failed > 100);
+}
+
 TEST("log: four workers, a writer and readers at once; all of it is there after a start") {
   constexpr unsigned workers = 4;
   constexpr uint32_t perWorker = 600;

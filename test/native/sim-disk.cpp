@@ -49,7 +49,8 @@ class SimFile final : public rally::log::File {
     for (const Bytes part : parts) pending.bytes.insert(pending.bytes.end(), part.begin(), part.end());
     const uint64_t end = offset + pending.bytes.size();
     bool isShort = false;
-    const int error = disk_.change(end > std::max<uint64_t>(size(), inode_->reservedBytes), false, isShort);
+    const bool takesRoom = disk_.faults.isCopyOnWrite || end > std::max<uint64_t>(size(), inode_->reservedBytes);
+    const int error = disk_.change(takesRoom, false, isShort);
     if (error != 0) return error;
     if (isShort) pending.bytes.resize(pending.bytes.size() / 2);
     written = pending.bytes.size();

@@ -47,6 +47,7 @@ struct Faults {
   int failWith = 0;        // ENOSPC at what takes room, EIO at what waits for the disk; -1: a short write
   uint64_t roomBytes = 0;  // 0: without end
   bool failsToRead = false;
+  bool isCopyOnWrite = false;  // every write takes room, whatever was reserved
 };
 
 class SimDisk final : public rally::log::Disk {
