@@ -91,6 +91,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
   void beginTurn() {
     budget_.beginTurn();
     if (!fast_.empty()) resumeFast();
+    for (; !resting_.isEmpty() && resting_.front().untilMs <= nowMs_; resting_.pop())
+      spent_.push_back(resting_.front().name);
     std::vector<ConnectionName> waiting;
     waiting.swap(spent_);
     for (const ConnectionName& name : waiting) {
@@ -103,7 +105,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   bool hasSpent() const { return !spent_.empty(); }
 
   // Whether some are held back that may continue within a few milliseconds.
-  bool isPaced() const { return !fast_.empty(); }
+  bool isPaced() const { return !fast_.empty() || !resting_.isEmpty(); }
   // The broker is overloaded: clients with a rate limit may send half as fast.
   void halvePaces(bool isHalved) { arePacesHalved_ = isHalved; }
 
@@ -266,6 +268,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     stalled_.clear();
     drained_.clear();
     spent_.clear();
+    while (!resting_.isEmpty()) resting_.pop();
     fast_.clear();
     events_ = {};
   }
@@ -640,8 +643,14 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (flow != Flow::next) return flow;
     budget_.spend(connection, TurnBudget::ofPacket(type, body.size(), outbound_.deliveries() - deliveries));
     if (!budget_.isSpent(connection)) return Flow::next;
-    waitForTurn(connection);
+    if (type == PacketType::pingreq && !connection.pausedBy.isOver()) rest(connection);
+    else waitForTurn(connection);
     return Flow::pause;
+  }
+  // It sends PINGREQ without end.
+  void rest(Connection& connection) {
+    connection.pausedBy.add(PausedBy::spent);
+    resting_.push({nameOf(connection), nowMs_ + restMs});
   }
   // It has used its share: beginTurn() continues it.
   void waitForTurn(Connection& connection) {
@@ -724,7 +733,13 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // Of an introduction that waits for the first packet.
   static constexpr size_t introductionBytesMax = 512;
   // Connections with closed sockets that are handled in a turn.
+  struct Resting {
+    ConnectionName name;
+    uint64_t untilMs;
+  };
+
   static constexpr size_t leavesPerTurn = 256;
+  static constexpr uint64_t restMs = 2;
   static constexpr std::array<uint8_t, 2> pingresp = {0xd0, 0};
   static constexpr std::array<uint8_t, 5> connectTooLarge = {0x20, 3, 0, uint8_t(Reason::packetTooLarge), 0};
 
@@ -743,6 +758,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   std::vector<ConnectionName> stalled_;
   std::vector<ConnectionName> drained_;     // may leave
   std::vector<ConnectionName> spent_;       // go on in the next turn
+  Fifo<Resting> resting_;                   // go on later, in order
   std::vector<ConnectionName> fast_;        // go on when they may, ...
   std::vector<ConnectionName> fastBefore_;  // ... of which these are looked at
   bool arePacesHalved_ = false;

@@ -4,8 +4,9 @@
 //
 //   any packet            1 for itself, 1 for each 16 bytes, and 1 for each delivery that it causes
 //   PUBLISH               4 more
-//   PINGREQ               50 more, of its connection's share alone. It then rests for many turns: one at a time is all
-//                         that a client needs, and answers to a flood would be all that it reads
+//   PINGREQ               50 more, of its connection's share alone. It then rests for some milliseconds, in which the
+//                         worker may sleep: one at a time is all that a client needs, and answers to a flood would be
+//                         all that it reads
 //   for packet control    200 more, and 2 for each byte: it costs JavaScript
 //
 // Once all connections together have used much of a turn, each of the others gets little: a hundred floods at once are
@@ -36,20 +37,16 @@ class TurnBudget {
     spent_ += units;
   }
 
-  void spendOnPing(Connection& connection) {
-    spendShare(connection, 50);
-    if (connection.spent >= unitsPerConnection) connection.spentInTurn = turn_ + turnsOfRest;
-  }
+  void spendOnPing(Connection& connection) { spendShare(connection, 50); }
 
   bool isSpent(const Connection& connection) const {
-    if (connection.spentInTurn > turn_) return true;  // it rests
     if (connection.spentInTurn != turn_) return false;
     return connection.spent >= (spent_ < unitsOfAll ? unitsPerConnection : unitsWhenLate);
   }
 
  private:
   void spendShare(Connection& connection, size_t units) {
-    if (connection.spentInTurn < turn_) {
+    if (connection.spentInTurn != turn_) {
       connection.spent = 0;
       connection.spentInTurn = turn_;
     }
@@ -59,7 +56,6 @@ class TurnBudget {
   static constexpr size_t unitsPerConnection = 10'000;  // 1 ms
   static constexpr size_t unitsOfAll = 50'000;          // in a turn, before little is left
   static constexpr size_t unitsWhenLate = 500;
-  static constexpr uint64_t turnsOfRest = 200;  // some us each
 
   uint64_t turn_ = 1;
   size_t spent_ = 0;
