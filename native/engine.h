@@ -257,7 +257,7 @@ class Engine : private ShardPort,
   }
 
   // Whether a turn is due within a few milliseconds, even without input.
-  bool isPaced() { return departures_.isPaced() || frontEnd_.isPaced(); }
+  bool isPaced() { return departures_.isPaced() || frontEnd_.isPaced() || frontEnd_.outbound().isPaced(); }
 
   bool hasWork() {
     bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasLine() ||
@@ -799,10 +799,10 @@ class Engine : private ShardPort,
   void catchUp() {
     Backlog& backlog = accounts_.backlog;
     backlog.hear();
-    while (backlog.hasReady()) {
-      if (Session* session = sessions_.find(backlog.takeReady())) frontEnd_.outbound().standInLine(*session);
-    }
-    frontEnd_.outbound().continueLine([this](uint64_t key) { return sessions_.find(key); });
+    backlog.takeReady([&](uint64_t key) {
+      if (Session* session = sessions_.find(key)) frontEnd_.outbound().standInLine(*session);
+    });
+    frontEnd_.outbound().continueLines([this](uint64_t key) { return sessions_.find(key); });
   }
 
   // Once a second.

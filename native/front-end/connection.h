@@ -121,6 +121,7 @@ struct Connection {
   PauseReasons pausedBy;
   bool isBlocked = false;                 // the socket takes nothing now
   bool isSevered = false;                 // the socket is no more; see FrontEnd::gone()
+  bool isCatchingUp = false;              // messages waited when the client connected, and some still do
   Marks<Connection>::Place dirtyPlace;    // the outbox is to be written at the end of the turn
   Marks<Connection>::Place starvedPlace;  // waits for memory of the arena
   ConnectionKind kind = ConnectionKind::client;

@@ -439,6 +439,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       outbound_.settlePacketIds(session);
     }
     session.window.restart();
+    session.connection->isCatchingUp = session.hasWaiting();
   }
 
   // The effect of an event on a connection: connection-phase.h.

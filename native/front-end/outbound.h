@@ -21,6 +21,7 @@
 #include "../wire/acknowledgement.h"
 #include "../wire/publish-writer.h"
 #include "alias-account.h"
+#include "catch-up-pace.h"
 #include "connection.h"
 #include "drops.h"
 #include "tenant-topics.h"
@@ -73,27 +74,41 @@ class Outbound {
 
   // The next turn begins: sessions that stand in line come first.
   template <class Find>
-  void continueLine(Find&& find) {
+  void continueLines(Find&& find) {
     const uint64_t live = deliveries_ - waited_ + counters_.get(Counter::publishReceived);
     if (std::exchange(live_, live) != live) liveMs_ = nowMs_;
     const bool isLive = nowMs_ - liveMs_ < liveMsMax;
-    messagesLeft_ = isLive ? liveMessagesPerTurn : lineMessagesPerTurn;
-    bytesLeft_ = isLive ? liveBytesPerTurn : lineBytesPerTurn;
-    while (!line_.isEmpty() && !isTurnSpent()) {
-      const uint64_t key = line_.front();
-      line_.pop();
-      Session* const session = find(key);
-      if (!session) continue;
-      session->isInLine = false;
-      pump(*session);
+    isResting_ = isLive && pace_.isOver();
+    turns_++;
+    keepingUp_.beginTurn(isLive);
+    if (isResting_) catchingUp_.rest();
+    else catchingUp_.beginTurn(isLive);
+    for (Line* const line : {&keepingUp_, &catchingUp_}) {
+      while (!line->sessions.isEmpty() && !line->isSpent()) {
+        const uint64_t key = line->sessions.front();
+        line->sessions.pop();
+        Session* const session = find(key);
+        if (!session) continue;
+        session->isInLine = false;
+        pump(*session);
+      }
     }
   }
   void standInLine(Session& session) {
     if (session.isInLine) return;
     session.isInLine = true;
-    line_.push(uint64_t(session.key));
+    lineOf(session).sessions.push(uint64_t(session.key));
   }
-  bool hasLine() const { return !line_.isEmpty(); }
+  bool hasLine() const { return !keepingUp_.sessions.isEmpty() || (!catchingUp_.sessions.isEmpty() && !isResting_); }
+  // Whether it sends more when some time has passed.
+  bool isPaced() const { return !catchingUp_.sessions.isEmpty() && isResting_; }
+  // Whether it has to know the time when the loop has polled.
+  bool isCatchingUp() const { return !catchingUp_.sessions.isEmpty() || hasServed_ || pace_.isOver(); }
+  // As CatchUpPace::note().
+  void noteTime(uint64_t nowNs, uint64_t busyNs) {
+    const bool isNext = turns_ - std::exchange(notedTurn_, turns_) <= turnsPerPoll;
+    pace_.note(nowNs, busyNs, std::exchange(hasServed_, false) && isNext);
+  }
 
   bool isDirty() const { return dirty_.hasAny(); }
   // The number of attempts so far, by which packets and records are charged for deliveries.
@@ -275,13 +290,15 @@ class Outbound {
   // What a turn sends from queues: some tenths of a millisecond of work, ...
   static constexpr size_t lineMessagesPerTurn = 1'000;
   static constexpr size_t lineBytesPerTurn = 524'288;
-  // ... or some hundredths, when there was another message in the last milliseconds.
+  // ... or some hundredths, when there was another message in the last second.
   static constexpr size_t liveMessagesPerTurn = 128;
   static constexpr size_t liveBytesPerTurn = 65'536;
-  static constexpr uint64_t liveMsMax = 20;
+  static constexpr uint64_t liveMsMax = 1'000;
   // Of that, for one session while others wait.
   static constexpr size_t messagesAtOnce = 64;
   static constexpr size_t bytesAtOnce = 65'536;
+  // Of the engine, each time that the loop polls (node/engine-host.h).
+  static constexpr uint64_t turnsPerPoll = 2;
   // Deliveries of a publication that are sampled: the others take as long.
   static constexpr uint32_t timedMax = 4;
   // The most that the head of a PUBLISH has besides topic and properties, with many subscription identifiers.
@@ -365,11 +382,13 @@ class Outbound {
   }
 
   void sendWaiting(Session& session) {
-    const size_t messagesBefore = messagesLeft_;
-    const size_t bytesBefore = bytesLeft_;
+    Line& line = lineOf(session);
+    const size_t messagesBefore = line.messagesLeft;
+    const size_t bytesBefore = line.bytesLeft;
     while (session.connection && session.connection->phase == Phase::connected && session.hasWaiting()) {
-      const bool hadMuch = messagesBefore - messagesLeft_ >= messagesAtOnce || bytesBefore - bytesLeft_ >= bytesAtOnce;
-      if (isTurnSpent() || (hadMuch && hasLine())) return standInLine(session);
+      const bool hadMuch = messagesBefore - line.messagesLeft >= messagesAtOnce ||
+                           bytesBefore - line.bytesLeft >= bytesAtOnce;
+      if (line.isSpent() || (hadMuch && !line.sessions.isEmpty())) return standInLine(session);
       Connection& connection = *session.connection;
       // In the queue it is there once for all sessions, in the outbox for this one alone: unblocked() continues.
       if (connection.isBlocked) return;
@@ -379,7 +398,7 @@ class Outbound {
         return;
       if (isResending) {
         if (!session.window.mayResend(connection.inflightMax)) return;
-        spend(next);
+        spend(line, next);
         resendOldest(connection, session);
         continue;
       }
@@ -389,7 +408,7 @@ class Outbound {
       if (!hasExpired && Backlog::isAway(next)) return accounts_.backlog.fetch(session);
       deliveries_++;
       waited_++;
-      spend(next);
+      spend(line, next);
       const Delivery delivery = session.queue.take(sessions_.held());
       counters_.subtract(Counter::queued);
       if (hasExpired || isLost) {
@@ -415,12 +434,29 @@ class Outbound {
         watchSent(session, publication, delivery.qos, delivery.retain, send);
       else send();
     }
+    if (session.connection && !session.hasWaiting()) session.connection->isCatchingUp = false;
   }
 
-  bool isTurnSpent() const { return messagesLeft_ == 0 || bytesLeft_ == 0; }
-  void spend(const Delivery& next) {
-    messagesLeft_--;
-    bytesLeft_ -= std::min(bytesLeft_, next.message ? next.message->size() : 0);
+  // Sessions that something waits for, for which the turn had nothing left, and what it has left.
+  struct Line {
+    Fifo<uint64_t> sessions;
+    size_t messagesLeft = 0;
+    size_t bytesLeft = 0;
+
+    void beginTurn(bool isLive) {
+      messagesLeft = isLive ? liveMessagesPerTurn : lineMessagesPerTurn;
+      bytesLeft = isLive ? liveBytesPerTurn : lineBytesPerTurn;
+    }
+    void rest() { messagesLeft = bytesLeft = 0; }
+    bool isSpent() const { return messagesLeft == 0 || bytesLeft == 0; }
+  };
+  Line& lineOf(const Session& session) {
+    return session.connection && session.connection->isCatchingUp ? catchingUp_ : keepingUp_;
+  }
+  void spend(Line& line, const Delivery& next) {
+    line.messagesLeft--;
+    line.bytesLeft -= std::min(line.bytesLeft, next.message ? next.message->size() : 0);
+    hasServed_ |= &line == &catchingUp_;
   }
 
   void noteLost(const Session& session, const Delivery& delivery, DropReason why) {
@@ -750,9 +786,13 @@ class Outbound {
   std::vector<uint64_t> asking_;
   std::vector<uint64_t> improved_;
   std::vector<uint64_t> arriving_;
-  Fifo<uint64_t> line_;  // sessions that something waits for, for which the turn had nothing left
-  size_t messagesLeft_ = lineMessagesPerTurn;
-  size_t bytesLeft_ = lineBytesPerTurn;
+  Line keepingUp_;
+  Line catchingUp_;  // clients that have come back to messages that waited
+  CatchUpPace pace_;
+  bool isResting_ = false;  // the second line is not served in this turn
+  bool hasServed_ = false;  // it was, since noteTime() ...
+  uint64_t notedTurn_ = 0;  // ... in this turn
+  uint64_t turns_ = 0;
   uint64_t deliveries_ = 0;
   uint64_t waited_ = 0;     // of those, from queues
   uint64_t live_ = 0;       // other deliveries and messages received ...

@@ -14,6 +14,7 @@
 
 #include "../engine.h"
 #include "../net/door.h"
+#include "../structures/monotonic-clock.h"
 #include "../trim-watch.h"
 #include "event-records.h"
 #include "host-transport.h"
@@ -75,7 +76,7 @@ class EngineHost : private cluster::FrameSink {
 
  private:
   static constexpr uint64_t tickMs = 1'000;
-  static constexpr uint64_t paceMs = 2;
+  static constexpr uint64_t paceMs = 1;
   static constexpr uint64_t eventsNsMax = 5'000'000;
   static constexpr size_t eventsPerCall = 128;
   // A tick that is later than this means that the process was suspended, or had one long turn.
@@ -133,6 +134,8 @@ class EngineHost : private cluster::FrameSink {
 
   void onCheck() {
     engine.doorbell().wake();
+    Outbound& outbound = engine.frontEnd().outbound();
+    if (outbound.isCatchingUp()) outbound.noteTime(monotonicNs(), threadNs());
     turn();
     door.beginTurn();
     if (isTickDue_) tick();

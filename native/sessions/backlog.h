@@ -77,7 +77,9 @@ class Backlog {
   // Once a turn: takes messages that have been read.
   void hear() {
     if (!isOpen()) return;
-    for (Fetch fetch; fetching_->take(worker_, Fetching::Box::sessions, fetch);) {
+    Fetch fetch;
+    for (size_t heard = 0; heard < heardPerTurn && fetching_->take(worker_, Fetching::Box::sessions, fetch);) {
+      heard += fetch.stubs.size();
       for (size_t i = 0; i < fetch.stubs.size(); i++) {
         settle(*fetch.stubs[i].get(), std::move(fetch.messages[i]), fetch.places[i]);
       }
@@ -90,14 +92,19 @@ class Backlog {
       }
     }
   }
-  bool hasReady() const { return !ready_.isEmpty(); }
-  uint64_t takeReady() {
-    const uint64_t key = ready_.front();
-    ready_.pop();
-    return key;
+  // Some of the sessions that may continue.
+  template <class Visit>
+  void takeReady(Visit&& visit) {
+    for (size_t left = readyPerTurn; left > 0 && !ready_.isEmpty(); left--) {
+      const uint64_t key = ready_.front();
+      ready_.pop();
+      visit(key);
+    }
   }
 
-  bool hasWork() { return isOpen() && (hasReady() || hasMore_ || fetching_->hasAny(worker_, Fetching::Box::sessions)); }
+  bool hasWork() {
+    return isOpen() && (!ready_.isEmpty() || hasMore_ || fetching_->hasAny(worker_, Fetching::Box::sessions));
+  }
 
  private:
   // A few tenths of a millisecond.
@@ -109,6 +116,9 @@ class Backlog {
   static constexpr size_t fetchedBytesMax = 1'048'576;
   static constexpr size_t fetchedBytesMin = 4'096;
   static constexpr size_t readingBytesMax = size_t(8) << 20;
+  // Messages taken in a turn, and sessions that then continue: about a tenth of a millisecond each.
+  static constexpr size_t heardPerTurn = 256;
+  static constexpr size_t readyPerTurn = 256;
   // Sessions that try again when something has been read.
   static constexpr size_t delayedAtOnce = 64;
 

@@ -96,6 +96,7 @@ struct HandDrivenBroker::Worker : rally::cluster::FrameSink {
   bool isAwake = true;
   bool isPolled = false;
   bool isLost = false;
+  uint64_t busyNs = 0;
   size_t eventsMax = SIZE_MAX;  // that packet control takes in a turn
 };
 // What the session directory knows of a client identifier.
@@ -564,6 +565,8 @@ void HandDrivenBroker::advance(Worker& worker) {
       engine.doorbell().answer();
       engine.doorbell().wake();
       worker.isAwake = worker.isPolled = false;
+      if (turnNs != 0 && engine.frontEnd().outbound().isCatchingUp())
+        engine.frontEnd().outbound().noteTime(nowMs * 1'000'000, worker.busyNs += turnNs);
       [[fallthrough]];
     case 2:
       engine.beginTurn(clockOf(engine.index()));

@@ -215,6 +215,7 @@ class HandDrivenBroker {
   std::vector<std::string> denied;          // that clients may not publish to, as the audit is told
   std::vector<std::vector<uint8_t>> drops;  // records of native/front-end/drops.h
   uint64_t nowMs = 1'000'000;
+  uint64_t turnNs = 0;  // the processor time of each turn; 0: it is not measured
 
  private:
   std::map<uint64_t, Octets> lookedUp_;  // by token

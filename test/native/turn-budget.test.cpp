@@ -186,3 +186,65 @@ TEST("turn budget: a client whose packets wait for the next turn may be gone by 
   CHECK(broker.settle());
   CHECK_EQ(broker.total(Counter::connections), 0);
 }
+
+TEST("turn budget: sessions that catch up have half of the time while others are served, and all of it otherwise") {
+  constexpr size_t sessions = 20;
+  constexpr size_t messages = 500;
+  for (const bool isLive : {true, false}) {
+    HandDrivenBroker broker(1);
+    std::vector<Client*> sleepers;
+    for (size_t i = 0; i < sessions; i++) {
+      sleepers.push_back(&broker.connected("s" + std::to_string(i), 0));
+      sleepers.back()->subscribe("t", 1);
+    }
+    broker.settle();
+    for (Client* each : sleepers) each->drop();
+    Client& source = broker.connected("source", 0);
+    Client& live = broker.connected("live", 0);
+    live.subscribe("live");
+    for (size_t i = 0; i < messages; i++) source.publish("t", std::to_string(i), 1);
+    broker.settle();
+    broker.advanceTime(2'000);
+    broker.turnNs = 100'000;
+    size_t published = 0;
+    if (isLive) {
+      live.publish("live", "x");
+      published++;
+      broker.settle();
+    }
+    for (Client* each : sleepers) each->connect(0);
+    const auto received = [&] {
+      size_t count = 0;
+      for (const Client* each : sleepers) count += each->received.size();
+      return count;
+    };
+    size_t turns = 0;
+    size_t served = 0;
+    uint64_t ms = 0;
+    for (; received() < sessions * messages && ms < 1'000; ms++, broker.nowMs++) {
+      for (size_t used = 0; used < 10; used++) {  // a millisecond: the worker sleeps when it has nothing to do
+        if (isLive && used == 0) {
+          live.publish("live", "x");
+          published++;
+        } else if (!broker.isRunnable(0) && used > 0) {
+          break;
+        }
+        const uint64_t before = broker.total(Counter::publishSent);
+        broker.turn(0);
+        turns++;
+        const uint64_t sent = broker.total(Counter::publishSent) - before;
+        served += sent > 1;
+        if (isLive) CHECK(sent <= 400);  // both halves of a turn of the loop
+        for (Client* each : sleepers) each->read();
+        live.read();
+        CHECK_EQ(live.received.size(), published);
+      }
+    }
+    CHECK_EQ(received(), sessions * messages);
+    for (const Client* each : sleepers)
+      for (size_t i = 0; i < messages; i++) CHECK_EQ(each->received[i].payload, std::to_string(i));
+    if (isLive) CHECK(served <= 7 * ms && turns < 9 * ms);
+    else CHECK(served + 2 * sessions >= turns);
+    CHECK(broker.settle());
+  }
+}
