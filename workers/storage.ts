@@ -43,7 +43,7 @@ async function resultOf(
     case 'check':
       return loadAddon().checkStore(task.directory, task.repairs, progress, task.bytesPerSecond);
     case 'check-online':
-      return await withCopyOf(task.directory, (folder) =>
+      return await withCopyOf(loadAddon(), task.directory, (folder) =>
         loadAddon().checkStore(folder, false, progress, task.bytesPerSecond),
       );
     case 'compact':
@@ -53,8 +53,8 @@ async function resultOf(
     case 'import':
       return await importStore(loadAddon(), task.directory, task.folder, told);
     case 'backup':
-      return await backUp(task.directory, task.folder, told);
+      return await backUp(loadAddon(), task.directory, task.folder, told);
     case 'restore':
-      return await restore(task.directory, task.folder, told);
+      return await restore(loadAddon(), task.directory, task.folder, told);
   }
 }

@@ -27,6 +27,7 @@ const addonMethods: Readonly<Record<MethodName<Addon>, true>> = {
   notifyService: true,
   makeCertificate: true,
   checkOcspResponse: true,
+  lockDirectory: true,
   checkStore: true,
   exportStore: true,
   importStore: true,

@@ -592,6 +592,10 @@ export interface StoredDelivery {
   readonly subscriptionIds: readonly number[];
 }
 
+export interface DirectoryLock {
+  remove(): void;
+}
+
 export interface StoreRefusal {
   readonly fault: StoreFault;
   readonly detail: string;
@@ -718,6 +722,8 @@ export interface Addon {
    * reason.
    */
   checkOcspResponse(response: Uint8Array, chain: string): { fromSeconds: number; untilSeconds: number };
+  /** Keeps everybody else from using a directory until remove(), which leaves nothing of the lock. */
+  lockDirectory(directory: string): DirectoryLock | StoreRefusal;
   /**
    * Reads a whole store that no broker uses, and blocks meanwhile. `progress[0]` is the percentage. With `repairs` damaged
    * parts are set aside. `bytesPerSecond`: the limit for reading, a segment at a time; 0: unlimited.
@@ -729,7 +735,7 @@ export interface Addon {
     progress: Uint8Array,
     tell: (item: StoreItem) => void,
   ): StoreRefusal | { readonly damaged: number };
-  /** Creates a store in an empty directory from the items that `next` returns, until it returns undefined. The items must be valid. */
+  /** Creates a store in an empty directory that the caller has locked, from the items that `next` returns, until it returns undefined. The items must be valid. */
   importStore(
     directory: string,
     next: () => StoreItem | undefined,

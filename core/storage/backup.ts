@@ -22,9 +22,10 @@ import {
 import { copyFile, link, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
+import type { Addon } from '../data-plane/addon.ts';
 import { isSystemError, systemReason } from '../system-reason.ts';
 import { makeDirectory } from './make-directory.ts';
-import { clusterFileName, isSegment, segmentsOf } from './store-files.ts';
+import { clusterFileName, isSegment, lockFileName, segmentsOf } from './store-files.ts';
 
 export interface BackupOutcome {
   readonly files: number;
@@ -41,15 +42,20 @@ const copyPrefix = 'check-';
 
 type Progress = (done: number, total: number) => void;
 
-/** Errors: STORE_NOT_USABLE. */
-export async function backUp(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
+/** Errors: STORE_NOT_USABLE, STORE_IN_USE if another command writes to the folder. */
+export async function backUp(
+  addon: Addon,
+  directory: string,
+  folder: string,
+  progress: Progress,
+): Promise<BackupOutcome> {
   await segmentsOf(directory); // fails if there is no store
   if (`${resolve(folder)}${sep}`.startsWith(`${resolve(directory)}${sep}`))
     throw new BrokerError(
       'STORE_NOT_USABLE',
       `${folder} is in the data directory itself, and would be lost with it: give another folder.`,
     );
-  return await whole(folder, 'backup', () => copyTo(directory, folder, progress));
+  return await whole(addon, folder, 'backup', () => copyTo(directory, folder, progress));
 }
 
 async function copyTo(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
@@ -64,10 +70,10 @@ async function copyTo(directory: string, folder: string, progress: Progress): Pr
       }
       progress(done.size, segments.length);
     }
-    copyFromItsEnd(join(directory, newest), join(folder, newest));
+    await copyWhole(join(directory, newest), join(folder, newest));
     // The next segment may have been begun meanwhile: then this one is complete, and is copied again.
     if ((await segmentsOf(directory)).at(-1) === newest) break;
-    await rm(join(folder, newest));
+    await rm(join(folder, newest), { force: true });
   }
   await copyClusterFile(directory, folder);
   syncFolder(folder);
@@ -80,13 +86,14 @@ async function copyTo(directory: string, folder: string, progress: Progress): Pr
  * STORE_NOT_USABLE.
  */
 export async function withCopyOf<Result>(
+  addon: Addon,
   directory: string,
   look: (folder: string) => Result,
 ): Promise<Result> {
   await removeLeftCopies(directory);
   const folder = copyIn(directory);
   try {
-    await whole(folder, 'copy', () => copyTo(directory, folder, () => {}));
+    await whole(addon, folder, 'copy', () => copyTo(directory, folder, () => {}));
     return look(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -120,11 +127,18 @@ function isRunning(pid: number): boolean {
 
 /**
  * The newest segment comes first: it names the earlier ones, so that a start with an incomplete copy fails. Errors:
- * STORE_NOT_USABLE.
+ * STORE_NOT_USABLE, STORE_IN_USE.
  */
-export async function restore(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
+export async function restore(
+  addon: Addon,
+  directory: string,
+  folder: string,
+  progress: Progress,
+): Promise<BackupOutcome> {
   const segments = await segmentsOf(folder);
-  return await whole(directory, 'data directory', () => copyBack(directory, folder, segments, progress));
+  return await whole(addon, directory, 'data directory', () =>
+    copyBack(directory, folder, segments, progress),
+  );
 }
 
 async function copyBack(
@@ -159,11 +173,12 @@ async function copyClusterFile(from: string, to: string): Promise<void> {
 
 /** Fills an empty or new folder. An incomplete copy is removed. */
 async function whole(
+  addon: Addon,
   folder: string,
   what: string,
   fill: () => Promise<BackupOutcome>,
 ): Promise<BackupOutcome> {
-  const { takeBack } = await makeEmpty(folder, what);
+  const { takeBack, release } = await makeEmpty(addon, folder, what);
   try {
     return await fill();
   } catch (error) {
@@ -171,25 +186,53 @@ async function whole(
     if (!isSystemError(error)) throw error;
     const sentence = `${error.path ?? folder} cannot be copied to ${folder}: ${systemReason(error)}. Nothing is left of it.`;
     throw new BrokerError('STORE_NOT_USABLE', sentence, { cause: error });
+  } finally {
+    release();
   }
 }
 
-/** `takeBack` restores the previous state: an empty folder, or none. Errors: STORE_NOT_USABLE. */
-export async function makeEmpty(folder: string, what: string): Promise<{ readonly takeBack: () => void }> {
+export interface EmptyFolder {
+  /** Restores the previous state: an empty folder, or none. */
+  takeBack(): void;
+  /** From now on others may use it. */
+  release(): void;
+}
+
+/**
+ * A folder to fill, which nobody else can use meanwhile: neither a broker that is started on it nor another command.
+ * Errors: STORE_NOT_USABLE, STORE_IN_USE.
+ */
+export async function makeEmpty(addon: Addon, folder: string, what: string): Promise<EmptyFolder> {
   const isNew = !existsSync(folder);
-  const takeBack = (): void => {
-    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
-    if (isNew) rmdirSync(folder);
-  };
+  const cannotBeCreated = (why: string, cause?: unknown): BrokerError =>
+    new BrokerError('STORE_NOT_USABLE', `${folder} cannot be created: ${why}.`, { cause });
   try {
     makeDirectory(folder);
-    if ((await readdir(folder)).length === 0) return { takeBack };
   } catch (cause) {
-    throw new BrokerError('STORE_NOT_USABLE', `${folder} cannot be created: ${systemReason(cause)}.`, {
-      cause,
-    });
+    throw cannotBeCreated(systemReason(cause), cause);
   }
-  throw new BrokerError('STORE_NOT_USABLE', `${folder} is not empty: a ${what} needs a folder of its own.`);
+  const isEmpty = (): boolean => readdirSync(folder).every((name) => name === lockFileName);
+  const notEmpty = `${folder} is not empty: a ${what} needs a folder of its own.`;
+  if (!isEmpty()) throw new BrokerError('STORE_NOT_USABLE', notEmpty);
+  const lock = addon.lockDirectory(folder);
+  if ('fault' in lock) {
+    if (lock.fault !== 'held') throw cannotBeCreated(lock.detail);
+    throw new BrokerError(
+      'STORE_IN_USE',
+      `${folder} is in use by ${lock.detail}: a ${what} needs a folder of its own.`,
+    );
+  }
+  if (!isEmpty()) {
+    lock.remove();
+    throw new BrokerError('STORE_NOT_USABLE', notEmpty);
+  }
+  return {
+    takeBack: () => {
+      for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+      if (isNew) rmdirSync(folder);
+    },
+    release: () => lock.remove(),
+  };
 }
 
 /** False: it has been recycled since, so its content is no longer needed. */
@@ -212,11 +255,15 @@ async function linkOrCopy(
   return await copyWhole(from, join(folder, name));
 }
 
-/** On another disk: it may be recycled, and its file reused, while it is copied. */
+/** It may be recycled, and its file reused, while it is copied: false. */
 async function copyWhole(from: string, to: string): Promise<boolean> {
-  copyFromItsEnd(from, to);
+  try {
+    copyFromItsEnd(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || existsSync(from)) throw error;
+  }
   if (existsSync(from)) return true;
-  await rm(to);
+  await rm(to, { force: true });
   return false;
 }
 

@@ -4,7 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import type { Addon, StoreFault, StoreItem, StoreRefusal } from '../data-plane/addon.ts';
 import { isSystemError, systemReason } from '../system-reason.ts';
-import { makeEmpty } from './backup.ts';
+import { type EmptyFolder, makeEmpty } from './backup.ts';
 import { filesOf } from './store-files.ts';
 import { endLine, LineFault, LineReader, lineOf } from './store-lines.ts';
 
@@ -28,7 +28,7 @@ export async function exportStore(
   goOn: () => void,
 ): Promise<TransferOutcome> {
   await filesOf(directory); // fails if there is no store
-  const target = opened(file, 'wx');
+  const { target, takeBack, close } = targetOf(file);
   const count = new Counts();
   let waiting = '';
   let lines = 0;
@@ -50,15 +50,40 @@ export async function exportStore(
     if (fstatSync(target).isFile()) fsyncSync(target);
     return { ...count.outcome, damaged: outcome.damaged };
   } catch (error) {
-    if (fstatSync(target).isFile()) rmSync(file);
+    takeBack();
     throw isSystemError(error)
       ? new BrokerError('STORE_NOT_USABLE', `${file} cannot be written: ${systemReason(error)}.`, {
           cause: error,
         })
       : error;
   } finally {
-    closeSync(target);
+    close();
   }
+}
+
+interface Target {
+  readonly target: number;
+  /** Removes what was made. */
+  takeBack(): void;
+  close(): void;
+}
+
+/**
+ * A new file, or standard output. That is another's: a file is continued where it stands, not opened again, which would
+ * empty it, and nothing of it is removed.
+ */
+function targetOf(file: string): Target {
+  const isOutput = file === '/dev/stdout';
+  if (isOutput && fstatSync(1).isFile()) return { target: 1, takeBack: () => {}, close: () => {} };
+  const target = opened(file, isOutput ? 'w' : 'wx');
+  const isRemovable = !isOutput && fstatSync(target).isFile();
+  return {
+    target,
+    takeBack: () => {
+      if (isRemovable) rmSync(file);
+    },
+    close: () => closeSync(target),
+  };
 }
 
 export async function importStore(
@@ -72,12 +97,12 @@ export async function importStore(
   const reader = new LineReader();
   const lines = linesOf(source, told);
   let number = 0;
-  let takeBack = (): void => {};
+  let target: EmptyFolder | undefined;
   try {
     const found = fstatSync(source);
     if (found.isFile() && found.size === 0)
       throw new BrokerError('STORE_NOT_USABLE', `${file} is empty. Nothing was imported.`);
-    ({ takeBack } = await makeEmpty(directory, 'data directory'));
+    target = await makeEmpty(addon, directory, 'data directory');
     const next = (): StoreItem | undefined => {
       number++;
       const { done, value } = lines.next();
@@ -93,7 +118,7 @@ export async function importStore(
     if ('fault' in outcome) throw refusalOf(directory, outcome as StoreRefusal, ' Nothing was imported.');
     return { ...count.outcome, damaged: 0 };
   } catch (error) {
-    takeBack();
+    target?.takeBack();
     if (isSystemError(error))
       throw new BrokerError(
         'STORE_NOT_USABLE',
@@ -104,6 +129,7 @@ export async function importStore(
     const sentence = `${file}, line ${number}: ${error.message}. Nothing was imported.`;
     throw new BrokerError('STORE_NOT_USABLE', sentence, { cause: error });
   } finally {
+    target?.release();
     closeSync(source);
   }
 }
@@ -136,7 +162,7 @@ class Counts {
 
 function opened(file: string, flags: string): number {
   try {
-    return openSync(file, flags === 'wx' && file === '/dev/stdout' ? 'w' : flags, 0o600);
+    return openSync(file, flags, 0o600);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const why = code === 'EEXIST' ? 'it already exists' : systemReason(cause);

@@ -21,6 +21,9 @@ export const clusterFileName = 'cluster.json';
 export const supersededFolderName = 'superseded';
 export const standInFolderName = 'stand-in';
 
+/** Who uses the directory: native/log/directory-lock.h. */
+export const lockFileName = 'lock';
+
 const segmentPattern = /^\d{10}\.seg$/;
 
 export function isSegment(name: string): boolean {

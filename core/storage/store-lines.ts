@@ -142,9 +142,27 @@ function withoutDefaults(object: object): Line {
 /** An error in a line. */
 export class LineFault extends Error {}
 
+/** Positive whole numbers; a Set has no room for more than 16 million. */
+class NumberSet {
+  readonly #parts: Set<number>[] = [];
+
+  has(number: number): boolean {
+    return this.#parts[partOf(number)]?.has(number) ?? false;
+  }
+  add(number: number): void {
+    const part = this.#parts[partOf(number)] ?? new Set();
+    this.#parts[partOf(number)] = part.add(number);
+  }
+}
+
+/** The lowest bits of a message number are those of a worker, and often the same. */
+function partOf(number: number): number {
+  return Math.floor(number / 64) % 256;
+}
+
 /** Reads the lines of one export, in their order. */
 export class LineReader {
-  readonly #messages = new Set<number>();
+  readonly #messages = new NumberSet();
   readonly #sessions = new Set<string>();
   #lines = 0;
   #hasEnded = false;

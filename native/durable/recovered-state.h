@@ -72,6 +72,12 @@ class RecoveredState {
     if (!held->message && held->isKnown()) held->message = stubFor(workers_, number, held->at, held->contentBytes);
     return held->message;
   }
+  // The same for one look: a stub is not kept.
+  MessageRef lookAt(uint64_t number) const {
+    const Held* const held = state_->messages.find(number);
+    if (!held || held->message || !held->isKnown()) return held ? held->message : MessageRef();
+    return stubFor(workers_, number, held->at, held->contentBytes);
+  }
   // The content of some messages was left in the log.
   bool isLarge() const { return isLarge_; }
   // The place of the record of a message that only one session waits for. Empty: other sessions wait for it too, or it

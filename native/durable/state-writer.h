@@ -5,9 +5,11 @@
 // A message comes before anything that refers to it. When finish() returns, the log is complete.
 #pragma once
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "journal.h"
+#include "number-list.h"
 #include "sending-order.h"
 
 namespace rally {
@@ -28,6 +30,15 @@ class StateWriter {
     if (stamp != 0) journal_.retainedStamp(message->topic(), stamp);
     journal_.copy(message, uint8_t(isCopy | (isRetained ? retains : 0)));
     makeRoom();
+  }
+  // Where a message() is, once it is there; none: the disk has failed or is full.
+  log::Position positionOf(LogPlace message) {
+    journal_.submit();
+    for (;;) {
+      const log::Position at = journal_.positionOf(message.ticket());
+      if (at || log_.state() >= log::State::full) return at;
+      rest();
+    }
   }
   void session(const RecoveredState::Session& session) {
     records::Session record{.session = session.key,
@@ -51,22 +62,29 @@ class StateWriter {
   }
   // Its queue, in order. `share`: the complete filter, or empty.
   void waits(uint64_t session, const RecoveredState::Entry& entry, const std::string& share) {
+    const bool isPlain = entry.message != 0 && entry.packetId == 0 && share.empty();
+    if (like_ && !(isPlain && isAlike(*like_, entry))) endRun(session);
+    if (isPlain) {
+      if (!like_) like_ = entry;
+      list_.add(entry.message);
+      return;
+    }
     if (entry.message != 0) {
-      std::vector<uint32_t> ids;
-      entry.subscriptionIds.each([&](uint32_t id) { ids.push_back(id); });
+      const std::vector<uint32_t> ids = idsOf(entry);
       using enum records::Queued::Flag;
-      journal_.append(records::Queued{
-          .session = session,
-          .message = entry.message,
-          .share = share.empty() ? 0 : filters_.hashOf(bytesOf(share)),
-          .qos = entry.qos,
-          .flags = uint8_t((entry.retain ? retain : 0) | (entry.isFromStore ? isFromStore : 0)),
-          .subscriptionIds = {reinterpret_cast<const uint8_t*>(ids.data()), ids.size() * sizeof(uint32_t)}});
+      journal_.append(
+          records::Queued{.session = session,
+                          .message = entry.message,
+                          .share = share.empty() ? 0 : filters_.hashOf(bytesOf(share)),
+                          .qos = entry.qos,
+                          .flags = uint8_t((entry.retain ? retain : 0) | (entry.isFromStore ? isFromStore : 0)),
+                          .subscriptionIds = bytesOf(ids)});
     }
     if (entry.packetId != 0) journal_.append(records::Sent{session, entry.packetId, entry.message, !share.empty()});
     makeRoom();
   }
   void isWhole(uint64_t session) {
+    if (like_) endRun(session);
     journal_.append(records::Copied{session, 0});
     makeRoom();
   }
@@ -92,6 +110,37 @@ class StateWriter {
 
  private:
   static Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+  static Bytes bytesOf(const std::vector<uint32_t>& ids) {
+    return {reinterpret_cast<const uint8_t*>(ids.data()), ids.size() * sizeof(uint32_t)};
+  }
+  static std::vector<uint32_t> idsOf(const RecoveredState::Entry& entry) {
+    std::vector<uint32_t> ids;
+    entry.subscriptionIds.each([&](uint32_t id) { ids.push_back(id); });
+    return ids;
+  }
+
+  // Consecutive entries that differ only in their message become one record, as in a checkpoint (checkpoint.h).
+  static bool isAlike(const RecoveredState::Entry& one, const RecoveredState::Entry& other) {
+    return one.qos == other.qos && one.retain == other.retain && one.isFromStore == other.isFromStore &&
+           one.subscriptionIds == other.subscriptionIds;
+  }
+  void endRun(uint64_t session) {
+    const std::vector<uint32_t> ids = idsOf(*like_);
+    const bool isSame = areEqual(list_.bytes(), lastList_.bytes());
+    using Flag = records::Waiting::Flag;
+    journal_.append(
+        records::Waiting{.session = session,
+                         .worker = 0,
+                         .qos = like_->qos,
+                         .flags = uint8_t((like_->retain ? Flag::retain : 0) |
+                                          (like_->isFromStore ? Flag::isFromStore : 0) | (isSame ? Flag::isSame : 0)),
+                         .subscriptionIds = bytesOf(ids),
+                         .messages = isSame ? Bytes() : list_.bytes()});
+    if (!isSame) lastList_.swap(list_);
+    list_.clear();
+    like_.reset();
+    makeRoom();
+  }
 
   static void addWill(const Will& will, records::Session& record) {
     using enum records::Session::Flag;
@@ -120,6 +169,9 @@ class StateWriter {
   const uint64_t run_;
   const LogFloor floor_;
   Journal journal_{0};
+  std::optional<RecoveredState::Entry> like_;  // what the entries of list_ are like
+  NumberList list_;
+  NumberList lastList_;
 };
 
 }  // namespace rally

@@ -1,7 +1,9 @@
 // The state in a data directory that no broker uses: read for an export, or rewritten to compact it.
 #pragma once
 #include <functional>
+#include <optional>
 
+#include "fetching.h"
 #include "state-writer.h"
 
 namespace rally {
@@ -18,9 +20,11 @@ class StoredState : private log::Visitor {
     options.setsAside = writes;
     log_ = log::openLog(options, fault_);
     if (!log_) return;
-    state_ = std::make_unique<RecoveredState>(1, HashKeys{.topics = log_->identity()[0], .tables = randomSeed()});
+    const HashKeys keys{.topics = log_->identity()[0], .tables = randomSeed()};
+    state_ = std::make_unique<RecoveredState>(1, keys, contentBytesMax);
     log_->recover(*this);
     state_->finish();
+    stubs_.emplace(*log_);
   }
 
   // The rest applies only if it could be read.
@@ -33,9 +37,14 @@ class StoredState : private log::Visitor {
     log_->start();
     StateWriter writer(*log_, state_->run, state_->lastMessage, state_->lastMs);
     std::unordered_set<uint64_t> written;
-    const auto write = [&](uint64_t number) {
-      if (MessageRef message = state_->messageOf(number); message && written.insert(number).second)
-        writer.message(message, false);
+    // False: it cannot be read.
+    const auto write = [&](const MessageRef& stub) {
+      if (!stub || written.contains(stub->logId)) return bool(stub);
+      const MessageRef message = whole(stub);
+      if (!message) return false;
+      writer.message(message, false);
+      written.insert(message->logId);
+      return true;
     };
     for (const auto& [topic, message] : state_->retained()) {
       writer.message(message, true, state_->retainedStampOf(topic));
@@ -43,30 +52,46 @@ class StoredState : private log::Visitor {
     }
     state_->sessions().each([&](RecoveredState::Session& session) {
       writer.session(session);
-      eachWaiting(*state_, session, [&](const RecoveredState::Entry& entry) {
-        write(entry.message);
-        writer.waits(session.key, entry, state_->shareOf(entry.share));
+      eachWaiting(session, [&](RecoveredState::Entry entry, const MessageRef& message) {
+        if (!write(message)) entry.message = 0;
+        if (entry.message != 0 || entry.packetId != 0) writer.waits(session.key, entry, state_->shareOf(entry.share));
       });
       writer.isWhole(session.key);
     });
     for (const RecoveredState::Orphan& orphan : state_->orphans()) {
-      write(orphan.message->logId);
-      writer.unclaimed(orphan.message->logId, orphan.message->qos, orphan.filter);
+      const MessageRef message = whole(orphan.message);
+      if (write(message)) writer.unclaimed(message->logId, message->qos, orphan.filter);
     }
     const bool isWritten = writer.finish();
     log_->close();
     return isWritten;
   }
 
-  // In the order in which it goes to the client.
+  // In the order in which it goes to the client, with the message or a stub; absent: it is lost.
   template <class Visit>
-  static void eachWaiting(RecoveredState& state, RecoveredState::Session& session, Visit&& visit) {
-    const SendingOrder order = sendingOrderOf(state.rows(), session.entries);
-    for (const auto& [entry, packetId] : order.window) visit(*entry);
-    for (const RecoveredState::Entry* entry : order.waiting) visit(*entry);
+  void eachWaiting(RecoveredState::Session& session, Visit&& visit) {
+    const SendingOrder order = sendingOrderOf(state_->rows(), session.entries);
+    for (const auto& [entry, packetId] : order.window) visit(*entry, state_->lookAt(entry->message));
+    for (const RecoveredState::Entry* entry : order.waiting) visit(*entry, state_->lookAt(entry->message));
+    if (!session.asleep) return;
+    session.asleep->each([&](const SleepingDelivery& each) {
+      RecoveredState::Entry entry;
+      entry.message = each.message;
+      entry.qos = each.qos & 3;
+      entry.retain = each.retain;
+      entry.subscriptionIds = each.ids;
+      visit(std::as_const(entry), session.asleep->awake(each).message);
+    });
+  }
+  // With its content. Absent: it cannot be read.
+  MessageRef whole(const MessageRef& message) {
+    return message && message->isStub ? stubs_->read(*message.get()) : message;
   }
 
  private:
+  // Of messages that are kept in memory: the content of the others is read when it is their turn.
+  static constexpr size_t contentBytesMax = size_t(64) << 20;
+
   void record(const log::Found& found) override { state_->apply(found); }
   void damage(const log::Damage& damage) override { damaged_ += !damage.isKnown; }
   void progress(uint64_t bytesDone, uint64_t bytesTotal) override { told_(bytesDone, bytesTotal); }
@@ -75,6 +100,7 @@ class StoredState : private log::Visitor {
   log::OpenFault fault_;
   std::unique_ptr<log::Log> log_;
   std::unique_ptr<RecoveredState> state_;
+  std::optional<StubReader> stubs_;
   uint64_t damaged_ = 0;
 };
 

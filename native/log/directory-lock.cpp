@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -34,24 +35,47 @@ std::string contentOf(int fd) {
   return content;
 }
 
-}  // namespace
-
-DirectoryLock::~DirectoryLock() {
-  if (fd_ >= 0) close(fd_);
+// Whether this is still the file of that name: whoever held the lock before may have removed it.
+bool isAt(const std::string& path, int fd) {
+  struct stat own {};
+  struct stat there {};
+  return fstat(fd, &own) == 0 && stat(path.c_str(), &there) == 0 && own.st_ino == there.st_ino &&
+         own.st_dev == there.st_dev;
 }
 
+}  // namespace
+
+DirectoryLock::~DirectoryLock() { release(); }
+
 int DirectoryLock::take(const std::string& directory) {
-  fd_ = open((directory + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd_ < 0) return errno;
-  if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    const int error = errno;
-    holder_ = contentOf(fd_);
-    return error;
+  path_ = directory + "/lock";
+  for (bool isTaken = false; !isTaken;) {
+    release();
+    fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd_ < 0) return errno;
+    if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      const int error = errno;
+      holder_ = contentOf(fd_);
+      release();
+      return error;
+    }
+    isTaken = isAt(path_, fd_);
   }
   // For information: other processes that are refused read it, but nothing depends on it.
   const std::string name = ownName() + "\n";
   if (ftruncate(fd_, 0) != 0 || pwrite(fd_, name.data(), name.size(), 0) < 0) holder_.clear();
   return 0;
+}
+
+void DirectoryLock::remove() {
+  if (fd_ < 0) return;
+  unlink(path_.c_str());
+  release();
+}
+
+void DirectoryLock::release() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
 }
 
 }  // namespace rally::log

@@ -44,6 +44,7 @@ enum class State : uint8_t {
 
 struct Options {
   std::string directory;  // created with mode 0700 if missing
+  bool isLocked = false;  // by the caller, with a DirectoryLock
   Durability durability = Durability::fsync;
   unsigned workers = 1;
   uint32_t segmentBytes = 64u << 20;
@@ -64,7 +65,7 @@ struct Found {
   Bytes body;
 };
 
-// Something that can no longer be read. Bytes that may be part of a record are set aside in `damaged/`.
+// Something that can no longer be read. Bytes that may be part of a record are set aside in a file of their own.
 struct Damage {
   enum class What : uint8_t {
     bytes,           // a part of a segment

@@ -28,9 +28,9 @@ Warning warningFor(const std::string& directory) {
 }
 
 // The directory exists, and nobody else uses it.
-int prepare(RealDisk& disk, DirectoryLock& lock, const std::string& directory) {
+int prepare(RealDisk& disk, DirectoryLock& lock, const Options& options) {
   const int error = disk.makeDirectory();
-  return error == 0 ? lock.take(directory) : error;
+  return error == 0 && !options.isLocked ? lock.take(options.directory) : error;
 }
 
 }  // namespace
@@ -40,7 +40,7 @@ std::unique_ptr<Log> openLog(const Options& options, OpenFault& fault) {
   if (options.durability == Durability::memory) return std::make_unique<MemoryLog>(options);
   auto disk = std::make_unique<RealDisk>(options.directory);
   auto lock = std::make_unique<DirectoryLock>();
-  const int error = prepare(*disk, *lock, options.directory);
+  const int error = prepare(*disk, *lock, options);
   if (error == EWOULDBLOCK) fault = {OpenFault::Code::held, lock->holder()};
   else if (error != 0) fault = {OpenFault::Code::notUsable, std::strerror(error)};
   if (error != 0) return nullptr;

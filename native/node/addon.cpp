@@ -84,6 +84,7 @@ napi_value initialise(napi_env env, napi_value exports) {
                                Method{"notifyService", notifyService},
                                Method{"makeCertificate", makeCertificate},
                                Method{"checkOcspResponse", checkOcspResponse},
+                               Method{"lockDirectory", lockDirectory},
                                Method{"checkStore", checkStore},
                                Method{"exportStore", exportStore},
                                Method{"importStore", importStore},

@@ -8,23 +8,6 @@
 
 namespace rally::node {
 
-// An object with methods on a `State`, which lives as long as the object.
-template <class State>
-State& stateOf(napi_env env, napi_callback_info info, size_t& count, napi_value* arguments) {
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
-  return *static_cast<State*>(data);
-}
-template <class State, size_t count>
-napi_value objectWith(napi_env env, std::unique_ptr<State> state, const std::array<Method, count>& methods) {
-  napi_value object = newObject(env);
-  State* const data = state.release();
-  for (const Method& method : methods) define(env, object, method, data);
-  napi_wrap(
-      env, object, data, [](napi_env, void* held, void*) { delete static_cast<State*>(held); }, nullptr, nullptr);
-  return object;
-}
-
 struct ReplicaState {
   std::shared_ptr<log::Replica> replica;
   napi_threadsafe_function ring = nullptr;

@@ -2,13 +2,34 @@
 #pragma once
 #include <node_api.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "../log/check.h"
-#include "stores.h"
+#include "../log/directory-lock.h"
+#include "method.h"
+#include "store-state.h"
 
 namespace rally::node {
+
+// lockDirectory(directory): nobody else may use it until remove(), which leaves nothing of the lock.
+inline napi_value removeLock(napi_env env, napi_callback_info info) {
+  size_t count = 0;
+  stateOf<log::DirectoryLock>(env, info, count, nullptr).remove();
+  return nullptr;
+}
+inline napi_value lockDirectory(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  auto lock = std::make_unique<log::DirectoryLock>();
+  const int error = lock->take(textOf(env, argument));
+  if (error == EWOULDBLOCK) return faultOf(env, {log::OpenFault::Code::held, lock->holder()});
+  if (error != 0) return faultOf(env, {log::OpenFault::Code::notUsable, std::strerror(error)});
+  return objectWith(env, std::move(lock), std::array{Method{"remove", removeLock}});
+}
 
 // checkStore(directory, repairs, progress, rate): `progress` is one byte, shared with other threads, the percentage;
 // `rate`: the most bytes to read in a second, a segment at a time; 0: no limit.

@@ -31,11 +31,6 @@ inline void setBytes(napi_env env, napi_value object, const char* name, Bytes by
 inline void setTruth(napi_env env, napi_value object, const char* name, bool truth) {
   napi_set_named_property(env, object, name, toBoolean(env, truth));
 }
-inline napi_value newObject(napi_env env) {
-  napi_value object = nullptr;
-  napi_create_object(env, &object);
-  return object;
-}
 
 // --- export -----------------------------------------------------------------------------------------
 
@@ -54,12 +49,12 @@ class StateTeller {
     for (const auto& [topic, message] : state.retained()) {
       if (RetainedStore::isMark(message)) continue;
       const uint64_t id = message->logId;
-      tellMessage(id);
-      tell("retained", [&](napi_value object) { setNumber(env_, object, "message", double(id)); });
+      if (tellMessage(message))
+        tell("retained", [&](napi_value object) { setNumber(env_, object, "message", double(id)); });
     }
     state.sessions().each([&](RecoveredState::Session& session) { tellSession(session); });
     for (const RecoveredState::Orphan& orphan : state.orphans()) {
-      tellMessage(orphan.message->logId);
+      if (!tellMessage(orphan.message)) continue;
       tell("unclaimed", [&](napi_value object) {
         setNumber(env_, object, "message", double(orphan.message->logId));
         setText(env_, object, "share", orphan.filter);
@@ -89,21 +84,24 @@ class StateTeller {
     setNumber(env_, object, "qos", message.qos);
     setTruth(env_, object, "retain", message.retain);
   }
-  // Each once, before what refers to it.
-  void tellMessage(uint64_t number) {
-    const MessageRef message = stored_.state().messageOf(number);
-    if (!message || !told_.insert(number).second) return;
+  // Each once, before what refers to it. False: it cannot be read.
+  bool tellMessage(const MessageRef& stub) {
+    if (!stub || told_.contains(stub->logId)) return bool(stub);
+    const MessageRef message = stored_.whole(stub);
+    if (!message) return false;
+    told_.insert(message->logId);
     tell("message", [&](napi_value object) {
-      setNumber(env_, object, "number", double(number));
+      setNumber(env_, object, "number", double(message->logId));
       fillMessage(object, *message.get());
       setNumber(env_, object, "publisher", double(message->originSession));
       setNumber(env_, object, "expiresAtMs", message->expiresAtMs == 0 ? 0 : double(toWallClock(message->expiresAtMs)));
     });
+    return true;
   }
 
   void tellSession(RecoveredState::Session& session) {
-    StoredState::eachWaiting(stored_.state(), session,
-                             [&](const RecoveredState::Entry& entry) { tellMessage(entry.message); });
+    stored_.eachWaiting(session,
+                        [&](const RecoveredState::Entry&, const MessageRef& message) { tellMessage(message); });
     tell("session", [&](napi_value object) {
       setNumber(env_, object, "session", double(session.key));
       setText(env_, object, "clientId", toString(session.clientId.bytes()));
@@ -124,8 +122,9 @@ class StateTeller {
       napi_set_named_property(env_, object, "received", list);
       napi_create_array(env_, &list);
       count = 0;
-      StoredState::eachWaiting(stored_.state(), session, [&](const RecoveredState::Entry& entry) {
-        napi_set_element(env_, list, count++, toObject(entry));
+      stored_.eachWaiting(session, [&](RecoveredState::Entry entry, const MessageRef&) {
+        if (!told_.contains(entry.message)) entry.message = 0;  // it is lost, and only its packet identifier is known
+        if (entry.message != 0 || entry.packetId != 0) napi_set_element(env_, list, count++, toObject(entry));
       });
       napi_set_named_property(env_, object, "waiting", list);
     });
@@ -201,7 +200,7 @@ inline napi_value compactStore(napi_env env, napi_callback_info info) {
 // Takes the objects of an export from JavaScript, which has checked them.
 class StateReader {
  public:
-  StateReader(napi_env env, log::Log& log) : env_(env), log_(log) {}
+  StateReader(napi_env env, log::Log& log) : env_(env), log_(log), stubs_(log) {}
 
   void take(napi_value object) {
     const std::string kind = textOf(env_, get(object, "kind"));
@@ -209,7 +208,7 @@ class StateReader {
       writer_.emplace(log_, integer(object, "run"), integer(object, "lastMessage"), integer(object, "lastMs"));
     else if (!writer_) return;
     else if (kind == "message") takeMessage(object);
-    else if (kind == "retained") writer_->message(messages_.at(integer(object, "message")), true);
+    else if (kind == "retained") takeRetained(integer(object, "message"));
     else if (kind == "session") takeSession(object);
     else if (kind == "unclaimed") takeUnclaimed(object);
   }
@@ -256,9 +255,19 @@ class StateReader {
   }
   void takeMessage(napi_value object) {
     const uint64_t number = integer(object, "number");
-    MessageRef message = messageOf(object, number);
-    writer_->message(message, false);
-    messages_[number] = std::move(message);
+    last_ = messageOf(object, number);
+    writer_->message(last_, false);
+    messages_[number] = {last_->logPlace(), uint32_t(last_->contentBytes()), last_->qos};
+  }
+  void takeRetained(uint64_t number) {
+    if (const MessageRef message = known(number)) writer_->message(message, true);
+  }
+  // In an export it is the last one. Absent: the disk has failed or is full.
+  MessageRef known(uint64_t number) {
+    if (last_ && last_->logId == number) return last_;
+    const Known& message = messages_.at(number);
+    const LogPlace place(writer_->positionOf(message.place));
+    return stubs_.read(*stubFor(1, number, place, message.contentBytes).get());
   }
 
   void takeSession(napi_value object) {
@@ -309,22 +318,32 @@ class StateReader {
   }
   void takeUnclaimed(napi_value object) {
     const uint64_t number = integer(object, "message");
-    writer_->unclaimed(number, messages_.at(number)->qos, textOf(env_, get(object, "share")));
+    writer_->unclaimed(number, messages_.at(number).qos, textOf(env_, get(object, "share")));
   }
 
   napi_env env_;
   log::Log& log_;
+  // Of a message that is written.
+  struct Known {
+    LogPlace place;
+    uint32_t contentBytes = 0;
+    uint8_t qos = 0;
+  };
+
   std::optional<StateWriter> writer_;
-  std::unordered_map<uint64_t, MessageRef> messages_;
+  StubReader stubs_;
+  MessageRef last_;
+  std::unordered_map<uint64_t, Known> messages_;
 };
 
-// importStore(directory, next): `next` gives the next object, or undefined.
+// importStore(directory, next): `next` gives the next object, or undefined. The caller has locked the directory.
 inline napi_value importStore(napi_env env, napi_callback_info info) {
   size_t count = 2;
   std::array<napi_value, 2> arguments{};
   napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
   log::Options options;
   options.directory = textOf(env, arguments[0]);
+  options.isLocked = true;
   options.copiesForward = false;
   log::OpenFault fault;
   const std::unique_ptr<log::Log> log = log::openLog(options, fault);

@@ -1,10 +1,12 @@
 /** `rallymq store export`, `import` and `compact`: all of a broker's data as human-readable lines, and back. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { loadAddon } from '../../../core/data-plane/addon.ts';
+import { exportStore, importStore } from '../../../core/storage/export.ts';
 import { startBroker } from '../../support/broker.ts';
 import { runCommand } from '../../support/command.ts';
 import { publishFrame, subscribeFrame, subscription } from '../../support/frames.ts';
@@ -135,6 +137,75 @@ test('a compacted store has the same in it, and is smaller', async (t) => {
   assert.match(await store('check', '--data', data), /Nothing is damaged\.\n$/);
   const { broker: later } = await startBroker(t, { dataDirectory: data, limits: small });
   await until('what is retained', () => later.statistics().retained === 3);
+});
+
+const addon = loadAddon();
+const unseen = (): Uint8Array => new Uint8Array(1);
+
+/** The lines of an export of sessions that wait for these messages, with this payload each. */
+function linesOf(waiting: Readonly<Record<string, readonly number[]>>, payload: string): string {
+  const numbers = [...new Set(Object.values(waiting).flat())];
+  const lines = [
+    { rallymq: 'store', version: 1, run: 1, lastMessage: 64 * 10_000 },
+    ...numbers.map((number) => ({ message: 64 * number, topic: `news/${number}`, payload, qos: 1 })),
+    ...Object.entries(waiting).map(([clientId, messages], index) => ({
+      session: index + 1,
+      clientId,
+      expirySeconds: 86_400,
+      subscriptions: [{ filter: 'news/#', qos: 1 }],
+      waiting: messages.map((number) => ({ message: 64 * number, qos: 1 })),
+    })),
+  ];
+  return `${[...lines, { end: lines.length }].map((line) => JSON.stringify(line)).join('\n')}\n`;
+}
+
+/** How many messages each session of an export waits for. */
+function waitingIn(file: string): Record<string, number> {
+  const objects = readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const sessions = objects.filter(({ session }) => session !== undefined);
+  return Object.fromEntries(sessions.map(({ clientId, waiting = [] }) => [clientId, waiting.length]));
+}
+
+test('what many sessions wait for is stored once, also by an import and when it is compacted; what is damaged is left out', async (t) => {
+  const folder = await folderFor(t);
+  const [data, lines, later] = [join(folder, 'data'), join(folder, 'lines'), join(folder, 'later')];
+  const numbers = Array.from({ length: 200 }, (_, index) => index + 1);
+  const sessions = Object.fromEntries(numbers.map((number) => [`session-${number}`, numbers]));
+  writeFileSync(lines, linesOf(sessions, 'as long as a short message is'));
+  await importStore(addon, data, lines, () => {});
+  const recordBytes = (): number => addon.checkStore(data, false, unseen(), 0).recordBytes;
+  assert.ok(recordBytes() < 100_000, `${recordBytes()}`); // 40,000 entries, of some 40 bytes each
+  assert.ok(!('fault' in addon.compactStore(data, unseen())));
+  assert.ok(recordBytes() < 100_000, `${recordBytes()}`);
+  await exportStore(addon, data, later, unseen(), () => {});
+  assert.deepEqual(waitingIn(later), waitingIn(lines));
+  const [segment = ''] = readdirSync(data).filter((name) => name.endsWith('.seg'));
+  const bytes = readFileSync(join(data, segment));
+  bytes[bytes.indexOf('news/7')] = 0x41;
+  writeFileSync(join(data, segment), bytes);
+  const damaged = join(folder, 'damaged');
+  assert.equal((await exportStore(addon, data, damaged, unseen(), () => {})).damaged, 1);
+  const again = join(folder, 'again');
+  await importStore(addon, again, damaged, () => {});
+  await exportStore(addon, again, join(folder, 'last'), unseen(), () => {});
+  assert.deepEqual(new Set(Object.values(waitingIn(join(folder, 'last')))), new Set([199]));
+});
+
+test('a store that is larger than what is kept of it in memory is exported and compacted whole', async (t) => {
+  const folder = await folderFor(t);
+  const [data, lines] = [join(folder, 'data'), join(folder, 'lines')];
+  const waiting = { one: [1, 2, 3, 4, 5, 6, 7, 8], both: [1, 3, 5, 7], alone: [9, 10, 11, 12, 13, 14] };
+  writeFileSync(lines, linesOf(waiting, 'x'.repeat(6_000_000)));
+  await importStore(addon, data, lines, () => {});
+  assert.ok(!('fault' in addon.compactStore(data, unseen())));
+  await exportStore(addon, data, join(folder, 'after'), unseen(), () => {});
+  const sorted = (file: string): string[] => readFileSync(file, 'utf8').split('\n').sort();
+  const messages = (file: string): string[] => sorted(file).filter((line) => line.startsWith('{"message"'));
+  assert.ok(messages(join(folder, 'after')).join() === messages(lines).join());
+  assert.deepEqual(waitingIn(join(folder, 'after')), { one: 8, both: 4, alone: 6 });
 });
 
 test('what is no export is refused with its line, and leaves nothing', async (t) => {

@@ -1,9 +1,10 @@
 /** `rallymq store`: its output for a sound, damaged, used or missing data directory; backups and restoring them. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { BrokerError } from '../../../core/broker-error.ts';
 import { loadAddon } from '../../../core/data-plane/addon.ts';
@@ -103,8 +104,8 @@ test('a backup has the segments, costs no room but for the last one, and comes b
   assert.equal((await stat(restored)).mode & 0o777, 0o700);
   const part = join(folder, 'part');
   let first: string[] | undefined;
-  await restoreStore(part, join(folder, 'backup'), () => {
-    first ??= readdirSync(part);
+  await restoreStore(loadAddon(), part, join(folder, 'backup'), () => {
+    first ??= readdirSync(part).filter((name) => name.endsWith('.seg'));
   });
   assert.deepEqual(first, segments.slice(-1), 'it names those that are still missing if it is killed here');
   const again = await store('backup', join(folder, 'backup'), '--data', directory);
@@ -170,13 +171,13 @@ test('a backup, a restore, an export or an import that is interrupted leaves not
     throw new BrokerError('STORE_NOT_USABLE', 'It was interrupted.');
   };
   const backup = join(folder, 'backup');
-  await backUp(directory, backup, () => {});
+  await backUp(loadAddon(), directory, backup, () => {});
   const exported = join(folder, 'lines');
   await exportStore(loadAddon(), directory, exported, new Uint8Array(1), () => {});
   const target = join(folder, 'new');
   const tasks = [
-    () => backUp(directory, target, interrupt),
-    () => restoreStore(target, backup, interrupt),
+    () => backUp(loadAddon(), directory, target, interrupt),
+    () => restoreStore(loadAddon(), target, backup, interrupt),
     () => exportStore(loadAddon(), directory, target, new Uint8Array(1), interrupt),
     () => importStore(loadAddon(), target, exported, interrupt),
   ];
@@ -184,6 +185,61 @@ test('a backup, a restore, an export or an import that is interrupted leaves not
     await assert.rejects(task(), /interrupted/);
     assert.ok(!existsSync(target));
   }
+});
+
+test('what a command writes to is its own until it has ended', async (t) => {
+  const folder = await folderFor(t);
+  const directory = await storeIn(t, folder);
+  const addon = loadAddon();
+  const [backup, lines] = [join(folder, 'backup'), join(folder, 'lines')];
+  const both = [1, 2].map(() => backUp(addon, directory, backup, () => {}));
+  const outcomes = await Promise.allSettled(both);
+  assert.deepEqual(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+  assert.deepEqual(
+    (await readdir(backup)).sort(),
+    await segmentsOf(directory),
+    'the other one took nothing away',
+  );
+  await exportStore(addon, directory, lines, new Uint8Array(1), () => {});
+  for (const [name, write] of [
+    ['restored', (target: string, told: () => void) => restoreStore(addon, target, backup, told)],
+    ['imported', (target: string, told: () => void) => importStore(addon, target, lines, told)],
+  ] as const) {
+    const target = join(folder, name);
+    const refusals = new Set<string>();
+    await write(target, () => {
+      const lock = addon.lockDirectory(target); // as a broker that is started does
+      refusals.add('fault' in lock ? lock.fault : 'none');
+    });
+    assert.deepEqual([...refusals], ['held'], name);
+    assert.ok(!(await readdir(target)).includes('lock'), 'it is free again');
+  }
+});
+
+test('an export to standard output continues the file that this is, and removes nothing if it fails', async (t) => {
+  const folder = await folderFor(t);
+  const directory = await storeIn(t, folder);
+  const file = join(folder, 'lines');
+  const cli = resolve(import.meta.dirname, '../../../../dist/core/cli.js');
+  const append = () =>
+    spawnSync('sh', [
+      '-c',
+      `"$0" "$1" store export /dev/stdout --data "$2" >>"$3"`,
+      process.execPath,
+      cli,
+      directory,
+      file,
+    ]);
+  writeFileSync(file, 'before\n');
+  assert.equal(append().status, 0);
+  const lines = readFileSync(file, 'utf8');
+  assert.match(lines, /^before\n\{"rallymq":"store".*\n\{"end":\d+\}\n$/s);
+  const lock = loadAddon().lockDirectory(directory);
+  assert.ok(!('fault' in lock));
+  assert.equal(append().status, 2);
+  lock.remove();
+  assert.equal(readFileSync(file, 'utf8'), lines);
+  assert.ok(existsSync('/dev/stdout'));
 });
 
 test('what is wrong is said in one sentence', async (t) => {
