@@ -182,8 +182,7 @@ test('variables of the other commands may be set where a broker is started', () 
 });
 
 test('a wrong variable is refused by its name', () => {
-  const message =
-    "RALLYMQ_PORT is 'x': give a whole number from 0 to 65535, or 'none' to turn it off.";
+  const message = "RALLYMQ_PORT is 'x': give a whole number from 0 to 65535, or 'none' to turn it off.";
   refused([], 'CONFIG_INVALID', message, { RALLYMQ_PORT: 'x' });
   const kubernetes = /^RALLYMQ_PORT \(set by Kubernetes unless enableServiceLinks is false\) is 'tcp:/;
   refused([], 'CONFIG_INVALID', kubernetes, { RALLYMQ_PORT: 'tcp://10.0.0.1:1883' });
