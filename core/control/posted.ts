@@ -57,7 +57,7 @@ export function readToWorker(posted: readonly Posted<ToWorker>[], take: (message
 /** The first byte of a record for the main thread. */
 const kinds = { connect: 0, closed: 1 } as const;
 
-// --- CONNECT ------------------------------------------------------------------------------------------
+// --- CONNECT: native/front-end/plain-clients.h writes those of plain clients -----------------------------
 
 const connectFlag = {
   cleanStart: 1,

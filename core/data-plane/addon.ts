@@ -34,6 +34,7 @@ export const EventKind = {
   slotsTaken: 14,
   workerGone: 15,
   dropped: 16,
+  connects: 17,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -297,6 +298,31 @@ export interface Engine {
    */
   accept(slot: number, session: number, terms: Uint8Array, connack: Uint8Array): boolean;
 
+  /** Connections get numbers that those of the workers started before do not have. */
+  numberConnections(startedBefore: number): void;
+  /**
+   * From now on the data plane handles CONNECTs of plain clients (native/front-end/plain-clients.h) itself: by `connects`, then
+   * acceptPlain(), or when something else has to be done for the client, adoptPlain(). `clientIdBytesMax` 0: none is plain from
+   * now on; then `gone` is told of all clients. For versions 4 and 5: `terms` of encodeConnectionTerms() without those that the
+   * CONNECT itself has, and the CONNACK.
+   */
+  setPlainTerms(
+    clientIdBytesMax: number,
+    serverKeepAliveSeconds: number,
+    terms4: Uint8Array,
+    connack4: Uint8Array,
+    terms5: Uint8Array,
+    connack5: Uint8Array,
+  ): void;
+  /**
+   * The session directory accepts a plain client, by the number of its connection, with a new session. False: it has left, or
+   * was adopted; then there is no session.
+   */
+  acceptPlain(connection: number, session: number): boolean;
+  /** For readPlainClient(): from now on packet control has it. Empty: there is no plain client on this slot. */
+  adoptPlain(slot: number): Uint8Array<ArrayBuffer>;
+  /** Of plain clients that are not adopted: all, or those with this client identifier or this address. */
+  plainSlots(clientId: string | undefined, remoteAddress: string | undefined): number[];
   createSession(session: number): void;
   /** The rows of all sessions of this worker except the host program's, for readSessionRows(). */
   sessions(): Uint8Array;

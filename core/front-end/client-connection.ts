@@ -163,6 +163,17 @@ export class ClientConnection implements Subscriber {
     this.#available = availableToHost(this.#available);
   }
 
+  /** The data plane has read its CONNECT, and accepted it. `session`: 0 if the session directory is still deciding. */
+  adopt(body: Uint8Array, session: number): void {
+    const connect = decodeConnect(PacketType.connect << 4, body);
+    if (isProtocolError(connect)) throw new Error(`a CONNECT that is not plain was adopted: ${connect.why}`);
+    this.clientId = connect.clientId;
+    this.version = connect.protocolVersion;
+    if (session === 0) this.#connect = connect;
+    this.session = session;
+    this.#state = session === 0 ? 'connecting' : 'connected';
+  }
+
   onPacket(header: number, body: Uint8Array): void {
     if (this.#state === 'over') return; // in transit when the connection ended
     switch (header >> 4) {

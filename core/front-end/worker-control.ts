@@ -32,11 +32,12 @@ import {
   readOpening,
 } from './opening.ts';
 import { openingToken } from './opening-token.ts';
+import { readPlainClient, setPlainTerms } from './plain-client.ts';
 import { PendingSubscribes } from './subscribe.ts';
 import { WorkerTraces } from './worker-traces.ts';
 
-/** More connections than a worker has in its life. */
-const serialsPerStart = 2 ** 32;
+/** The number of a connection ends with its slot: numberOf() in native/front-end/plain-clients.h. */
+const slotsMax = 2 ** 24;
 /** Connections that are ended at once when the broker stops: a millisecond or two of work, so that the others are served meanwhile. */
 const endedPerTurn = 500;
 
@@ -45,11 +46,15 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
   readonly #events = new EventReader();
   readonly config: BrokerConfig;
   readonly #post: (message: ToMain, moved?: Uint8Array<ArrayBuffer>) => void;
+  readonly #postRecords: (records: Uint8Array) => void;
   #openingRules: OpeningRules;
   readonly #mayBeForwarded: boolean;
-  // By slot.
+  // By slot; without the plain clients that are not adopted.
   readonly #connections: (ClientConnection | undefined)[] = [];
-  readonly #bySerial = new Map<number, ClientConnection>();
+  /** How many of them there are, except the host program's. */
+  #connectionCount = 0;
+  /** While the broker stops: the slots of plain clients. */
+  readonly #plainSlots = new Set<number>();
   readonly pending = new PendingSubscribes();
   /** Undefined: this is not a node of a cluster. */
   links: WorkerLinks | undefined;
@@ -63,21 +68,23 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
   #onEmpty: (() => void) | undefined;
   /** The broker stops, and clients are told so; undefined: it does not. */
   #endedBy: number | undefined;
-  #serials: number;
 
   constructor(
     addon: Addon,
     start: WorkerStart,
     post: (message: ToMain, moved?: Uint8Array<ArrayBuffer>) => void,
+    postRecords: (records: Uint8Array) => void,
   ) {
     this.config = start.config;
     this.#post = post;
+    this.#postRecords = postRecords;
     this.#openingRules = openingRulesOf(start.config);
     this.#mayBeForwarded = this.#openingRules.isLocalOnly && start.config.trustedProxies.length > 0;
-    this.#serials = start.startedBefore * serialsPerStart;
     this.engine = addon.createEngine(start.broker, (start.cluster?.firstWorker ?? 0) + start.worker, this);
+    this.engine.numberConnections(start.startedBefore);
     this.#traces = new WorkerTraces(this.engine);
     this.engine.adoptRules(); // a worker that has ended may not have heard of them
+    this.#setPlainTerms();
   }
 
   /** What is live in the configuration has changed. */
@@ -86,6 +93,13 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
     this.#openingRules = openingRulesOf(this.config);
     this.engine.forgetOpenings();
     this.engine.setLimits({ ...this.config, ...this.config.limits });
+    this.#setPlainTerms();
+  }
+
+  /** Plain clients cost no JavaScript, except while each client has to be looked at. */
+  #setPlainTerms(): void {
+    const areAllowed = !this.#mayBeForwarded && !this.#traces.areAboutClients && this.#endedBy === undefined;
+    setPlainTerms(this.engine, this.config, areAllowed);
   }
 
   // --- events of the data plane ---------------------------------------------------------------------
@@ -107,11 +121,14 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
       case EventKind.opened:
         this.#onOpened(slot, first !== 0, value, bytes);
         break;
+      case EventKind.connects:
+        this.#postRecords(bytes);
+        break;
       case EventKind.packet:
-        this.#connections[slot]?.onPacket(first, bytes);
+        this.#clientAt(slot)?.onPacket(first, bytes);
         break;
       case EventKind.ended:
-        this.#connections[slot]?.end(reason);
+        this.#clientAt(slot)?.end(reason);
         break;
       case EventKind.gone:
         this.#removeConnection(slot);
@@ -147,7 +164,7 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
         this.#onNoticed(first, bytes);
         break;
       case EventKind.publishAsked:
-        this.#connections[slot]?.onPublishAsked(first, textOf(bytes));
+        this.#clientAt(slot)?.onPublishAsked(first, textOf(bytes));
         break;
       case EventKind.publishDenied:
         this.#onPublishDenied(slot, bytes);
@@ -170,20 +187,22 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
   }
 
   #onPublishDenied(slot: number, topic: Uint8Array): void {
-    const connection = this.#connections[slot];
+    const connection = this.#clientAt(slot);
     if (connection !== undefined) this.rightRefused(connection, 'publish', textOf(topic));
   }
 
-  #onOpened(slot: number, isWebSocket: boolean, listener: number, bytes: Uint8Array): void {
+  #onOpened(slot: number, isWebSocket: boolean, serial: number, bytes: Uint8Array): void {
     const lines = latin1Of(bytes).split('\n');
-    const [remoteAddress = '', target = '', cookie = '', authorization = ''] = lines;
+    const [listener = '0', remoteAddress = '', target = '', cookie = '', authorization = ''] = lines;
     const hasToken = target !== '' || cookie !== '' || authorization !== '';
     const token = hasToken
       ? openingToken({ authorization, target, cookie }, this.config.tokenCookie)
       : undefined;
-    const tls = clientTlsOf(lines.slice(4), this.config.clientIdentity);
+    const tls = clientTlsOf(lines.slice(5), this.config.clientIdentity);
     const transport = isWebSocket ? 'ws' : 'tcp';
-    this.#addConnection(slot, { transport, listener, remoteAddress, tls }, token);
+    const peer = { transport, listener: Number(listener), remoteAddress, tls } as const;
+    const connection = this.#addConnection(slot, serial, peer, token);
+    if (this.#endedBy !== undefined) connection.finish(this.#endedBy); // it was accepted before the doors closed
   }
 
   #onOpening(opening: number, fields: string): void {
@@ -208,20 +227,51 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
     this.#post({ type: 'noticed', notice, remoteAddress, reason });
   }
 
-  #addConnection(slot: number, peer: Peer, token?: string): void {
-    const connection = new ClientConnection(this, slot, ++this.#serials, peer, token);
+  #addConnection(slot: number, serial: number, peer: Peer, token?: string): ClientConnection {
+    const connection = new ClientConnection(this, slot, serial, peer, token);
     this.#connections[slot] = connection;
-    this.#bySerial.set(connection.serial, connection);
-    if (this.#endedBy !== undefined) connection.finish(this.#endedBy); // it was accepted before the doors closed
+    this.#connectionCount++;
+    return connection;
   }
 
   #removeConnection(slot: number): void {
-    const connection = this.#connections[slot];
+    const connection = this.#clientAt(slot);
     this.#connections[slot] = undefined;
     if (connection === undefined) return;
     connection.onGone();
-    this.#bySerial.delete(connection.serial);
-    if (this.#bySerial.size === 0) this.#onEmpty?.();
+    this.#connectionCount--;
+    if (this.#isEmpty) this.#onEmpty?.();
+  }
+
+  get #isEmpty(): boolean {
+    return this.#connectionCount === 0 && this.#plainSlots.size === 0;
+  }
+
+  /** Undefined: it has gone. */
+  #clientAt(slot: number): ClientConnection | undefined {
+    return this.#connections[slot] ?? this.#adopt(slot);
+  }
+
+  #clientOf(serial: number): ClientConnection | undefined {
+    const client = this.#clientAt(serial % slotsMax);
+    return client?.serial === serial ? client : undefined;
+  }
+
+  /** There is something to do for a plain client. */
+  #adopt(slot: number): ClientConnection | undefined {
+    this.#plainSlots.delete(slot);
+    const client = readPlainClient(this.engine.adoptPlain(slot));
+    if (client === undefined) return undefined;
+    const { isWebSocket, remoteAddress } = client;
+    const peer = {
+      transport: isWebSocket ? 'ws' : 'tcp',
+      remoteAddress,
+      listener: 0,
+      tls: undefined,
+    } as const;
+    const connection = this.#addConnection(slot, client.connection, peer);
+    connection.adopt(client.connect, client.session);
+    return connection;
   }
 
   // --- what connections need ------------------------------------------------------------------------
@@ -277,18 +327,37 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
   }
 
   trace({ index, target, payloadBytesMax, away }: Extract<ToWorker, { type: 'trace' }>): void {
-    this.#traces.start(index, target, payloadBytesMax, away, this.#bySerial.values());
+    if (target.kind === 'client') this.#adoptAll(this.engine.plainSlots(target.clientId, undefined));
+    if (target.kind === 'address') this.#adoptAll(this.engine.plainSlots(undefined, target.remoteAddress));
+    this.#traces.start(index, target, payloadBytesMax, away, this.#clients());
+    this.#setPlainTerms();
+  }
+
+  #adoptAll(slots: readonly number[]): void {
+    for (const slot of slots) this.#adopt(slot);
+  }
+
+  *#clients(): Iterable<ClientConnection> {
+    for (const client of this.#connections)
+      if (client !== undefined && client.slot !== this.#hostSlot) yield client;
   }
 
   endTrace(index: number): void {
     this.#traces.end(index);
+    this.#setPlainTerms();
   }
 
   // --- what the session directory says --------------------------------------------------------------
 
   accept(message: Extract<ToWorker, { type: 'accept' }>): void {
-    const { connection, session, isNew } = message;
-    const client = this.#bySerial.get(connection);
+    const { connection, session, isNew, authenticationData, admission } = message;
+    const isPlain =
+      isNew &&
+      authenticationData === undefined &&
+      admission === undefined &&
+      this.#connections[connection % slotsMax] === undefined;
+    if (isPlain && this.engine.acceptPlain(connection, session)) return;
+    const client = this.#clientOf(connection);
     const isWaiting = client !== undefined;
     if (isNew && isWaiting) this.engine.createSession(session);
     if (client !== undefined) this.#traces.connecting(client, session); // its queue is sent at once
@@ -328,24 +397,24 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
   }
 
   refuse(serial: number, reasonCode: number): void {
-    this.#bySerial.get(serial)?.refused(reasonCode);
+    this.#clientOf(serial)?.refused(reasonCode);
   }
 
   challenge(serial: number, data: Uint8Array): void {
-    this.#bySerial.get(serial)?.challenge(data);
+    this.#clientOf(serial)?.challenge(data);
   }
 
   renewed({ connection, data, admission }: Extract<ToWorker, { type: 'renewed' }>): void {
-    this.#bySerial.get(connection)?.renewed(data, admission);
+    this.#clientOf(connection)?.renewed(data, admission);
   }
 
   authorized({ connection, request, decided }: Extract<ToWorker, { type: 'authorized' }>): void {
-    this.#bySerial.get(connection)?.authorized(request, decided);
+    this.#clientOf(connection)?.authorized(request, decided);
   }
 
   /** Its client has connected again: ends the connection, if it is still there. */
   evict(serial: number, reasonCode: number): void {
-    this.#bySerial.get(serial)?.finish(reasonCode);
+    this.#clientOf(serial)?.finish(reasonCode);
   }
 
   /** Opens the connection of the host program. */
@@ -393,15 +462,19 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
     this.#onEmpty = onEmpty;
     this.#endedBy = reasonCode;
     this.engine.withholdWills();
-    const left = [...this.#bySerial];
+    this.#setPlainTerms();
+    const plain = this.engine.plainSlots(undefined, undefined);
+    for (const slot of plain) this.#plainSlots.add(slot);
+    const known = [...this.#clients()];
     const finishSome = (): void => {
-      for (const [serial, connection] of left.splice(-endedPerTurn)) {
-        if (this.#bySerial.get(serial) === connection) connection.finish(reasonCode);
-      }
-      if (left.length > 0) setImmediate(finishSome);
+      for (const client of known.splice(-endedPerTurn))
+        if (this.#connections[client.slot] === client) client.finish(reasonCode);
+      for (const slot of plain.splice(-endedPerTurn))
+        if (this.#plainSlots.has(slot)) this.#adopt(slot)?.finish(reasonCode);
+      if (known.length + plain.length > 0) setImmediate(finishSome);
     };
     finishSome();
-    if (this.#bySerial.size === 0) onEmpty();
+    if (this.#isEmpty) onEmpty();
   }
 }
 

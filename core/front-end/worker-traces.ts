@@ -34,6 +34,12 @@ export class WorkerTraces {
       if (isAbout(target, client)) this.#engine.traceSession(client.session, index);
   }
 
+  /** Whether a trace is about clients: then each has to be looked at. */
+  get areAboutClients(): boolean {
+    for (const { kind } of this.#targets.values()) if (kind !== 'topic') return true;
+    return false;
+  }
+
   end(index: number): void {
     this.#targets.delete(index);
     this.#engine.endTrace(index);

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "../sessions/connection-kind.h"
@@ -97,11 +98,21 @@ class HeldOutput {
   uint32_t messages_ = 0;
 };
 
-// What packet control is told of a connection before anything else: the event `opened`.
+// What packet control is told of a connection before anything else: the event `opened`, or for a plain client
+// (plain-clients.h) what it adopts.
 struct Introduction {
-  std::string lines;
+  std::string lines;  // native/net/door.h
   uint16_t listener = 0;
   bool isWebSocket = false;
+  std::vector<uint8_t> connect = {};  // the CONNECT of a plain client; empty: it is none
+  uint64_t session = 0;               // that it was accepted with
+
+  bool isOfPlainClient() const { return !connect.empty(); }
+  std::string_view address() const { return std::string_view(lines).substr(0, lines.find('\n')); }
+  // There is nothing else to tell: no token, no TLS, and the listener has no terms of its own.
+  bool hasOnlyAddress() const {
+    return listener == 0 && lines.size() == address().size() + 3 && lines.ends_with("\n\n\n");
+  }
 };
 
 // Of a client since it connected.

@@ -11,11 +11,13 @@ namespace rally {
 
 // In the order of `EventKind` in core/data-plane/addon.ts, which compares the names when it loads the addon.
 enum class EventKind : uint8_t {
-  opened,          // a connection, before anything else of it (slot; first: whether it is a WebSocket; value: the
-                   // listener; lines: native/net/door.h); at the latest with its first packet
+  opened,          // a connection, before anything else of it (slot; first: whether it is a WebSocket; value: its
+                   // number; the listener, and lines: native/net/door.h); at the latest with its first packet, except
+                   // that of a plain client (plain-clients.h), which packet control adopts when it needs to
   packet,          // a packet for packet control (slot, first byte, body); frames wait until resume
   ended,           // the connection broke a rule or a bound (slot, reason); to be closed
-  gone,            // the socket is no more (slot); packet control hears of it if it knew the connection
+  gone,            // the socket is no more (slot); packet control hears of it if it knew the connection, or the
+                   // session directory is still deciding about its plain client
   subscribed,      // all shards know the filters of a SUBSCRIBE (value: token)
   sessionArrived,  // a session is complete here (value: session)
   opening,         // a client asks for a WebSocket (slot: the opening; fields of its request, see native/net/door.h)
@@ -30,6 +32,7 @@ enum class EventKind : uint8_t {
   slotsTaken,      // slots that this worker was to take are served here (value: the number of their move)
   workerGone,      // nothing is left here of a worker that is gone for good (value: worker)
   dropped,         // sessions that did not get messages in the last second (records: drops.h)
+  connects,        // clients that ask for a session, for the session directory as they are (records: plain-clients.h)
   count,
 };
 

@@ -13,6 +13,7 @@
 #include "departures.h"
 #include "events.h"
 #include "incoming.h"
+#include "plain-clients.h"
 #include "turn-budget.h"
 
 namespace rally {
@@ -44,6 +45,12 @@ class FrontEnd : public Outbound::ConnectionEnder {
     counters_.add(Counter::connectionsOpened);
     counters_.add(Counter::connections);
     return connection;
+  }
+  // No connection has a number (plain-clients.h) of an earlier thread, this engine's or another's, that may still be
+  // under way. `startedBefore`: the threads so far.
+  void numberConnections(uint32_t startedBefore) {
+    constexpr unsigned connectionsOfThreadBits = 22;
+    generations_ = std::max(generations_, startedBefore << connectionsOfThreadBits);
   }
   // Packet control is told of the connection before anything else of it. What it keeps for itself of a long
   // introduction it takes at once.
@@ -136,6 +143,57 @@ class FrontEnd : public Outbound::ConnectionEnder {
       connection->pausedBy.remove(PausedBy::stalled);
       resume(*connection);
     }
+  }
+
+  // From now on, for CONNECTs that come.
+  void setPlainTerms(PlainTerms terms) { plainTerms_ = std::move(terms); }
+
+  // A plain client whom the session directory accepts, by the number of its connection; nullptr: it has left, or packet
+  // control has adopted it.
+  Connection* findPlainConnecting(uint64_t number) {
+    const auto slot = uint32_t(number & ((uint64_t(1) << slotBits) - 1));
+    if (!connections_.isUsed(slot)) return nullptr;
+    Connection& connection = connections_[slot];
+    const bool isHere = isPlain(connection) && connection.phase == Phase::connecting;
+    return isHere && numberOf(connection) == number ? &connection : nullptr;
+  }
+
+  // Accepts such a client, which gets this new session, and continues with its frames. `workers`: of the broker.
+  void acceptPlain(Connection& connection, Session& session, unsigned workers) {
+    const std::optional<PlainConnect> connect = readPlainConnect(connectByte, connection.introduction->connect);
+    RALLY_ASSERT(connect);
+    const PlainTerms::OfVersion& ofVersion = plainTerms_.of(connect->version);
+    ConnectionTerms terms = readTerms(ofVersion.terms, session.key, workers);
+    terms.keepAliveMs = connect->keepAliveSeconds * 1'500U;  // [MQTT-3.1.2-22]
+    terms.receiveMaximum = connect->receiveMaximum;
+    terms.topicAliasMaximum = connect->topicAliasMaximum;
+    connection.introduction->session = session.key;
+    const bool isAccepted = accept(connection, session, std::move(terms), ofVersion.connack);
+    RALLY_ASSERT(isAccepted);
+    resume(connection);
+  }
+
+  // Packet control takes a plain client over, and is told of everything from now on. Empty: it is none, or is taken
+  // over already.
+  std::vector<uint8_t> adoptPlain(uint32_t slot) {
+    if (!connections_.isUsed(slot) || !isPlain(connections_[slot])) return {};
+    std::vector<uint8_t> client = toAdopt(connections_[slot]);
+    connections_[slot].introduction = nullptr;
+    return client;
+  }
+
+  // Calls `visit(connection)` for each plain client that packet control has not adopted.
+  template <class Visit>
+  void eachPlain(Visit&& visit) {
+    connections_.each([&](Connection& connection) {
+      if (isPlain(connection)) visit(connection);
+    });
+  }
+
+  // Whether packet control is told that the connection is gone.
+  bool isGoneTold(const Connection& connection) const {
+    if (!connection.introduction) return true;
+    return isPlain(connection) && (connection.introduction->session == 0 || plainTerms_.clientIdBytesMax == 0);
   }
 
   // CONNECT was accepted: sends `connack`, attaches the session and sends its contents. A delayed will of the session
@@ -273,10 +331,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
     events_ = {};
   }
 
-  // Closes connections that packet control does not know.
+  // Closes connections that have not sent their CONNECT.
   void closeUnknown() {
     connections_.each([&](Connection& connection) {
-      if (connection.introduction) close(connection);
+      if (connection.introduction && !isPlain(connection)) close(connection);
     });
   }
 
@@ -405,15 +463,20 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.phaseSinceMs = nowMs_;
   }
 
+  static bool isPlain(const Connection& connection) {
+    return connection.introduction && connection.introduction->isOfPlainClient();
+  }
+
+  // Packet control adopts a plain client itself, with the next event of it.
   void introduce(Connection& connection) {
+    if (!connection.introduction || isPlain(connection)) return;
     const std::unique_ptr<Introduction> introduction = std::move(connection.introduction);
-    if (!introduction) return;
-    const auto& [lines, listener, isWebSocket] = *introduction;
+    const std::string lines = std::to_string(introduction->listener) + "\n" + introduction->lines;
     events_.push({EventKind::opened,
-                  uint8_t(isWebSocket),
+                  uint8_t(introduction->isWebSocket),
                   Reason::success,
                   connection.slot,
-                  listener,
+                  numberOf(connection),
                   {lines.begin(), lines.end()}});
   }
 
@@ -678,9 +741,14 @@ class FrontEnd : public Outbound::ConnectionEnder {
         outbound_.send(connection, pingresp);  // [MQTT-3.12.4-1]
         budget_.spendOnPing(connection);
         return Flow::next;
+      case PacketType::disconnect:
+        if (isPlain(connection) && first == disconnectByte && body.empty()) {
+          disconnect(connection, CloseCause::disconnected, Reason::success, 0);
+          return Flow::end;
+        }
+        return toPacketControl(connection, first, body);
       case PacketType::subscribe:
       case PacketType::unsubscribe:
-      case PacketType::disconnect:
       case PacketType::auth: return toPacketControl(connection, first, body);
       default:  // a second CONNECT [MQTT-3.1.0-2], or a packet that only servers send
         return fail(connection, type == PacketType::reserved ? Reason::malformedPacket : Reason::protocolError);
@@ -695,7 +763,23 @@ class FrontEnd : public Outbound::ConnectionEnder {
                                     : type == PacketType::auth || type == PacketType::disconnect;
     if (!isExpected) return fail(connection, Reason::protocolError);
     if (isFirst) setPhase(connection, Phase::connecting);
-    return toPacketControl(connection, first, body);
+    return isFirst && takePlainConnect(connection, first, body) ? Flow::pause
+                                                                : toPacketControl(connection, first, body);
+  }
+
+  // False: packet control has to read it.
+  bool takePlainConnect(Connection& connection, uint8_t first, Bytes body) {
+    if (plainTerms_.clientIdBytesMax == 0 || !connection.introduction || !connection.introduction->hasOnlyAddress())
+      return false;
+    const std::optional<PlainConnect> connect = readPlainConnect(first, body);
+    if (!connect || !plainTerms_.cover(*connect)) return false;
+    budget_.spend(connection, TurnBudget::ofControlPacket(body.size()));
+    connection.introduction->connect.assign(body.begin(), body.end());
+    const bool isOpen = !events_.isEmpty() && events_.back().kind == EventKind::connects &&
+                        events_.back().bytes.size() < connectsBytesMax;
+    if (!isOpen) events_.push({EventKind::connects, 0, Reason::success, 0, 0, {}});
+    appendConnect(events_.back().bytes, connection, *connect);
+    return true;
   }
 
   Flow toPacketControl(Connection& connection, uint8_t first, Bytes body) {
@@ -733,6 +817,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // Of an introduction that waits for the first packet.
   static constexpr size_t introductionBytesMax = 512;
+  // Of an event `connects`, about: of 100 clients.
+  static constexpr size_t connectsBytesMax = 8'192;
+  static constexpr uint8_t connectByte = uint8_t(PacketType::connect) << 4;
+  static constexpr uint8_t disconnectByte = uint8_t(PacketType::disconnect) << 4;
   // Connections with closed sockets that are handled in a turn.
   struct Resting {
     ConnectionName name;
@@ -764,6 +852,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   std::vector<ConnectionName> fastBefore_;  // ... of which these are looked at
   bool arePacesHalved_ = false;
   TurnBudget budget_;
+  PlainTerms plainTerms_;
   Fifo<ConnectionName> severed_;  // and not dealt with
   bool withholdsWills_ = false;
   uint32_t generations_ = 0;

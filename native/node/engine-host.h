@@ -180,8 +180,8 @@ class EngineHost : private cluster::FrameSink {
     for (size_t left = eventsPerCall; left > 0 && !events.isEmpty(); left--) {
       const Event& event = events.front();
       const bool isGone = event.kind == EventKind::gone;
-      const bool isKnown = !isGone || !frontEnd.connection(event.slot).introduction;
-      if (isKnown && !records.add(event)) break;
+      const bool isTold = !isGone || frontEnd.isGoneTold(frontEnd.connection(event.slot));
+      if (isTold && !records.add(event)) break;
       if (isGone) gone_.push_back(event.slot);
       events.pop();
     }

@@ -135,6 +135,54 @@ inline napi_value accept(napi_env env, napi_callback_info info) {
   return toBoolean(env, call.frontEnd().accept(call.connection(0), *session, std::move(terms), call.bytes(3)));
 }
 
+inline std::vector<uint8_t> copyOf(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
+
+inline napi_value numberConnections(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.frontEnd().numberConnections(uint32_t(call.integer(0)));
+  return nullptr;
+}
+
+inline napi_value setPlainTerms(napi_env env, napi_callback_info info) {
+  const Call<6> call(env, info);
+  call.frontEnd().setPlainTerms({.clientIdBytesMax = uint32_t(call.integer(0)),
+                                 .serverKeepAliveSeconds = uint16_t(call.integer(1)),
+                                 .mqtt4 = {copyOf(call.bytes(2)), copyOf(call.bytes(3))},
+                                 .mqtt5 = {copyOf(call.bytes(4)), copyOf(call.bytes(5))}});
+  return nullptr;
+}
+
+inline napi_value acceptPlain(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Connection* connection = call.frontEnd().findPlainConnecting(call.integer(0));
+  if (!connection) return toBoolean(env, false);
+  Engine& engine = call.host->engine;
+  call.frontEnd().acceptPlain(*connection, engine.createSession(call.integer(1)), engine.workers());
+  return toBoolean(env, true);
+}
+
+inline napi_value adoptPlain(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  return toBytes(env, call.frontEnd().adoptPlain(call.slot(0)));
+}
+
+// The slots of plain clients: all, or those with this client identifier or this address.
+inline napi_value plainSlots(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  const bool isOfAll = !call.isGiven(0) && !call.isGiven(1);
+  const std::string clientId = call.isGiven(0) ? call.text(0) : std::string();
+  const std::string address = call.isGiven(1) ? call.text(1) : std::string();
+  napi_value slots = nullptr;
+  napi_create_array(env, &slots);
+  uint32_t count = 0;
+  call.frontEnd().eachPlain([&](const Connection& connection) {
+    const bool isWanted = isOfAll || (call.isGiven(0) && areEqual(plainClientId(connection), bytesOf(clientId))) ||
+                          (call.isGiven(1) && connection.introduction->address() == address);
+    if (isWanted) napi_set_element(env, slots, count++, toNumber(env, connection.slot));
+  });
+  return slots;
+}
+
 inline napi_value createSession(napi_env env, napi_callback_info info) {
   const Call<1> call(env, info);
   call.host->engine.createSession(call.integer(0));
@@ -367,6 +415,11 @@ constexpr std::array engineMethods = {
     Method{"finish", finish},
     Method{"withholdWills", withholdWills},
     Method{"accept", accept},
+    Method{"numberConnections", numberConnections},
+    Method{"setPlainTerms", setPlainTerms},
+    Method{"acceptPlain", acceptPlain},
+    Method{"adoptPlain", adoptPlain},
+    Method{"plainSlots", plainSlots},
     Method{"createSession", createSession},
     Method{"endSession", endSession},
     Method{"noteOutdated", noteOutdated},

@@ -247,8 +247,9 @@ TEST("front end: packet control hears of a connection with its CONNECT, and of o
   CHECK(frontEnd.events().isEmpty());
   frontEnd.receive(first, Bytes(fromHex("0000")));
   const Event& opened = frontEnd.events().front();
-  CHECK(opened.kind == EventKind::opened && opened.slot == first.slot && opened.first == 1 && opened.value == 7);
-  CHECK_EQ(asText(opened.bytes), "192.0.2.1");
+  CHECK(opened.kind == EventKind::opened && opened.slot == first.slot && opened.first == 1 &&
+        opened.value == numberOf(first));
+  CHECK_EQ(asText(opened.bytes), "7\n192.0.2.1");
   CHECK((alone.kinds() == std::vector{EventKind::opened, EventKind::packet}));
   frontEnd.gone(first);
   frontEnd.takeLeave();
@@ -274,6 +275,145 @@ TEST("front end: of a connection without a CONNECT packet control hears nothing,
   frontEnd.takeLeave();
   CHECK(silent.phase == Phase::gone && silent.introduction);
   CHECK((alone.kinds() == std::vector{EventKind::gone}));  // which only releases it
+}
+
+// The terms of plain clients: with the 30 bytes that encodeConnectionTerms() makes, and CONNACKs of their own.
+PlainTerms plainTerms(uint16_t serverKeepAliveSeconds = 0) {
+  const auto termsOf = [](uint8_t version) {
+    Octets terms(30, 0);
+    terms[0] = version;
+    return terms;
+  };
+  return {.clientIdBytesMax = 4,
+          .serverKeepAliveSeconds = serverKeepAliveSeconds,
+          .mqtt4 = {termsOf(4), fromHex("20020000")},
+          .mqtt5 = {termsOf(5), fromHex("2003000000")}};
+}
+Introduction plainIntroduction() { return {"192.0.2.1\n\n\n", 0, true}; }
+Octets plainConnect(std::string_view body) {
+  Octets frame = {0x10, uint8_t(fromHex(body).size())};
+  const Octets bytes = fromHex(body);
+  frame.insert(frame.end(), bytes.begin(), bytes.end());
+  return frame;
+}
+
+TEST("front end: a plain client is connected without packet control, in the bytes that posted.test.ts reads") {
+  Alone alone;
+  FrontEnd& frontEnd = alone.frontEnd;
+  frontEnd.setPlainTerms(plainTerms());
+  Connection& connection = frontEnd.open(alone.transport);
+  frontEnd.introduceLater(connection, plainIntroduction());
+  frontEnd.receive(connection, Bytes(plainConnect("00044d515454 05 02 000a 06 210003 220007 0001 63")));
+  CHECK(connection.phase == Phase::connecting);
+  CHECK_EQ(toHex(frontEnd.events().front().bytes),
+           "00000341700000100000000500000000000000000000000163000000093139322e302e322e31");
+  CHECK((alone.kinds() == std::vector{EventKind::connects}));
+  const uint64_t number = numberOf(connection);
+  CHECK(frontEnd.findPlainConnecting(number + (1 << slotBits)) == nullptr);
+  CHECK(frontEnd.findPlainConnecting(number + 1) == nullptr);
+  CHECK(frontEnd.findPlainConnecting(number) == &connection);
+  Session session;
+  session.key = 9;
+  frontEnd.acceptPlain(connection, session, 1);
+  CHECK(connection.phase == Phase::connected && connection.session == &session);
+  CHECK_EQ(connection.keepAliveMs, 15'000U);
+  CHECK_EQ(connection.inflightMax, 3);
+  CHECK_EQ(connection.outbox.bytes(), size_t(5));
+  CHECK(frontEnd.findPlainConnecting(number) == nullptr);
+  CHECK(!frontEnd.isGoneTold(connection));
+  frontEnd.setPlainTerms({});
+  CHECK(frontEnd.isGoneTold(connection));
+  frontEnd.setPlainTerms(plainTerms());
+  frontEnd.receive(connection, Bytes(fromHex("e000")));
+  CHECK(connection.phase == Phase::ending && session.connection == nullptr);
+  CHECK(alone.kinds().empty());
+}
+
+TEST("front end: packet control adopts a plain client, and hears of one that leaves while the directory decides") {
+  Alone alone;
+  FrontEnd& frontEnd = alone.frontEnd;
+  frontEnd.setPlainTerms(plainTerms());
+  const auto connecting = [&]() -> Connection& {
+    Connection& connection = frontEnd.open(alone.transport);
+    frontEnd.introduceLater(connection, plainIntroduction());
+    frontEnd.receive(connection, Bytes(plainConnect("00044d515454 04 02 0000 0001 63")));
+    return connection;
+  };
+  Connection& leaving = connecting();
+  Connection& adopted = connecting();
+  CHECK((alone.kinds() == std::vector{EventKind::connects}));  // one event for both
+  size_t plain = 0;
+  frontEnd.eachPlain([&](const Connection& connection) { plain += textOf(plainClientId(connection)) == "c"; });
+  CHECK_EQ(plain, size_t(2));
+  frontEnd.closeUnknown();
+  CHECK(leaving.phase == Phase::connecting);
+  const Octets client = frontEnd.adoptPlain(adopted.slot);
+  CHECK_EQ(toHex(client),
+           "417000002000000000000000000000000100000009"
+           "3139322e302e322e310000000d00044d5154540402000000"
+           "0163");
+  CHECK(frontEnd.adoptPlain(adopted.slot).empty() && frontEnd.adoptPlain(99).empty());
+  CHECK(frontEnd.findPlainConnecting(numberOf(adopted)) == nullptr);
+  frontEnd.end(adopted, Reason::serverUnavailable);
+  CHECK((alone.kinds() == std::vector{EventKind::ended}));
+  frontEnd.gone(leaving);
+  frontEnd.takeLeave();
+  frontEnd.leaveDrained();
+  frontEnd.takeLeave();
+  CHECK(leaving.phase == Phase::gone && frontEnd.isGoneTold(leaving));
+  CHECK((alone.kinds() == std::vector{EventKind::gone}));
+}
+
+TEST("front end: every other CONNECT is for packet control") {
+  const auto kindsOf = [](std::string_view body, Introduction introduction = plainIntroduction(),
+                          uint16_t serverKeepAliveSeconds = 0, uint8_t first = 0x10) {
+    Alone alone;
+    alone.frontEnd.setPlainTerms(plainTerms(serverKeepAliveSeconds));
+    Connection& connection = alone.frontEnd.open(alone.transport);
+    alone.frontEnd.introduceLater(connection, std::move(introduction));
+    Octets frame = plainConnect(body);
+    frame[0] = first;
+    alone.frontEnd.receive(connection, Bytes(frame));
+    return alone.kinds();
+  };
+  const std::vector plain{EventKind::connects};
+  const std::vector rare{EventKind::opened, EventKind::packet};
+  CHECK(kindsOf("00044d515454 05 00 0000 00 0001 63") == plain);
+  CHECK(kindsOf("00044d515454 05 02 0000 05 1100000000 0001 63") == plain);
+  for (const std::string_view body : {
+           "00044d515454 04 00 0000 0001 63",                     // a session that stays
+           "00064d514973647003 02 0000 0001 63",                  // MQTT 3.1
+           "00044d515454 84 02 0000 0001 63",                     // a bridge
+           "00044d515454 06 02 0000 00 0001 63",                  // there is no such version
+           "00044d515455 05 02 0000 00 0001 63",                  // nor such a protocol
+           "00044d515454 05 03 0000 00 0001 63",                  // the reserved flag
+           "00044d515454 05 82 0000 00 0001 63 0001 75",          // a user name
+           "00044d515454 05 06 0000 00 0001 63 00 0001 74 0000",  // a will
+           "00044d515454 05 02 0000 05 1100000001 0001 63",       // a session that stays
+           "00044d515454 05 02 0000 03 210000 0001 63",           // a Receive Maximum of 0
+           "00044d515454 05 02 0000 06 210001 210001 0001 63",    // twice
+           "00044d515454 05 02 0000 02 1701 0001 63",             // Request Problem Information
+           "00044d515454 05 02 0000 05 2700000064 0001 63",       // Maximum Packet Size
+           "00044d515454 05 02 0000 02 2100 0001 63",             // cut off
+           "00044d515454 05 02 0000 8000 0001 63",                // an integer that is longer than it needs to be
+           "00044d515454 05 02 0000 00 0000",                     // no client identifier
+           "00044d515454 05 02 0000 00 0005 6363636363",          // too long a one
+           "00044d515454 05 02 0000 00 0001 ff",                  // not UTF-8
+           "00044d515454 05 02 0000 00 0001 00",                  // U+0000
+           "00044d515454 05 02 0000 00 0002 63",                  // cut off
+           "00044d515454 05 02 0000 00 0001 63 00",               // bytes after the end
+       })
+    CHECK(kindsOf(body) == rare);
+  const std::string_view usual = "00044d515454 05 02 000a 00 0001 63";
+  CHECK(kindsOf(usual) == plain);
+  CHECK(kindsOf(usual, plainIntroduction(), 0, 0x11) == rare);
+  CHECK(kindsOf(usual, {"192.0.2.1\n\n\n", 1, true}) == rare);     // a listener with terms of its own
+  CHECK(kindsOf(usual, {"192.0.2.1\n\na=b\n", 0, true}) == rare);  // a cookie, which may be a token
+  CHECK(kindsOf(usual, {"192.0.2.1\n\n\n\nTLSv1.3", 0, true}) == rare);
+  CHECK(kindsOf(usual, plainIntroduction(), 10) == plain);
+  CHECK(kindsOf(usual, plainIntroduction(), 9) == rare);  // a Server Keep Alive
+  CHECK(kindsOf("00044d515454 04 02 000a 0001 63", plainIntroduction(), 9) == plain);
+  CHECK(kindsOf("00044d515454 04 02 0000 0001 63", plainIntroduction(), 9) == rare);
 }
 
 TEST("front end: keep alive counts from the last byte; 0 means for ever") {

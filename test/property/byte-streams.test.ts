@@ -6,7 +6,14 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
+import type { BrokerConfig } from '../../core/config/options.ts';
+import { resolveConfig } from '../../core/config/resolve.ts';
+import { connackProperties } from '../../core/front-end/connect-terms.ts';
+import type { ClientInfo } from '../../core/sessions/session-record.ts';
+import { decodeConnect } from '../../core/wire/decode-connect.ts';
+import { encodeConnack } from '../../core/wire/encode-connack.ts';
 import type { ProtocolVersion } from '../../core/wire/packets.ts';
+import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import { type RunningBroker, startBroker } from '../support/broker.ts';
 import {
   bytesOf,
@@ -186,4 +193,74 @@ test('any bytes in place of a CONNECT, cut anywhere, end in a close', async (t) 
     },
   );
   await fc.assert(property, { numRuns: 150 });
+});
+
+/** CONNECTs that are plain or nearly so, with some bytes changed. */
+const nearlyPlain = fc
+  .tuple(
+    fc.record({
+      protocolVersion: fc.constantFrom<ProtocolVersion>(3, 4, 5, 5),
+      cleanStart: fc.constantFrom(true, true, false),
+      keepAliveSeconds: fc.constantFrom(0, 9, 10, 11, 65_535),
+      clientId: fc.constantFrom('plain', 'é€😀', 'a'.repeat(23), 'a'.repeat(24)),
+      sessionExpiryInterval: fc.constantFrom(undefined, undefined, 0, 1),
+      receiveMaximum: fc.constantFrom(undefined, 1, 65_535),
+      topicAliasMaximum: fc.constantFrom(undefined, 0, 7),
+      maximumPacketSize: fc.constantFrom(undefined, undefined, 10_000),
+    }),
+    fc.array(fc.tuple(fc.nat(60), fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 2, 0x11, 0x21))), {
+      maxLength: 2,
+    }),
+  )
+  .map(([{ protocolVersion, cleanStart, keepAliveSeconds, clientId, ...asked }, changes]) => {
+    const properties = protocolVersion === 5 ? JSON.parse(JSON.stringify(asked)) : {};
+    const good = connectFrame({ protocolVersion, cleanStart, keepAliveSeconds, clientId, properties });
+    return changed(good, changes);
+  });
+
+/** The CONNACK of a CONNECT that needs nothing but to be read, or 'refused'; undefined if it needs more. */
+function connackOf(connectBytes: Uint8Array, config: BrokerConfig): string | undefined {
+  const body = connectBytes.subarray(2);
+  const connect = decodeConnect(connectBytes[0] ?? 0, body, config.limits);
+  if (isProtocolError(connect)) return 'refused';
+  const { protocolVersion: version, properties, will, clientId } = connect;
+  const needsMore = will !== undefined || properties.authenticationMethod !== undefined || clientId === '';
+  if (needsMore || properties.maximumPacketSize !== undefined) return undefined;
+  const packet = {
+    sessionPresent: false,
+    reasonCode: 0,
+    properties: version === 5 ? connackProperties(connect, config, undefined) : {},
+  };
+  return Buffer.from(encodeConnack(packet, version)).toString('hex');
+}
+
+test('a CONNECT is answered as its decoder reads it, whether packet control or the data plane has read it', async (t) => {
+  const options = {
+    limits: { serverKeepAliveSeconds: 10, clientIdBytesMax: 23, sessionExpiryIntervalMax: 0 },
+  };
+  const running = await startBroker(t, { ...options, workers: 1 });
+  const config = resolveConfig(options);
+  const told: ClientInfo[] = [];
+  running.broker.on('clientConnected', (client) => told.push(client));
+  const property = fc.asyncProperty(nearlyPlain, async (connectBytes) => {
+    const expected = connackOf(connectBytes, config);
+    if (expected === undefined) return;
+    told.length = 0;
+    const [connack = 'refused'] = await answersTo(
+      running,
+      'tcp',
+      [connectBytes, disconnectFrame, filler],
+      'messages',
+    );
+    if (expected === 'refused') assert.doesNotMatch(connack, /^20..0.00/);
+    else assert.equal(connack, expected);
+    const { clientId, protocolVersion } = told[0] ?? {};
+    const connect = decodeConnect(connectBytes[0] ?? 0, connectBytes.subarray(2));
+    const isIn = expected !== 'refused' && !isProtocolError(connect);
+    assert.deepEqual(
+      [told.length, clientId, protocolVersion],
+      isIn ? [1, connect.clientId, connect.protocolVersion] : [0, undefined, undefined],
+    );
+  });
+  await fc.assert(property, { numRuns: 300 });
 });
