@@ -329,6 +329,16 @@ TEST("front end: a plain client is connected without packet control, in the byte
   CHECK(alone.kinds().empty());
 }
 
+TEST("front end: connections have no number of those of an earlier thread") {
+  Alone alone;
+  FrontEnd& frontEnd = alone.frontEnd;
+  frontEnd.numberConnections(3);
+  const uint64_t number = numberOf(frontEnd.open(alone.transport));
+  CHECK_EQ(number >> slotBits, (uint64_t(3) << 22) + 1);
+  frontEnd.numberConnections(1);
+  CHECK_EQ(numberOf(frontEnd.open(alone.transport)) >> slotBits, (uint64_t(3) << 22) + 2);
+}
+
 TEST("front end: packet control adopts a plain client, and hears of one that leaves while the directory decides") {
   Alone alone;
   FrontEnd& frontEnd = alone.frontEnd;
@@ -349,7 +359,7 @@ TEST("front end: packet control adopts a plain client, and hears of one that lea
   CHECK(leaving.phase == Phase::connecting);
   const Octets client = frontEnd.adoptPlain(adopted.slot);
   CHECK_EQ(toHex(client),
-           "417000002000000000000000000000000100000009"
+           "418000001000000000000000000000000100000009"
            "3139322e302e322e310000000d00044d5154540402000000"
            "0163");
   CHECK(frontEnd.adoptPlain(adopted.slot).empty() && frontEnd.adoptPlain(99).empty());
