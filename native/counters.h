@@ -34,10 +34,12 @@ enum class Counter : uint8_t {
   otherReceived,      // packets but PUBLISH
   otherSent,          // likewise
   handedOver,         // messages that crossed a lane
+  handedOverInVain,   // to a worker where nobody wanted them (front-end/routes.h), or no longer did
   laneBatches,        // times that a worker was shown new records, in its inbound lane, its outbound lane or both
   laneRecords,        // records taken from lanes
   parked,             // messages that wait in queues whose content was left to the log
   readBack,           // likewise: content that was read from it again
+  routesRepaired,     // times that a worker knew other routes than another one had told (front-end/route-checks.h)
   doorbells,          // workers that slept and were woken
   tlsHandshakes,      // that came to their end
   tlsResumed,         // of those, by a ticket
@@ -48,9 +50,11 @@ enum class Counter : uint8_t {
   sharedSubscriptions,  // of those
   retained,
   queued,
-  topicFilters,   // that a worker knows: those of its own subscribers, and those of others for the topics of its slots
-  retainedBytes,  // with the tree of their topics; as of the last second
-  outboxBytes,    // of memory, for what sockets have not taken; likewise
+  topicFilters,    // that a worker knows: those of its own subscribers, and those of others for the topics of its slots
+  wildcardRoutes,  // in a cluster, filters with wildcards that a worker tells others; as of the last second
+  wideRoutes,      // of those, wide ones in place of many others; likewise
+  retainedBytes,   // with the tree of their topics; as of the last second
+  outboxBytes,     // of memory, for what sockets have not taken; likewise
   count,
   gauges = connections,
 };

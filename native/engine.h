@@ -20,7 +20,7 @@
 #include "front-end/matcher.h"
 #include "front-end/retained-look-ups.h"
 #include "front-end/reviews.h"
-#include "front-end/route-jobs.h"
+#include "front-end/route-checks.h"
 #include "front-end/session-moves.h"
 #include "front-end/session-row.h"
 #include "front-end/sharing.h"
@@ -40,7 +40,8 @@ class Engine : private ShardPort,
                private FrontEndPort,
                private SessionMoves::Outlet,
                private Departures::Outlet,
-               private SlotMoves::Outlet {
+               private SlotMoves::Outlet,
+               private RouteChecks::Outlet {
  public:
   Engine(unsigned index, Lanes& lanes, const Limits& limits, const HashKeys& keys, const RuleShelf& rules)
       : index_(index),
@@ -58,7 +59,7 @@ class Engine : private ShardPort,
         accounts_(lanes.rowOf(index), limits_, counters_, journal_),
         frontEnd_(limits_, counters_, accounts_, filters_, journal_, *this, departures_, gate_),
         sharing_(slots_, filters_, sessions_, frontEnd_.outbound(), gate_, counters_, *this),
-        routes_(slots_, filters_, *this),
+        routes_(slots_, filters_, *this, counters_, limits_.wildcardRoutesMax / lanes.workersHere(), keys.tables),
         subscriptions_(slots_, limits_, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, journal_, routes_,
                        *this, lanes.subscriptionBytes()),
         reviews_(limits_, gate_, sessions_, subscriptions_),
@@ -66,7 +67,8 @@ class Engine : private ShardPort,
         lookUps_(slots_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound(), gate_, counters_),
         shard_(slots_, lanes.here(), filters_, limits_, keys.tables, counters_, journal_, *this),
-        routeJobs_(slots_, filters_, sharing_, routes_, *this),
+        routeJobs_(slots_, filters_, shard_.known(), sharing_, routes_, *this),
+        routeChecks_(slots_, shard_.known(), routeJobs_, counters_, frontEnd_.events(), *this, *this),
         slotMoves_(slots_, shard_, routeJobs_, frontEnd_.events(), *this, *this) {
     if (!lanes.isClustered()) return;
     remote_ = std::make_unique<cluster::RemoteEnds>(index, lanes);
@@ -175,6 +177,10 @@ class Engine : private ShardPort,
     if (!slotMoves_.isGiving()) shard_.dropLeft([this](uint64_t topicHash) { return isElsewhere(topicHash); });
     noteFullStore();
     if (journal_.isOn()) tickJournal();
+    if (isInCluster_) {
+      routes_.tick();
+      routeChecks_.tick();
+    }
     if (remote_) remote_->tick();
   }
 
@@ -283,9 +289,13 @@ class Engine : private ShardPort,
   // Before anything else, in a cluster: the present workers, and the known owners of slots. The owners of the others
   // (SlotMap::nobody) announce themselves.
   void startCluster(uint64_t present, const SlotOwners& owners) {
-    routes_.cover([this](LaneRoutes::Text text) {
-      routeJobs_.add({.kind = RouteJob::Kind::uncover, .then = [this, text] { routes_.retire(text); }});
+    routes_.startCluster(routeChecks_.sums(), [this](LaneRoutes::Work work, LaneRoutes::Text text) {
+      const bool isWiden = work == LaneRoutes::Work::widen;
+      routeJobs_.add({.kind = isWiden ? RouteJob::Kind::widen : RouteJob::Kind::uncover, .text = std::move(text)});
     });
+    sharing_.startCluster(routeChecks_.sums());
+    shard_.known().startCluster();
+    isInCluster_ = true;
     slots_.start(present, owners);
     countLanes();
   }
@@ -343,6 +353,7 @@ class Engine : private ShardPort,
     clearLanesTo(worker);
     shard_.onGone(worker);
     slotMoves_.onGone(worker);
+    routeChecks_.onGone(worker);
     subscriptions_.onGone(worker);
     moves_.onGone(worker);
     std::erase_if(unstored_, [&](const auto& each) { return each.second.shard == worker; });
@@ -525,6 +536,7 @@ class Engine : private ShardPort,
     request.visit([&](const auto& asked) {
       if constexpr (requires { moves_.take(asked, from); }) moves_.take(asked, from);
       else if constexpr (requires { slotMoves_.take(asked, from); }) slotMoves_.take(asked, from);
+      else if constexpr (requires { routeChecks_.take(asked, from); }) routeChecks_.take(asked, from);
       else shard_.take(asked, from);
     });
   }
@@ -611,7 +623,7 @@ class Engine : private ShardPort,
   void take(const delivery::Deliver& each, unsigned shard) {
     Publication publication = Publication::of(each.carried.take(), each.topicHash);
     if (publication.logId != 0) taken_[shard] = publication.logId;
-    const bool isRefused = each.token != 0 && journal_.isRefusing();
+    const bool isRefused = each.token != 0 && journal_.isRefusing() && isForDurable(publication);
     if (isRefused) counters_.add(Counter::storageRefused);
     else if (!isLate(publication)) {
       matches_.clear();
@@ -619,6 +631,12 @@ class Engine : private ShardPort,
       matcher_.deliver(matches_, publication, shard, each.token != 0 && journal_.isClustered());
     }
     if (each.token != 0) confirm(shard, each.token, isRefused);
+  }
+  // A wide route (front-end/routes.h) may have brought a message that nobody here stores.
+  bool isForDurable(const Publication& publication) {
+    matches_.clear();
+    filters_.match(publication.topic, publication.topicHash, matches_);
+    return std::any_of(matches_.begin(), matches_.end(), [](const Filter* filter) { return filter->durable > 0; });
   }
   void take(const delivery::DeliverShared& each, unsigned shard) {
     Publication publication = Publication::of(each.carried.take(), 0);
@@ -704,6 +722,9 @@ class Engine : private ShardPort,
   void whenCommitted(std::function<void()> then) override { journal_.whenCommitted(std::move(then)); }
 
   bool isRemote(unsigned worker) const override { return lanes_.isRemote(worker); }
+  bool knowsChecks(unsigned worker) const override {
+    return !lanes_.isRemote(worker) || remote_->versionOf(worker) >= cluster::sinceVersion<request::RoutesTold>;
+  }
   bool knowsReleases(unsigned worker) const override {
     return remote_->versionOf(worker) >= cluster::sinceVersion<request::SessionReleased>;
   }
@@ -947,6 +968,7 @@ class Engine : private ShardPort,
   Matcher matcher_;
   Shard shard_;
   RouteJobs routeJobs_;
+  RouteChecks routeChecks_;
   SlotMoves slotMoves_;
   UnderWay underWay_;
   uint64_t leaving_ = 0;  // workers that are gone and not forgotten
@@ -965,6 +987,7 @@ class Engine : private ShardPort,
   uint64_t lastUnstored_ = 0;
   std::vector<Offer> offers_;
   size_t offersLeft_ = 0;
+  bool isInCluster_ = false;
   bool isPresent_ = false;  // the others are known
   std::unique_ptr<cluster::RemoteEnds> remote_;
   std::vector<Filter*> matches_;

@@ -30,6 +30,7 @@ struct Limits {
   bool grantsBroadFilters = false;
   bool endsDeniedPublishers = false;
   size_t filterBranchesMax = 640;
+  size_t wildcardRoutesMax = 100'000;
   uint32_t sessionsMax = 250'000;
   size_t subscriptionsPerSessionMax = 10'000;
   uint32_t sharedSubscriptionsPerSessionMax = 64;
@@ -115,6 +116,7 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::grantsBroadFilters>("grantsBroadFilters"),
     limitField<&Limits::endsDeniedPublishers>("endsDeniedPublishers"),
     limitField<&Limits::filterBranchesMax>("filterBranchesMax"),
+    limitField<&Limits::wildcardRoutesMax>("wildcardRoutesMax"),
     limitField<&Limits::sessionsMax>("sessionsMax"),
     limitField<&Limits::subscriptionsPerSessionMax>("subscriptionsPerSessionMax"),
     limitField<&Limits::sharedSubscriptionsPerSessionMax>("sharedSubscriptionsPerSessionMax"),

@@ -212,6 +212,12 @@ export const limitRanges = {
    */
   filterBranchesMax: { default: 640, min: 256, max: 16_777_216, reload: 'restart' },
   /**
+   * In a cluster, topic filters with wildcards that a node tells the others, in equal parts for its workers, without
+   * those that others of them cover. A worker with more tells wider filters, such as `site/#` in place of all that
+   * begin with `site/`, and drops what comes for nobody. Default 100_000: some 12 MB on each worker of the cluster.
+   */
+  wildcardRoutesMax: { default: 100_000, min: 64, max: 100_000_000, reload: 'restart' },
+  /**
    * Retained messages of the broker; more are not retained, and counted. Default 1_000_000: clients
    * can invent topics, and a subscriber to # gets all of them. 0 retains nothing.
    */

@@ -20,6 +20,8 @@ const noticeSentences: Readonly<Record<Notice, string>> = {
   proxyHeaderMalformed: 'a trusted proxy has sent a malformed PROXY protocol header: the connection is ended',
   retainedStoreFull:
     'a message or will is not retained, because the store of retained messages is full: raise retainedMessagesMax or retainedBytesMax',
+  routesDiffer:
+    'a worker knew other routes than another worker had told it: they are told again, and until then some of its clients may have missed messages; please report it',
 };
 
 /** How many origins of refused pages are logged; anyone can make up more. */

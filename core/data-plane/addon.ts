@@ -69,6 +69,7 @@ export const noticeNames = [
   'tlsFailed',
   'proxyNotTrusted',
   'proxyHeaderMalformed',
+  'routesDiffer',
 ] as const;
 export type Notice = (typeof noticeNames)[number];
 
@@ -103,10 +104,12 @@ export const counterNames = [
   'otherReceived',
   'otherSent',
   'handedOver',
+  'handedOverInVain',
   'laneBatches',
   'laneRecords',
   'parked',
   'readBack',
+  'routesRepaired',
   'doorbells',
   'tlsHandshakes',
   'tlsResumed',
@@ -118,6 +121,8 @@ export const counterNames = [
   'retained',
   'queued',
   'topicFilters',
+  'wildcardRoutes',
+  'wideRoutes',
   'retainedBytes',
   'outboxBytes',
 ] as const;

@@ -82,6 +82,18 @@ const plain: readonly Plain[] = [
     'Queued messages whose content was read back from the log.',
   ],
   ['counter', 'rallymq_messages_handed_over', 'handedOver', 'Messages passed from worker to worker.'],
+  [
+    'counter',
+    'rallymq_messages_handed_over_in_vain',
+    'handedOverInVain',
+    'Messages passed to a worker where nobody wanted them.',
+  ],
+  [
+    'counter',
+    'rallymq_routes_repaired',
+    'routesRepaired',
+    'Times that a worker knew other routes than another one had told it.',
+  ],
   ['counter', 'rallymq_lane_records', 'laneRecords', 'Records that workers took from each other.'],
   ['counter', 'rallymq_tls_handshakes_resumed', 'tlsResumed', 'TLS handshakes that resumed a session.'],
   ['gauge', 'rallymq_sessions', 'sessions', 'Sessions, of connected and disconnected clients.'],
@@ -93,6 +105,13 @@ const plain: readonly Plain[] = [
     'topicFilters',
     'Topic filters that the workers know; each worker counts its own.',
   ],
+  [
+    'gauge',
+    'rallymq_wildcard_routes',
+    'wildcardRoutes',
+    'In a cluster, topic filters with wildcards that each worker tells the others.',
+  ],
+  ['gauge', 'rallymq_wide_routes', 'wideRoutes', 'Those of them that stand for many others.'],
   ['gauge', 'rallymq_retained_messages', 'retained', 'Retained messages, except those of $SYS.'],
   [
     'gauge',

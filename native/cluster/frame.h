@@ -18,8 +18,8 @@
 
 namespace rally::cluster {
 
-// Increase it when the head or a record changes its format, or a record is added. Two nodes use the lower of their
-// versions; each supports its own and the previous one.
+// Increase it when the head or a record changes its format, or a record is added, once a release speaks it. Two nodes
+// use the lower of their versions; each supports its own and the previous one.
 inline constexpr uint8_t linkVersion = 4;
 inline constexpr uint8_t oldestLinkVersion = 3;
 static_assert(linkVersion - oldestLinkVersion == 1);

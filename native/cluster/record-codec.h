@@ -24,6 +24,12 @@ template <class Kind>
 inline constexpr uint8_t sinceVersion = oldestLinkVersion;
 template <>
 inline constexpr uint8_t sinceVersion<request::SessionReleased> = 4;
+template <>
+inline constexpr uint8_t sinceVersion<request::RoutesTold> = 4;
+template <>
+inline constexpr uint8_t sinceVersion<request::TellRoutesAgain> = 4;
+template <>
+inline constexpr uint8_t sinceVersion<request::RoutesToldAgain> = 4;
 
 template <class R>
 bool isInVersion(const R& record, uint8_t version) {

@@ -48,6 +48,7 @@ enum class Notice : uint8_t {
   tlsFailed,
   proxyNotTrusted,
   proxyHeaderMalformed,
+  routesDiffer,
   count,
 };
 

@@ -17,7 +17,7 @@ class Matcher {
     if (isLogged) [[unlikely]]
       return deliverLogged(filters, publication, shard);
     outbound_.begin(publication);
-    if (filters.size() == 1) {
+    if (filters.size() == 1 && !filters[0]->isWide) {
       for (const Subscriber& subscriber : filters[0]->subscribers) {
         if (!isFor(subscriber, *filters[0], publication, shard)) continue;
         outbound_.deliver(*subscriber.session, publication, subscriber.qos,
@@ -27,6 +27,7 @@ class Matcher {
       return;
     }
     collect(filters, publication, shard);
+    if (targets_.empty()) counters_.add(Counter::handedOverInVain);
     for (const Target& target : targets_) {
       outbound_.deliver(*target.session, publication, target.qos, target.retain, target.ids);
     }
@@ -45,6 +46,7 @@ class Matcher {
 
   [[gnu::noinline]] void deliverLogged(const std::vector<Filter*>& filters, Publication& publication, unsigned shard) {
     collect(filters, publication, shard);
+    if (targets_.empty()) counters_.add(Counter::handedOverInVain);
     Journal& journal = outbound_.journal();
     brought_.clear();
     for (const Target& target : targets_) {

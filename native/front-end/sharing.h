@@ -17,6 +17,7 @@
 #include "../lanes/deliveries.h"
 #include "../security/gate.h"
 #include "../sessions/session-table.h"
+#include "../topics/route-sums.h"
 #include "../topics/slot-map.h"
 #include "outbound.h"
 #include "shard-requests.h"
@@ -38,6 +39,8 @@ class Sharing {
         level_{outbound} {}
 
   void beginTurn(uint64_t nowMs) { members_.beginTurn(nowMs); }
+  // Before there are members: these are the sums of what others are told.
+  void startCluster(RouteSums& sums) { sums_ = &sums; }
 
   // --- members ------------------------------------------------------------------------------------
 
@@ -313,7 +316,14 @@ class Sharing {
     if (before == Presence::connected) askForHeirs(session);
   }
 
-  void tellOwners(const Share& share) {
+  void tellOwners(Share& share) {
+    if (sums_) {
+      const uint64_t before = share.toldNumber;
+      share.toldNumber = share.own->subscribers.isEmpty() ? 0
+                                                          : shareNumber(filters_.hashOf(share.own->text()),
+                                                                        share.connected, share.able, share.durable);
+      sums_->change(filters_.slotOfRoute(*share.base), before, share.toldNumber);
+    }
     const uint64_t told = share.base->hasWildcards() ? slots_.present()
                                                      : slots_.ownersOf(filters_.hashOf(share.base->text()));
     eachWorker(told, [&](unsigned worker) { tell(share, worker); });
@@ -386,6 +396,7 @@ class Sharing {
   Gate& gate_;
   Counters& counters_;
   ShardRequests& requests_;
+  RouteSums* sums_ = nullptr;  // none: this is not a cluster
   ShareMembers members_;
   const LevelOf level_;
   std::unordered_set<uint64_t> sharers_;            // sessions that are or were members

@@ -75,7 +75,7 @@ class Subscriptions {
 
   // Bytes of the subscriptions here, and of all filters that this worker knows.
   size_t bytes() const {
-    return filters_.bytes() + counters_.get(Counter::subscriptions) * subscriptionBytes +
+    return filters_.bytes() + routes_->bytes() + counters_.get(Counter::subscriptions) * subscriptionBytes +
            counters_.get(Counter::sharedSubscriptions) * memberBytes;
   }
   // Once a turn, and before a decision: updates the account of all workers.

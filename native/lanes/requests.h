@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../messages/interest.h"
+#include "../messages/route-summary.h"
 #include "../messages/share-search.h"
 #include "../messages/subscribe-request.h"
 #include "../messages/subscription-slice.h"
@@ -217,6 +218,26 @@ struct SessionReleased {
   uint64_t move = 0;
 };
 
+// The following are about routes that may differ from what they should be (front-end/route-checks.h). What the sender
+// has told of them, until now.
+struct RoutesTold {
+  uint8_t kind = 0;
+  Carried<RouteSummary> carried;
+};
+
+// What the receiver has told differs from what the sender knows: it is to tell everything again, and then a
+// RoutesToldAgain with this number.
+struct TellRoutesAgain {
+  uint8_t kind = 0;
+  uint32_t number = 0;
+};
+
+// Everything has been told again: the sender has no other routes.
+struct RoutesToldAgain {
+  uint8_t kind = 0;
+  uint32_t number = 0;
+};
+
 }  // namespace request
 
 using Request =
@@ -225,6 +246,7 @@ using Request =
              request::Reshare, request::ShareReady, request::MemberLeft, request::FetchSession,
              request::SubscriptionsOfSession, request::AbandonMove, request::Parcel, request::SlotBarrier,
              request::SlotsHeld, request::SlotsDrained, request::RetainedMoves, request::RetainedAgain, request::Stored,
-             request::SessionLanded, request::StoredLater, request::SessionReleased>;
+             request::SessionLanded, request::StoredLater, request::SessionReleased, request::RoutesTold,
+             request::TellRoutesAgain, request::RoutesToldAgain>;
 
 }  // namespace rally

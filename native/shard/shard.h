@@ -18,6 +18,7 @@
 #include "../topics/filter-table.h"
 #include "../topics/topic-rates.h"
 #include "confirmations.h"
+#include "known-routes.h"
 #include "retained-walks.h"
 
 namespace rally {
@@ -47,6 +48,7 @@ class Shard {
       : index_(slots.own()),
         slots_(slots),
         filters_(filters),
+        known_(filters),
         retained_(tableKey, {partOf(limits.retainedMessagesMax, here), partOf(limits.retainedBytesMax, here)}),
         walks_(retained_, tableKey, limits, frontEnds),
         rates_(limits.topicRatesBytesMax / countOf(here), tableKey),
@@ -65,6 +67,7 @@ class Shard {
   const RetainedStore& retained() const { return retained_; }
   RetainedStore& retained() { return retained_; }
   const RetainedWalks& walks() const { return walks_; }
+  KnownRoutes& known() { return known_; }
   TopicRates& rates() { return rates_; }
 
   // Once a second.
@@ -174,10 +177,7 @@ class Shard {
     const std::unique_ptr<FilterText> text = asked.carried.take();
     if (!isOurs(*text)) return;
     Filter& filter = filters_.acquire(*text);
-    const uint64_t bit = uint64_t(1) << from;
-    filter.routes = asked.interest == Interest::none ? filter.routes & ~bit : filter.routes | bit;
-    filter.durableRoutes = asked.interest == Interest::durable ? filter.durableRoutes | bit
-                                                               : filter.durableRoutes & ~bit;
+    known_.set(filter, from, asked.interest);
     if (asked.interest == Interest::none) filters_.releaseIfUnused(filter);
   }
 
@@ -301,18 +301,16 @@ class Shard {
     if (!isOurs(unsharedFilter(*text))) return;
     Filter& filter = filters_.acquire(*text);
     Share& share = filters_.share(filter.share);
-    std::erase_if(share.routes, [&](const ShareRoute& route) {
-      return route.worker == from && (route.key != asked.senderShare || asked.isOver);
-    });
     if (asked.isOver) {
+      known_.removeShare(share, bitOf(from));
       if (from != index_) filters_.releaseIfUnused(filter);  // the front end here has not done with it
       return;
     }
-    ShareRoute* route = share.routeOf(from);
-    if (!route) route = &share.routes.emplace_back(ShareRoute{.key = asked.senderShare, .worker = uint8_t(from)});
-    route->connected = asked.connected;
-    route->able = asked.able;
-    route->durable = asked.durable;
+    known_.setShare(share, {.key = asked.senderShare,
+                            .connected = asked.connected,
+                            .able = asked.able,
+                            .durable = asked.durable,
+                            .worker = uint8_t(from)});
   }
   void take(const request::Reshare& asked, unsigned from) {
     Publication publication = Publication::of(asked.carried.take(), 0);
@@ -542,6 +540,7 @@ class Shard {
   const unsigned index_;
   const SlotMap& slots_;
   FilterTable& filters_;
+  KnownRoutes known_;
   RetainedStore retained_;
   RetainedWalks walks_;
   Sampler sampler_;

@@ -91,7 +91,7 @@ class FilterTable {
 
   // Removes a filter that nobody needs any more.
   void releaseIfUnused(Filter& filter) {
-    if (filter.routes != 0 || !filter.subscribers.isEmpty()) return;
+    if (filter.routes != 0 || filter.isWide || !filter.subscribers.isEmpty()) return;
     if (filter.share != 0 && (!filter.isShared || !shares_[filter.share].routes.empty())) return;
     Filter* base = filter.isShared ? shares_[filter.share].base : nullptr;
     if (base) removeShare(filter.share);
@@ -127,6 +127,12 @@ class FilterTable {
 
   // For the slot of a topic (slot.h).
   uint64_t hashOf(Bytes topic) const { return hashBytes(topic, keys_.topics); }
+
+  // Of an unshared filter: the slot of the topic that it matches, whose owner is told of it; slotCount: it has
+  // wildcards, and all are told.
+  unsigned slotOfRoute(const Filter& filter) const {
+    return filter.hasWildcards() ? slotCount : slotOf(hashOf(filter.text()));
+  }
 
   // Appends to `matches` every filter that matches the topic name (4.7), each once.
   void match(Bytes topic, uint64_t hash, std::vector<Filter*>& matches) {

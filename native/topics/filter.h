@@ -30,10 +30,13 @@ struct Filter {
   ShortList<Subscriber> subscribers;
   ShortText bytes;
   bool isShared : 1 = false;  // the text is that of a shared filter
-  // Of a filter with wildcards in a cluster: what other workers are told that the subscribers here want, and whether
-  // that is nothing since another one covers it (front-end/routes.h).
-  bool isCovered : 1 = false;
+  // In a cluster: what others are told that the subscribers here want, and of a filter with wildcards whether that is
+  // nothing since another one covers it, whether this is a wide one, and whether a wide one counts it
+  // (front-end/routes.h).
   Interest told : 2 = Interest::none;
+  bool isCovered : 1 = false;
+  bool isWide : 1 = false;
+  bool isCounted : 1 = false;
   uint32_t node = 0;     // of the tree, where it hangs (filter-tree.h); 0: no wildcard
   uint32_t share = 0;    // the first of its shares, or of a shared filter its own; 0: none
   uint32_t durable = 0;  // of the subscribers here, those that the log has to keep messages for

@@ -77,6 +77,7 @@ struct Share {
   uint32_t connected = 0;  // of the members here, as ShareRoute says
   uint32_t able = 0;
   uint32_t durable = 0;
+  uint64_t toldNumber = 0;                                  // what others are told of them, in route-sums.h; 0: nothing
   std::array<std::array<uint32_t, 3>, shareKinds> rings{};  // of the members here (front-end/share-members.h) ...
   ShareRun run;                                             // ... and whose turn it is
   std::vector<uint32_t> keys;                               // by shard: the key of the share there; 0: the same

@@ -117,7 +117,8 @@ inline bool checkNames(HandDrivenBroker& broker) {
       isSame = CHECK_EQ(session.subscriptionBytes, own) && isSame;
     });
     const size_t each = Subscriptions::bytesOf(bytesOf("a")) - FilterTable::bytesOf(bytesOf("a"));
-    const size_t expected = engine.filters().countBytes() + subscriptions * each + members * ShareMembers::memberBytes;
+    const size_t expected = engine.filters().countBytes() + engine.routes().bytes() + subscriptions * each +
+                            members * ShareMembers::memberBytes;
     isSame = CHECK_EQ(engine.subscriptions().bytes(), expected) && isSame;
     total += expected;
   }

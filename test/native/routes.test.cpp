@@ -1,10 +1,16 @@
 // native/front-end/routes.h: another implementation in its place, which tells somebody far away as well and answers
 // late, as another node would.
-#include "hand-driven-broker.h"
+#include "route-census.h"
 
 using namespace rally;
 
 namespace {
+
+Limits withRoutes(size_t routesMax) {
+  Limits limits;
+  limits.wildcardRoutesMax = routesMax;
+  return limits;
+}
 
 // Somebody far away knows what the subscribers of all workers want, some time after they do.
 class FarRoutes : public Routes {
@@ -186,9 +192,12 @@ TEST("routes: of filters that others cover other nodes are told the covering one
   CHECK(broker.settle());
 }
 
-TEST("routes: whatever covers whatever, what matches comes, and once nobody subscribes nobody knows a filter") {
+TEST(
+    "routes: whatever covers whatever and is widened, what matches comes, and once nobody subscribes nobody knows a "
+    "filter") {
   check::eachSeed(30, [](check::Random& random) {
-    HandDrivenBroker broker(std::vector<unsigned>{1, 1, 1});
+    HandDrivenBroker broker(std::vector<unsigned>{1, 1, 1},
+                            withRoutes(random.chance(50) ? 100'000 : random.between(1, 6)));
     const auto filtersOf = [&](unsigned worker) { return broker.engine(worker).filters().size(); };
     const std::vector<size_t> before{filtersOf(0), filtersOf(1), filtersOf(2)};
     std::vector<Client*> readers;
@@ -229,8 +238,219 @@ TEST("routes: whatever covers whatever, what matches comes, and once nobody subs
         }
       }
     }
+    passSeconds(broker, 12);
+    checkRoutes(broker, {0, 1, 2});
+    CHECK_EQ(broker.total(Counter::routesRepaired), 0);
     for (Client* reader : readers) reader->drop();
-    CHECK(broker.settle());
+    passSeconds(broker, 2);
     for (unsigned worker = 0; worker < 3; worker++) CHECK_EQ(filtersOf(worker), before[worker]);
+  });
+}
+
+namespace {
+
+std::string site(int number) { return "site/" + std::to_string(number) + "/+"; }
+
+}  // namespace
+
+TEST("routes: beyond a bound wide filters are told instead, of the longest prefixes, and again all when few are left") {
+  HandDrivenBroker broker(std::vector<unsigned>{1, 1}, withRoutes(64));
+  Client& reader = broker.connected("reader", 0);
+  Client& publisher = broker.connected("publisher", 1);
+  reader.subscribe("other/+");
+  reader.subscribe("$own/+");
+  for (int number = 0; number < 62; number++) reader.subscribe(site(number).c_str());
+  CHECK(broker.settle());
+  CHECK_EQ(knownBy(broker, 1, 0).size(), 64);
+  for (int number = 62; number < 1'000; number++) reader.subscribe(site(number).c_str(), number % 2);
+  CHECK(broker.settle());
+  const Known wide = {{"other/+", Interest::live}, {"$own/+", Interest::live}, {"site/#", Interest::live}};
+  CHECK(knownBy(broker, 1, 0) == wide);
+  passSeconds(broker, 3);
+  CHECK(knownBy(broker, 1, 0) == wide);
+  CHECK_EQ(broker.total(Counter::wildcardRoutes), 3);
+  CHECK_EQ(broker.total(Counter::wideRoutes), 1);
+
+  const std::string topic = broker.ownedBy(1, "site/999/");
+  publisher.publish(topic, "x");
+  publisher.publish(broker.ownedBy(1, "site/1000/"), "nobody's");
+  CHECK(broker.settle());
+  CHECK(reader.texts() == std::vector<std::string>{topic + "=x"});
+  CHECK_EQ(broker.total(Counter::handedOverInVain), 1);
+
+  for (int number = 29; number < 1'000; number++) reader.unsubscribe(site(number));
+  CHECK(broker.settle());
+  passSeconds(broker, 1);
+  CHECK_EQ(knownBy(broker, 1, 0).size(), 2 + 29);
+  CHECK(!knownBy(broker, 1, 0).contains("site/#"));
+  passSeconds(broker, 1);
+  CHECK_EQ(broker.total(Counter::wideRoutes), 0);
+  CHECK_EQ(broker.total(Counter::routesRepaired), 0);
+  reader.drop();
+}
+
+TEST("routes: filters for topics that begin with $ stay as they are, whatever is widened") {
+  HandDrivenBroker broker(std::vector<unsigned>{1, 1}, withRoutes(4));
+  Client& reader = broker.connected("reader", 0);
+  for (const char* filter : {"a/+", "$b/+", "$c/+", "d/+", "e/+", "+/f"}) reader.subscribe(filter);
+  CHECK(broker.settle());
+  CHECK(knownBy(broker, 1, 0) == (Known{{"#", Interest::live}, {"$b/+", Interest::live}, {"$c/+", Interest::live}}));
+  const std::string topic = broker.ownedBy(1, "$b/");
+  broker.connected("publisher", 1).publish(topic, "x");
+  CHECK(broker.settle());
+  CHECK(reader.texts() == std::vector<std::string>{topic + "=x"});
+  for (const char* filter : {"d/+", "e/+", "+/f"}) reader.unsubscribe(filter);
+  passSeconds(broker, 2);
+  CHECK_EQ(knownBy(broker, 1, 0).size(), 3);
+  CHECK(!knownBy(broker, 1, 0).contains("#"));
+}
+
+TEST("routes: a wide filter is one that clients subscribe to as well, and durable once one of its filters is") {
+  std::deque<KeptDisk> both(2);
+  HandDrivenBroker broker(both, {1, 1}, withRoutes(4));
+  const auto isTold = [&](const Known& expected) {
+    CHECK(broker.settle());
+    return knownBy(broker, 1, 0) == expected;
+  };
+  Client& live = broker.connected("live", 0, {.isPersistent = false});
+  for (int number = 0; number < 6; number++) live.subscribe(site(number).c_str(), 1);
+  CHECK(isTold({{"site/#", Interest::live}}));
+  Client& durable = broker.connected("durable", 0);
+  durable.subscribe(site(3).c_str(), 1);
+  CHECK(isTold({{"site/#", Interest::durable}}));
+  Client& publisher = broker.connected("publisher", 1);
+  publisher.publish("site/3/x", "1", 1);
+  publisher.publish("site/77/x", "2", 1);
+  CHECK(broker.settle());
+  CHECK(publisher.unacknowledged.empty());
+  CHECK_EQ(durable.received.size(), 1);
+
+  live.subscribe("site/#", 1);
+  for (int number = 0; number < 6; number++) live.unsubscribe(site(number));
+  passSeconds(broker, 2);
+  CHECK(isTold({{"site/#", Interest::live}, {site(3), Interest::durable}}));
+  durable.unsubscribe(site(3));
+  live.unsubscribe("site/#");
+  CHECK(isTold({}));
+}
+
+namespace {
+
+// As if what worker `of` has told worker `by` had been another thing, or had got lost on its way.
+void falsify(HandDrivenBroker& broker, unsigned by, unsigned of, const std::string& filter, Interest interest) {
+  broker.post(by, [&broker, by, of, filter, interest] {
+    const Bytes text = bytesOf(filter);
+    Shard& shard = broker.engine(by).shard();
+    if (isSharedFilter(text) && interest == Interest::none)
+      shard.take(request::ShareRoute{.isOver = true, .carried = Carried(toFilterText(text))}, of);
+    else if (!isSharedFilter(text))
+      shard.take(request::SetInterest{.interest = interest, .carried = Carried(toFilterText(text))}, of);
+  });
+}
+
+}  // namespace
+
+TEST("routes: what a worker knows wrongly is told again within seconds, and what it knows rightly goes on meanwhile") {
+  HandDrivenBroker broker(std::vector<unsigned>{1, 1});
+  Client& reader = broker.connected("reader", 0);
+  Client& publisher = broker.connected("publisher", 1);
+  const std::string exact = broker.ownedBy(1, "exact");
+  const std::string right = broker.ownedBy(1, "right");
+  const std::vector<std::string> topics = {exact, broker.ownedBy(1, "wild/"), broker.ownedBy(1, "shared/"), right};
+  for (const std::string& filter : {exact, std::string("wild/+"), std::string("$share/g/shared/+"), right})
+    reader.subscribe(filter.c_str(), 1);
+  for (int number = 0; number < 5'000; number++) reader.subscribe(("many/" + std::to_string(number)).c_str());
+  passSeconds(broker, 12);
+  CHECK_EQ(broker.total(Counter::routesRepaired), 0);
+  falsify(broker, 1, 0, exact, Interest::none);
+  falsify(broker, 1, 0, "wild/+", Interest::none);
+  falsify(broker, 1, 0, "$share/g/shared/+", Interest::none);
+  falsify(broker, 1, 0, "strange/#", Interest::durable);
+  falsify(broker, 1, 0, right, Interest::durable);
+  const auto publishAll = [&] {
+    for (const std::string& topic : topics) publisher.publish(topic, "x", 1);
+  };
+  CHECK(broker.settle());
+  publishAll();
+  CHECK(broker.settle());
+  CHECK_EQ(reader.received.size(), 1);
+  for (int second = 0; second < 12; second++) {
+    broker.advanceTime(1'000);
+    for (int turn = 0; turn < 4; turn++) {
+      publisher.publish(right, "y", 1);
+      broker.turn(0);
+      broker.turn(1);
+    }
+  }
+  CHECK(broker.settle());
+  CHECK_EQ(std::count_if(reader.received.begin(), reader.received.end(),
+                         [](const SentPublish& each) { return each.payload == "y"; }),
+           48);
+  CHECK_EQ(broker.total(Counter::routesRepaired), 1);
+  CHECK_EQ(std::count(broker.notices.begin(), broker.notices.end(), Notice::routesDiffer), 1);
+  checkRoutes(broker, {0, 1});
+  reader.received.clear();
+  publishAll();
+  passSeconds(broker, 24);
+  CHECK_EQ(reader.received.size(), 4);
+  CHECK_EQ(broker.total(Counter::routesRepaired), 1);
+}
+
+TEST("routes: with an older node nothing is compared, and wide filters are filters like any other") {
+  std::deque<KeptDisk> disks(2);
+  HandDrivenBroker broker(disks, {1, 1}, withRoutes(4));
+  broker.olderNodes = {1};
+  broker.crash({1, 1});
+  Client& reader = broker.connected("reader", 0);
+  for (int number = 0; number < 6; number++) reader.subscribe(site(number).c_str(), 1);
+  passSeconds(broker, 12);
+  CHECK(knownBy(broker, 1, 0) == (Known{{"site/#", Interest::durable}}));
+  falsify(broker, 1, 0, "site/#", Interest::none);
+  passSeconds(broker, 24);
+  CHECK_EQ(broker.total(Counter::routesRepaired), 0);
+  CHECK(knownBy(broker, 1, 0).empty());
+}
+
+TEST("routes: whatever is lost or changed on its way, in the end all know what they should, and right routes stay") {
+  check::eachSeed(25, [](check::Random& random) {
+    HandDrivenBroker broker(std::vector<unsigned>{2, 1}, withRoutes(2 * random.between(1, 4)));
+    const std::vector<std::string> filters = {"a",   "a/b", "c/d",  "a/+",          "a/b/+",      "c/+/x",
+                                              "c/#", "+/b", "$x/+", "$share/g/a/+", "$share/g/a", "$share/h/c/#"};
+    std::vector<Client*> clients;
+    for (unsigned worker = 0; worker < 3; worker++) {
+      Client& keeper = broker.connected("keeper" + std::to_string(worker), worker);
+      for (int number = 0; number < 3; number++) keeper.subscribe(("kept/" + std::to_string(number) + "/+").c_str(), 2);
+      keeper.subscribe("kept/0/0", 2);
+      clients.push_back(&keeper);
+      clients.push_back(&broker.connected("guest" + std::to_string(worker), worker, {.isPersistent = worker > 0}));
+    }
+    Client& publisher = broker.connected("publisher", 2);
+    passSeconds(broker, 2);
+    size_t published = 0;
+    for (int step = 0; step < 150; step++) {
+      Client& guest = *clients[2 * random.below(3) + 1];
+      const std::string& filter = random.pick(filters);
+      const size_t drawn = random.below(10);
+      if (drawn < 3 && guest.isConnected) guest.subscribe(filter.c_str(), int(random.below(2)));
+      if (drawn == 3 && guest.isConnected) guest.unsubscribe(filter);
+      if (drawn == 4) guest.drop();
+      if (drawn == 5 && !guest.isConnected) guest.connect(unsigned(random.below(3)));
+      if (drawn == 6) {
+        const auto by = unsigned(random.below(3));
+        falsify(broker, by, (by + unsigned(random.between(1, 2))) % 3, filter, Interest(random.below(3)));
+      }
+      if (drawn == 7) broker.advanceTime(random.between(500, 4'000));
+      if (drawn > 7) {
+        publisher.publish("kept/" + std::to_string(random.below(3)) + "/0", "x", 2);
+        published++;
+      }
+      for (size_t count = random.below(60); count > 0; count--) broker.step(random);
+    }
+    passSeconds(broker, 30);
+    checkRoutes(broker, {0, 1, 2});
+    for (unsigned worker = 0; worker < 3; worker++) CHECK_EQ(clients[2 * worker]->received.size(), published);
+    const uint64_t repaired = broker.total(Counter::routesRepaired);
+    passSeconds(broker, 12);
+    CHECK_EQ(broker.total(Counter::routesRepaired), repaired);
   });
 }

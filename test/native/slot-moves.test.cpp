@@ -1,6 +1,6 @@
 // native/front-end/slot-moves.h: slots change owners, workers join and are lost, while everything else goes on. Any
 // order of events that real threads could bring about, and a strict model of what clients see.
-#include "hand-driven-broker.h"
+#include "route-census.h"
 
 using namespace rally;
 
@@ -8,6 +8,13 @@ namespace {
 
 constexpr Limits smallLimits = {
     .inflightMax = 8, .laneRecords = 64, .retainedNodesAtOnce = 4, .retainedNodesPerStep = 3};
+
+// With few routes or many.
+Limits someLimits(check::Random& random) {
+  Limits limits = smallLimits;
+  if (random.chance(50)) limits.wildcardRoutesMax = random.between(1, 3) * 4;  // of four workers or five
+  return limits;
+}
 
 SlotSet setOf(std::initializer_list<unsigned> slots) {
   SlotSet set;
@@ -45,6 +52,17 @@ class Cluster {
         CHECK(broker.engine(owner).slots().owner(slot) == owner);
       }
     }
+  }
+
+  // Everybody knows the routes that others have told, and has taken nothing for wrong.
+  void checkRoutesToo() {
+    std::vector<unsigned> there;
+    for (unsigned worker = 0; worker < broker.workers(); worker++) {
+      if (broker.isThere(worker)) there.push_back(worker);
+    }
+    passSeconds(broker, 12);
+    checkRoutes(broker, there);
+    CHECK_EQ(broker.total(Counter::routesRepaired), 0);
   }
 
   HandDrivenBroker broker;
@@ -332,16 +350,17 @@ class Traffic {
 
 TEST("slot moves: whatever moves, each message comes once and in one order for all, and what is retained goes along") {
   check::eachSeed(60, [](check::Random& random) {
-    Cluster cluster(4, {0, 1, 2, 3}, smallLimits);
+    Cluster cluster(4, {0, 1, 2, 3}, someLimits(random));
     Traffic traffic(cluster, random, {0, 1, 2, 3});
     for (int i = 0; i < 80; i++) traffic.act();
     traffic.check();
+    cluster.checkRoutesToo();
   });
 }
 
 TEST("slot moves: the same while workers join") {
   check::eachSeed(60, [](check::Random& random) {
-    Cluster cluster(5, {0, 1}, smallLimits);
+    Cluster cluster(5, {0, 1}, someLimits(random));
     Traffic traffic(cluster, random, {0, 1});
     for (unsigned worker = 2; worker < 5; worker++) {
       for (int i = 0; i < 20; i++) traffic.act();
@@ -350,6 +369,7 @@ TEST("slot moves: the same while workers join") {
     }
     for (int i = 0; i < 20; i++) traffic.act();
     traffic.check();
+    cluster.checkRoutesToo();
   });
 }
 
@@ -506,7 +526,7 @@ TEST("slot moves: a worker that is lost is forgotten, its topics go on elsewhere
 
 TEST("slot moves: workers that are lost at any time: what was not acknowledged comes, and all goes on") {
   check::eachSeed(100, [](check::Random& random) {
-    Cluster cluster(5, {0, 1, 2, 3}, smallLimits);
+    Cluster cluster(5, {0, 1, 2, 3}, someLimits(random));
     HandDrivenBroker& broker = cluster.broker;
     Losses losses(cluster, random);
     std::vector<unsigned> there = {0, 1, 2, 3};
@@ -534,5 +554,6 @@ TEST("slot moves: workers that are lost at any time: what was not acknowledged c
     for (size_t i = random.below(20); i > 0; i--) losses.act();
     losses.check();
     losses.checkAfterwards();
+    cluster.checkRoutesToo();
   });
 }
