@@ -250,7 +250,7 @@ class RetainedStore {
 class RetainedStore::Walk {
  public:
   Walk(RetainedStore& store, std::vector<uint8_t> filter)
-      : store_(&store), cursor_(store.tree_, std::move(filter)), begun_(store.changes_) {}
+      : store_(&store), cursor_(std::move(filter)), begun_(store.changes_) {}
   Walk(Walk&& other) noexcept
       : store_(std::exchange(other.store_, nullptr)), cursor_(std::move(other.cursor_)), begun_(other.begun_) {}
   Walk& operator=(Walk other) noexcept {

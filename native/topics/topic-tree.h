@@ -6,15 +6,12 @@
 //   site/2                                                  `--"temp"--> 5
 //
 // The children of a node begin with different levels. They are found through one hash index over (parent, first
-// level). Siblings are chained in the order in which they were added, and numbered in it (place), so that a walk can
-// stop at those that are younger than itself: it ends, however fast new ones come.
+// level); siblings are chained so that all children of a node can be visited.
 //
 // A node keeps its identifier: where topics diverge within its levels a node is inserted between it and its parent
-// (split), and a node that is not needed any more leaves its levels to its only child (join). The one takes the place
-// of the other among its siblings.
+// (split), and a node that is not needed any more leaves its levels to its only child (join), which takes its place
+// among its siblings.
 #pragma once
-#include <array>
-#include <utility>
 #include <vector>
 
 #include "../structures/hash-index.h"
@@ -37,13 +34,9 @@ class TopicTree {
   uint32_t parent(uint32_t node) const { return nodes_[node].parent; }
   uint32_t firstChild(uint32_t node) const { return nodes_[node].firstChild; }
   uint32_t nextSibling(uint32_t node) const { return nodes_[node].nextSibling; }
-  // The levels between the parent and the node, separated by slashes, and their number, which is counted.
+  // The levels between the parent and the node, separated by slashes, and their number.
   Bytes text(uint32_t node) const { return nodes_[node].text.bytes(); }
-  uint32_t levels(uint32_t node) const { return levelsIn(text(node)); }
-  // Increases along siblings.
-  uint64_t place(uint32_t node) const { return nodes_[node].place.number(); }
-  // The largest so far.
-  uint64_t places() const { return places_; }
+  uint32_t levels(uint32_t node) const { return nodes_[node].levels; }
 
   size_t size() const { return nodes_.size(); }
   // Bytes of all nodes except the root, with their texts and index entries.
@@ -96,10 +89,9 @@ class TopicTree {
     RALLY_ASSERT(id != root && node.firstChild == 0);
     const uint32_t above = node.parent;
     index_.remove(hashOf(above, firstLevel(text(id))), id);
-    const uint32_t first = nodes_[above].firstChild;
-    nodes_[node.nextSibling != 0 ? node.nextSibling : first].previousSibling = node.previousSibling;
-    if (id == first) nodes_[above].firstChild = node.nextSibling;
-    else nodes_[node.previousSibling].nextSibling = node.nextSibling;
+    if (node.previousSibling != 0) nodes_[node.previousSibling].nextSibling = node.nextSibling;
+    else nodes_[above].firstChild = node.nextSibling;
+    if (node.nextSibling != 0) nodes_[node.nextSibling].previousSibling = node.previousSibling;
     drop(id);
     return above;
   }
@@ -112,39 +104,22 @@ class TopicTree {
     std::vector<uint8_t> levels(text(id).begin(), text(id).end());
     levels.push_back('/');
     levels.insert(levels.end(), text(child).begin(), text(child).end());
-    setText(child, levels);
+    setText(child, levels, nodes_[id].levels + nodes_[child].levels);
     replace(id, child);
     drop(id);
   }
 
  private:
-  // A number of 48 bits, in the bytes that alignment leaves behind the text.
-  class Place {
-   public:
-    static constexpr uint64_t max = (uint64_t(1) << 48) - 1;
-
-    Place() = default;
-    explicit Place(uint64_t number)
-        : parts_{uint16_t(number & 0xffff), uint16_t(number >> 16 & 0xffff), uint16_t(number >> 32 & 0xffff)} {
-      RALLY_ASSERT(number <= max);
-    }
-    uint64_t number() const { return uint64_t(parts_[2]) << 32 | uint64_t(parts_[1]) << 16 | parts_[0]; }
-
-   private:
-    std::array<uint16_t, 3> parts_{};
-  };
-
   struct Node {
     Value value{};
     ShortText text;
-    Place place;
+    uint32_t levels = 0;
     uint32_t parent = 0;
     uint32_t firstChild = 0;
-    uint32_t nextSibling = 0;      // 0 for the last
-    uint32_t previousSibling = 0;  // the last for the first
+    uint32_t nextSibling = 0;
+    uint32_t previousSibling = 0;
   };
 
-  static_assert(sizeof(Node) == sizeof(Value) + 32);
   static constexpr size_t nodeBytes = sizeof(Node) + indexEntryBytes;
 
   uint64_t hashOf(uint32_t parent, Bytes level) const { return hashBytes(level, seed_ + parent * hashMultiplier); }
@@ -165,14 +140,12 @@ class TopicTree {
   // A new node below `parent`.
   uint32_t hang(uint32_t parent, Bytes text) {
     const uint32_t id = nodes_.add();
-    setText(id, text);
+    setText(id, text, levelsIn(text));
     Node& node = nodes_[id];
     node.parent = parent;
-    node.place = Place(++places_);
-    const uint32_t first = nodes_[parent].firstChild;
-    node.previousSibling = first == 0 ? id : std::exchange(nodes_[first].previousSibling, id);
-    if (first == 0) nodes_[parent].firstChild = id;
-    else nodes_[node.previousSibling].nextSibling = id;
+    node.nextSibling = nodes_[parent].firstChild;
+    if (node.nextSibling != 0) nodes_[node.nextSibling].previousSibling = id;
+    nodes_[parent].firstChild = id;
     index_.add(hashOf(parent, firstLevel(text)), id);
     return id;
   }
@@ -181,14 +154,14 @@ class TopicTree {
   uint32_t split(uint32_t id, size_t common) {
     const uint32_t added = nodes_.add();
     const Bytes levels = text(id);
-    setText(added, levels.first(common));
+    const uint32_t above = levelsIn(levels.first(common));
+    setText(added, levels.first(common), above);
     replace(id, added);
     const std::vector<uint8_t> rest(levels.begin() + std::ptrdiff_t(common) + 1, levels.end());
-    setText(id, rest);
+    setText(id, rest, nodes_[id].levels - above);
     Node& node = nodes_[id];
     node.parent = added;
-    node.nextSibling = 0;
-    node.previousSibling = id;
+    node.nextSibling = node.previousSibling = 0;
     nodes_[added].firstChild = id;
     index_.add(hashOf(added, firstLevel(rest)), id);
     return added;
@@ -199,23 +172,22 @@ class TopicTree {
     const Node& old = nodes_[before];
     Node& node = nodes_[id];
     node.parent = old.parent;
-    node.place = old.place;
     node.nextSibling = old.nextSibling;
     node.previousSibling = old.previousSibling;
-    uint32_t& first = nodes_[node.parent].firstChild;
-    if (first == before) first = id;
-    else nodes_[node.previousSibling].nextSibling = id;
-    nodes_[node.nextSibling != 0 ? node.nextSibling : first].previousSibling = id;
+    if (node.previousSibling != 0) nodes_[node.previousSibling].nextSibling = id;
+    else nodes_[node.parent].firstChild = id;
+    if (node.nextSibling != 0) nodes_[node.nextSibling].previousSibling = id;
     const uint64_t hash = hashOf(old.parent, firstLevel(text(before)));
     index_.remove(hash, before);
     index_.add(hash, id);
   }
 
-  void setText(uint32_t id, Bytes text) {
+  void setText(uint32_t id, Bytes text, uint32_t levels) {
     Node& node = nodes_[id];
     textBytes_ += ShortText::costOf(text.size());
     textBytes_ -= ShortText::costOf(node.text.bytes().size());
     node.text = ShortText(text);
+    node.levels = levels;
   }
   void drop(uint32_t id) {
     textBytes_ -= ShortText::costOf(text(id).size());
@@ -223,7 +195,6 @@ class TopicTree {
   }
 
   const uint64_t seed_;
-  uint64_t places_ = 0;
   Slab<Node> nodes_;
   HashIndex index_;
   size_t textBytes_ = 0;

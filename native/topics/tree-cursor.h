@@ -4,8 +4,8 @@
 //   node    site / 7    depth 2   level was a wildcard; or up, and continue from there
 //
 // It also reaches nodes whose further levels turn out not to match, but goes no deeper. It knows only its node and its
-// depth in levels. Between two calls the tree may change, as long as that node stays. Siblings are visited in the order
-// in which they were added, up to those that are younger than the walk.
+// depth in levels. Between two calls the tree may change, as long as that node stays. Added nodes may be visited or
+// not.
 #pragma once
 #include <vector>
 
@@ -19,7 +19,7 @@ class TreeCursor {
   using Tree = TopicTree<Value>;
 
  public:
-  TreeCursor(const Tree& tree, std::vector<uint8_t> filter) : filter_(std::move(filter)), placeMax_(tree.places()) {}
+  explicit TreeCursor(std::vector<uint8_t> filter) : filter_(std::move(filter)) {}
 
   Bytes filter() const { return filter_; }
   uint32_t node() const { return node_; }
@@ -34,7 +34,7 @@ class TreeCursor {
     if (fits_ && enter(tree, firstBelow(tree), depth_)) return true;
     while (node_ != Tree::root) {
       const size_t above = depth_ - tree.levels(node_);
-      if (enter(tree, isWildcard(above) ? older(tree, tree.nextSibling(node_)) : 0, above)) return true;
+      if (enter(tree, isWildcard(above) ? tree.nextSibling(node_) : 0, above)) return true;
       node_ = tree.parent(node_);
       depth_ = above;
     }
@@ -83,14 +83,9 @@ class TreeCursor {
     return isInMulti(index) || (index < levels_.size() && isLevel(levelAt(index), '+'));
   }
 
-  // 0 for a node that was added after the walk began: those behind it are younger still.
-  uint32_t older(const Tree& tree, uint32_t node) const {
-    return node == 0 || tree.place(node) <= placeMax_ ? node : 0;
-  }
-
   uint32_t firstBelow(const Tree& tree) const {
     if (depth_ >= levels_.size() && !hasMulti_) return 0;
-    return isWildcard(depth_) ? older(tree, tree.firstChild(node_)) : tree.child(node_, levelAt(depth_));
+    return isWildcard(depth_) ? tree.firstChild(node_) : tree.child(node_, levelAt(depth_));
   }
 
   // Moves to the node below `above` levels, if there is one.
@@ -120,7 +115,6 @@ class TreeCursor {
   }
 
   std::vector<uint8_t> filter_;
-  uint64_t placeMax_;
   std::vector<Level> levels_;
   bool hasMulti_ = false;
   bool fits_ = true;  // the levels of the node where it is, and all above it

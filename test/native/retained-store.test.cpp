@@ -293,32 +293,6 @@ TEST("retained store: a walk in steps visits what was there at the beginning and
   });
 }
 
-TEST("retained store: a walk visits topics in the order in which they came, and ends, however fast others come") {
-  check::eachSeed(20, [](check::Random& random) {
-    RetainedStore store(random.next(), {});
-    std::vector<std::string> came;
-    while (came.size() < 50) {
-      const std::string topic = "a/" + std::to_string(random.below(1'000));
-      if (random.chance(20) && !came.empty()) {
-        store.remove(bytesOf(came.front()));
-        came.erase(came.begin());
-      }
-      const bool isNew = std::ranges::find(came, topic) == came.end();
-      store.set(messageOf(topic, "x"));
-      if (isNew) came.push_back(topic);
-    }
-    std::vector<std::string> visited;
-    RetainedStore::Walk walk(store, octetsOf(bytesOf("a/+")));
-    for (size_t added = 0;; added++) {
-      if (!CHECK(added < 100)) return;
-      for (const char* more : {"a/new", "a/newer", "b"}) store.set(messageOf(more + std::to_string(added), "x"));
-      size_t nodes = 1;
-      if (walk.step(0, nodes, [&](const MessageRef& message) { visited.push_back(textOf(message->topic())); })) break;
-    }
-    CHECK(visited == came);
-  });
-}
-
 TEST(
     "retained store: walks that go on where another one was visit all that has stayed, and end, whatever comes and "
     "goes") {

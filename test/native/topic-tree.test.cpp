@@ -139,10 +139,8 @@ void prune(Tree& tree, uint32_t node) {
 size_t collect(const Tree& tree, uint32_t node, const std::string& path, std::map<std::string, int>& found) {
   size_t bytes = 0;
   std::set<std::string> firsts;
-  uint64_t place = 0;
   for (uint32_t child = tree.firstChild(node); child != 0; child = tree.nextSibling(child)) {
     CHECK_EQ(tree.parent(child), node);
-    CHECK(tree.place(child) > std::exchange(place, tree.place(child)) && place <= tree.places());
     const std::string text = textOf(tree.text(child));
     CHECK_EQ(tree.levels(child), levelsOf(text).size());
     CHECK(firsts.insert(levelsOf(text).front()).second);
