@@ -109,6 +109,9 @@ class Engine : private ShardPort,
            counters_.get(Counter::sessions) * sizeof(Session) + accounts_.sessions.bytes() + accounts_.inputs.bytes();
   }
 
+  // The most that it may take to log its durable state again, roughly.
+  size_t stateBytes() const { return heldBytes() + accounts_.sessions.fullBytes(); }
+
   // --- workers of other nodes ---------------------------------------------------------------------
 
   // nullptr: this is not a node of a cluster.

@@ -38,12 +38,15 @@ class Checkpointer : public TurnGate {
       return;
     }
     if (restTicks_ > 0) restTicks_--;
-    if (restTicks_ > 0 || log_.state() >= log::State::full || isUnderWay()) return;
+    const log::State state = log_.state();
+    if (restTicks_ > 0 || state == log::State::failed || isUnderWay()) return;
     const uint64_t bytes = log_.figures().liveBytes;
-    if (bytes < bytesMin_ || bytes < 2 * stateBytes_.load(std::memory_order_relaxed)) return;
+    if (bytes < bytesMin_) return;
+    // On a full disk the state as it is now counts (hasRoom()): most of it may have gone since the last checkpoint.
+    if (state != log::State::full && bytes < 2 * stateBytes_.load(std::memory_order_relaxed)) return;
     ask();
   }
-  // A checkpoint is to begin as soon as the workers come to rest.
+  // A checkpoint is to begin as soon as the workers come to rest, if there is room for it.
   void ask() {
     isAsked_.store(true, std::memory_order_relaxed);
     ringAll();
@@ -61,7 +64,7 @@ class Checkpointer : public TurnGate {
       if (round_ == round) arrived_--;
       return;
     }
-    if (areAtRest()) begin(engine);
+    if (areAtRest() && hasRoom()) begin(engine);
     arrived_ = 0;
     round_++;
     lock.unlock();
@@ -150,6 +153,19 @@ class Checkpointer : public TurnGate {
     return areAtRest;
   }
 
+  // On a full disk a checkpoint frees space only if there is room for it until it is complete. Its size is not known:
+  // a message counts for each session that it waits for. Called when all workers are at rest. False: not now.
+  bool hasRoom() {
+    if (log_.state() != log::State::full) return true;
+    uint64_t bytes = 0;
+    eachWorker([&](Engine& engine) { bytes += engine.stateBytes(); });
+    const log::Figures figures = log_.figures();
+    if (2 * bytes <= std::min(figures.freeBytes, figures.liveBytes)) return true;
+    isAsked_.store(false, std::memory_order_relaxed);
+    restTicks_.store(restTicksAfter, std::memory_order_relaxed);
+    return false;
+  }
+
   // A worker's writes must be in the log before the others learn of them.
   void pass(Journal& journal, std::atomic<unsigned>& left) {
     journal.submit();
@@ -205,7 +221,7 @@ class Checkpointer : public TurnGate {
   std::atomic<uint64_t> stateBytes_{0};  // of the last one
   std::atomic<uint64_t> written_{0};
   uint32_t number_ = 0;
-  int restTicks_ = 0;    // of the worker that ticks
+  std::atomic<int> restTicks_{0};
   unsigned writer_ = 0;  // the worker that began it; it also writes the next two
   bool hasEnded_ = false;
   uint64_t turn_ = 0;

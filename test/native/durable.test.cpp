@@ -424,6 +424,36 @@ TEST("durable: a full disk refuses what would have to be stored, and ends client
   CHECK_EQ(broker.total(Counter::storageRefused), 3);
 }
 
+TEST("durable: what fills the disk is given up when it is not needed any more, as soon as there is room for the rest") {
+  KeptDisk disk;
+  disk.checkpointBytesMin = 10'000;
+  HandDrivenBroker broker(disk, 1);
+  Client& sink = broker.connected("sink", 0, durable());
+  sink.subscribe("t", 1);
+  broker.settle();
+  sink.drop();
+  Client& source = broker.connected("source", 0, fleeting());
+  for (int i = 0; i < 200; i++) source.publish("t", std::string(2'000, 'x'), 1);
+  broker.settle();
+  const auto passSeconds = [&](int seconds) {
+    for (; seconds > 0; seconds--) {
+      broker.advanceTime(1'000);
+      broker.settle();
+    }
+  };
+  disk.freeBytes = 200'000;
+  static_cast<KeptLog&>(broker.store().log()).setState(rally::log::State::full);
+  passSeconds(20);
+  CHECK_EQ(broker.store().checkpointer().written(), 0);  // half of it would have no room
+  CHECK(disk.bytes() > 400'000);
+  sink.connect(0);
+  broker.settle();
+  CHECK_EQ(sink.received.size(), 200);
+  passSeconds(20);
+  CHECK_EQ(broker.store().checkpointer().written(), 1);
+  CHECK(disk.bytes() < 10'000);
+}
+
 TEST("durable: while the disk stands still, the memory of what waits for it is bounded, and then all is done") {
   KeptDisk disk;
   disk.pendingBytesMax = 100'000;

@@ -27,6 +27,7 @@ struct KeptDisk {
   bool failsToRead = false;
   uint64_t reads = 0;
   uint64_t checkpointBytesMin = UINT64_MAX;
+  uint64_t freeBytes = UINT64_MAX;
   size_t pendingBytesMax = size_t(1) << 30;
   std::vector<Record> records;  // committed
   uint64_t written = 0;
@@ -109,6 +110,7 @@ class KeptLog : public rally::log::Log, public rally::log::BatchSink {
   rally::log::Figures figures() const override {
     rally::log::Figures figures;
     figures.liveBytes = disk_.bytes();
+    figures.freeBytes = disk_.freeBytes;
     return figures;
   }
 
