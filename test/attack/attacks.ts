@@ -53,6 +53,8 @@ export const unreachable: Readonly<Record<string, string>> = {
     'they fill only if a worker is blocked: test/native/flow.test.cpp',
   'bytes in transit between a worker and one of another node, in either direction':
     'they wait only if a node accepts nothing: test/native/cluster.test.cpp',
+  'filters with wildcards that the workers of a node tell the others of a cluster':
+    'wider ones are told instead, and bring nobody more: test/native/routes.test.cpp',
   'deliveries caused by the records of the lanes in a turn':
     'other clients are served in the meantime: test/native/turn-budget.test.cpp',
   'topics of a connection with a remembered answer of a program':

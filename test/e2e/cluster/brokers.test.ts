@@ -235,6 +235,7 @@ test('what is asked of one node about clients of another, and the log level for 
   assert.equal(await a.send('DELETE', `/api/v1/traces/${trace?.id}`), 204);
   assert.equal(await a.send('DELETE', '/api/v1/clients/there'), 204);
   await client.closed();
-  assert.equal((await a.get('/api/v1/clients/there')).status, 404);
+  const status = async (): Promise<number> => (await a.get('/api/v1/clients/there')).status;
+  await until('no node knows it', async () => (await status()) === 404);
   assert.match((await a.get('/api/v1/clients/there/events')).text, /administrativeAction.*"node":"node-1"/);
 });
