@@ -270,7 +270,7 @@ test('what is wrong is said in one sentence', async (t) => {
     [['check', '--data', folder], /is not a data directory: it has no segments/, 2],
     [
       ['import', folder, '--data', join(folder, 'new')],
-      /cannot be read: illegal operation on a directory\. Nothing/,
+      /cannot be read: it is a directory\. Nothing/,
       2,
     ],
     [
