@@ -86,5 +86,5 @@ function noteOf(turns: readonly number[], boundsUs: readonly number[]): string {
   });
   const boundUs = boundsUs[bucket];
   const within = boundUs === undefined ? 'over 5 s' : `within ${Number((boundUs / 1_000).toPrecision(3))} ms`;
-  return `${noted * 100} % of turns ${within}`;
+  return `${noted * 100}% of turns ${within}`;
 }

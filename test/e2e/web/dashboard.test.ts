@@ -127,11 +127,11 @@ test('axe finds nothing serious in any view, on a phone in light and at a desk i
 test('a client is found, shown, cut and explained', async (t) => {
   const stage = await startStage(t);
   const page = await signIn(t, stage, 'desktop');
-  await reads(page.locator('#threads'), /Worker 0.*\d+ %.*Worker 1.*Main thread/s);
+  await reads(page.locator('#threads'), /Worker 0.*\d+% busy.*Worker 1.*Main thread/s);
   const curve = page.locator('.curve').first();
   await curve.hover({ position: { x: ((await curve.boundingBox())?.width ?? 0) - 1, y: 20 } }); // what is newest
   await reads(page.locator('#plots'), /Clients\d+ at \d.*Memory.* at \d/s); // one moment in all of them
-  await reads(page.locator('#threads'), /Worker 0\d+ % at \d/);
+  await reads(page.locator('#threads'), /Worker 0\d+% at \d/);
   await page.click('nav a[href="#clients"]');
   await page.fill('#clients-search', 'COURT/2');
   await reads(page.locator('#clients-rows a'), 'court/2');
@@ -290,7 +290,7 @@ test('the overview is asked for where it cannot come by itself, and comes again 
   await page.click('#sign-in-form button');
   await reads(page.locator('#link-state'), 'Polling');
   await reads(page.locator('.plot strong').first(), '3');
-  await reads(page.locator('#threads'), /Worker 0.*\d+ %.*Worker 1.*Main thread/s);
+  await reads(page.locator('#threads'), /Worker 0.*\d+% busy.*Worker 1.*Main thread/s);
   const other = await signIn(t, stage, 'desktop', true);
   await reads(page.locator('.plot strong').first(), '4');
   const { connectionsOpened: before } = stage.broker.statistics();
