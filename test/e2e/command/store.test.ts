@@ -268,11 +268,7 @@ test('what is wrong is said in one sentence', async (t) => {
       2,
     ],
     [['check', '--data', folder], /is not a data directory: it has no segments/, 2],
-    [
-      ['import', folder, '--data', join(folder, 'new')],
-      /cannot be read: it is a directory\. Nothing/,
-      2,
-    ],
+    [['import', folder, '--data', join(folder, 'new')], /cannot be read: it is a directory\. Nothing/, 2],
     [
       ['import', exported, '--data', '/proc/x'],
       /\/proc\/x cannot be created: no such file or directory\./,
