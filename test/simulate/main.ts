@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { playSchedule, type ScheduleName, schedules } from '../support/cluster/schedules.ts';
+import { refuse, wholeNumber } from '../support/flags.ts';
 
 const usage = `Usage: npm run simulate -- [flags]
 
@@ -17,16 +18,6 @@ Plays schedules of a simulated cluster: ${Object.keys(schedules).join(', ')}, in
 
 const text = { type: 'string' } as const;
 
-function refuse(sentence: string): never {
-  process.stderr.write(`simulate: ${sentence}\n`);
-  process.exit(2);
-}
-
-function whole(name: string, given: string | undefined, otherwise: number): number {
-  const value = given === undefined ? otherwise : Number(given);
-  return Number.isSafeInteger(value) && value >= 0 ? value : refuse(`--${name} needs a whole number.`);
-}
-
 function isSchedule(name: string): name is ScheduleName {
   return Object.hasOwn(schedules, name);
 }
@@ -38,12 +29,12 @@ if (values.help === true) {
   process.stdout.write(usage);
   process.exit(0);
 }
-const count = whole('count', values.count, 10_000);
-const first = whole('seed', values.seed, Date.now() % 1_000_000_007);
+const count = wholeNumber('simulate', 'count', values.count ?? '10000');
+const first = wholeNumber('simulate', 'seed', values.seed ?? `${Date.now() % 1_000_000_007}`);
 const names = values.only?.split(',') ?? Object.keys(schedules);
 const chosen = names.filter(isSchedule);
 if (chosen.length < names.length || chosen.length === 0)
-  refuse('--only has a name that is none; see --help.');
+  refuse('simulate', '--only has a name that is none; see --help.');
 
 const startMs = performance.now();
 const played = new Map<ScheduleName, number>();

@@ -1,7 +1,7 @@
 /** What happens to a cluster under load, one fault at a time. See the table in docs/clustering.md. */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { BrokerCluster } from '../../support/cluster/broker-cluster.ts';
+import type { BrokerCluster, ClusterBroker } from '../../support/cluster/broker-cluster.ts';
 import type { Random } from '../../support/random.ts';
 import { until } from '../../support/wait.ts';
 import type { Place, Traffic } from './traffic.ts';
@@ -18,31 +18,57 @@ type Fault = (scene: Scene) => Promise<string>;
 
 const settledMs = 90_000;
 
+/** What keeps a node from its cluster until it ends. */
+interface Disturbance {
+  readonly what: string;
+  begin(broker: ClusterBroker): void;
+  end(broker: ClusterBroker): void;
+}
+
+const pause: Disturbance = {
+  what: 'paused',
+  begin: ({ command }) => command.kill('SIGSTOP'),
+  end: ({ command }) => command.kill('SIGCONT'),
+};
+const cut: Disturbance = {
+  what: 'cut off',
+  begin: ({ proxy }) => proxy.cut(),
+  end: ({ proxy }) => proxy.mend(),
+};
+
 /** A node is dead after 3 s of silence. */
 function briefMs(random: Random): number {
   return 200 + random.below(1_300);
 }
-function longMs(random: Random): number {
-  return 5_000 + random.below(3_000);
-}
 
 /** Nobody notices more than a delay. */
-async function pauseBriefly({ traffic, random }: Scene): Promise<string> {
-  const { broker } = random.pick(traffic.places);
-  const ms = briefMs(random);
-  broker.command.kill('SIGSTOP');
-  await delay(ms);
-  broker.command.kill('SIGCONT');
-  return `${broker.name} is paused for ${ms} ms`;
+function briefly({ what, begin, end }: Disturbance): Fault {
+  return async ({ traffic, random }) => {
+    const { broker } = random.pick(traffic.places);
+    const ms = briefMs(random);
+    begin(broker);
+    await delay(ms);
+    end(broker);
+    return `${broker.name} is ${what} for ${ms} ms`;
+  };
 }
 
-async function cutBriefly({ traffic, random }: Scene): Promise<string> {
-  const { broker } = random.pick(traffic.places);
-  const ms = briefMs(random);
-  broker.proxy.cut();
-  await delay(ms);
-  broker.proxy.mend();
-  return `${broker.name} is cut off for ${ms} ms`;
+function forLong({ what, begin, end }: Disturbance): Fault {
+  return async (scene) => {
+    const { traffic, random } = scene;
+    const place = random.pick(traffic.places);
+    const { broker } = place;
+    const ms = 5_000 + random.below(3_000);
+    await lose(scene, place, async () => {
+      begin(broker);
+      await delay(ms);
+      return async () => {
+        end(broker);
+        await until('it has joined again', () => broker.isReady(), settledMs);
+      };
+    });
+    return `${broker.name} is ${what} for ${ms} ms`;
+  };
 }
 
 async function restartNats({ cluster, random }: Scene): Promise<string> {
@@ -65,7 +91,8 @@ async function stop({ cluster, traffic, random }: Scene): Promise<string> {
   await place.again(random.pick(cluster.brokers));
   place.isUp = true;
   await delay(random.below(2_000));
-  await comeBack({ cluster, random }, place);
+  await cluster.again(broker, 1 + random.below(2));
+  await comeBack(cluster, place);
   return `${broker.name} is stopped`;
 }
 
@@ -79,38 +106,6 @@ async function kill(scene: Scene): Promise<string> {
     return () => cluster.again(broker, 1 + random.below(2));
   });
   return `${broker.name} is killed`;
-}
-
-async function pauseForLong(scene: Scene): Promise<string> {
-  const { traffic, random } = scene;
-  const place = random.pick(traffic.places);
-  const { broker } = place;
-  const ms = longMs(random);
-  await lose(scene, place, async () => {
-    broker.command.kill('SIGSTOP');
-    await delay(ms);
-    return async () => {
-      broker.command.kill('SIGCONT');
-      await until('it has joined again', () => broker.isReady(), settledMs);
-    };
-  });
-  return `${broker.name} is paused for ${ms} ms`;
-}
-
-async function cutForLong(scene: Scene): Promise<string> {
-  const { traffic, random } = scene;
-  const place = random.pick(traffic.places);
-  const { broker } = place;
-  const ms = longMs(random);
-  await lose(scene, place, async () => {
-    broker.proxy.cut();
-    await delay(ms);
-    return async () => {
-      broker.proxy.mend();
-      await until('it has joined again', () => broker.isReady(), settledMs);
-    };
-  });
-  return `${broker.name} is cut off for ${ms} ms`;
 }
 
 /** The others continue without the node. With replicas its clients do so too, elsewhere; otherwise they wait for it. */
@@ -133,15 +128,13 @@ async function lose(
   }
   traffic.shake();
   await again();
-  cluster.brokers.push(place.broker);
-  await cluster.settled(settledMs);
-  await place.again();
+  await comeBack(cluster, place);
   if (!isReplicated) place.away.push([lostAt, traffic.now()]);
   place.isUp = true;
 }
 
-async function comeBack({ cluster, random }: Pick<Scene, 'cluster' | 'random'>, place: Place): Promise<void> {
-  await cluster.again(place.broker, 1 + random.below(2));
+/** The node is there again, and its clients follow. */
+async function comeBack(cluster: BrokerCluster, place: Place): Promise<void> {
   cluster.brokers.push(place.broker);
   await cluster.settled(settledMs);
   await place.again();
@@ -159,13 +152,13 @@ async function killAll({ cluster, traffic, random }: Scene): Promise<string> {
 }
 
 export const faults = {
-  'pause-briefly': pauseBriefly,
-  'cut-briefly': cutBriefly,
+  'pause-briefly': briefly(pause),
+  'cut-briefly': briefly(cut),
   'restart-nats': restartNats,
   stop,
   kill,
-  'pause-for-long': pauseForLong,
-  'cut-for-long': cutForLong,
+  'pause-for-long': forLong(pause),
+  'cut-for-long': forLong(cut),
   'kill-all': killAll,
 } satisfies Readonly<Record<string, Fault>>;
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { BrokerCluster } from '../../support/cluster/broker-cluster.ts';
+import { refuse, wholeNumber } from '../../support/flags.ts';
 import { Random } from '../../support/random.ts';
 import { faults, isFault, play } from './faults.ts';
 import { Traffic } from './traffic.ts';
@@ -24,16 +25,6 @@ that nothing of QoS 2 came twice.
 The faults: ${Object.keys(faults).join(', ')}
 `;
 
-function refuse(reason: string): never {
-  process.stderr.write(`${reason}\n`);
-  process.exit(2);
-}
-
-function numberOf(name: string, given: string, least: number): number {
-  const value = Number(given);
-  return Number.isSafeInteger(value) && value >= least ? value : refuse(`--${name} needs a whole number.`);
-}
-
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '5' },
@@ -49,14 +40,14 @@ if (values.help) {
   process.stdout.write(usage);
   process.exit(0);
 }
-const minutes = numberOf('minutes', values.minutes, 1);
-const rounds = numberOf('rounds', values.rounds, 1);
-const seed = numberOf('seed', values.seed, 0);
-const servers = numberOf('nats-servers', values['nats-servers'], 1);
+const minutes = wholeNumber('cluster-faults', 'minutes', values.minutes, 1);
+const rounds = wholeNumber('cluster-faults', 'rounds', values.rounds, 1);
+const seed = wholeNumber('cluster-faults', 'seed', values.seed);
+const servers = wholeNumber('cluster-faults', 'nats-servers', values['nats-servers'], 1);
 const names = values.only.split(',');
 const chosen = names.filter(isFault);
-if (chosen.length < names.length) refuse('--only has a name that is none; see --help.');
-if (values.replicas !== '1' && values.replicas !== '3') refuse('--replicas is 1 or 3.');
+if (chosen.length < names.length) refuse('cluster-faults', '--only has a name that is none; see --help.');
+if (values.replicas !== '1' && values.replicas !== '3') refuse('cluster-faults', '--replicas is 1 or 3.');
 const isReplicated = values.replicas === '3';
 
 test(`nodes of a cluster have faults under load, with ${values.replicas} replicas, seed ${seed}`, async (t) => {
