@@ -7,7 +7,6 @@ import { BrokerError } from '../broker-error.ts';
 import { readArguments } from '../config/arguments.ts';
 import { readAccessFile } from '../security/access-file.ts';
 import { parsePasswordFile } from '../security/password-file.ts';
-import { hashPassword } from '../security/password-hash.ts';
 import { replaceFile } from '../security/replace-file.ts';
 import { readPassword } from './read-password.ts';
 
@@ -50,11 +49,14 @@ export async function passwd({ path, username, deletes, isBatch }: PasswdRequest
   const isKnown = parsePasswordFile(before, path).has(username);
   if (deletes && !isKnown)
     throw new BrokerError('FLAG_VALUE_INVALID', `${path} has no user '${username}': nothing was changed.`);
-  const line = deletes
-    ? undefined
-    : `${username}:${hashPassword(await readPassword(isBatch ? 'batch' : 'twice', username))}`;
+  const line = deletes ? undefined : await newLine(username, isBatch);
   replaceFile(path, withLine(before, username, line));
   return `${username} ${deletes ? 'was removed' : isKnown ? 'has a new password' : 'was added'}.\n`;
+}
+
+async function newLine(username: string, isBatch: boolean): Promise<string> {
+  const { hashPassword } = await import('../security/password-hash.ts'); // not for the other commands
+  return `${username}:${hashPassword(await readPassword(isBatch ? 'batch' : 'twice', username))}`;
 }
 
 /** All other lines, including comments, stay unchanged. */

@@ -1,5 +1,4 @@
 /** `rallymq token`: creates a token for trials, signed with the broker's secret. A back end creates its own. */
-import { SignJWT } from 'jose';
 import { invalid, readFlags } from '../config/arguments.ts';
 import { filterFault, placeholderFault } from '../security/rules.ts';
 import { secretOf } from '../security/token-keys.ts';
@@ -34,6 +33,7 @@ export async function mintToken(args: readonly string[], nowMs: number): Promise
     ...(publish.length + subscribe.length === 0 ? {} : { acl: { publish, subscribe } }),
     ...(flags.role === undefined ? {} : { roles: flags.role }),
   };
+  const { SignJWT } = await import('jose'); // not for the other commands
   const token = new SignJWT(claims)
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject(user)

@@ -1,6 +1,6 @@
 /** mosquitto's password file: `name:hash` in each line. */
 import { accessFileFault, linesOf } from './access-file.ts';
-import { hashFault } from './password-hash.ts';
+import { hashFault } from './password-hash-format.ts';
 
 /** The hash of each user. */
 export type PasswordFile = ReadonlyMap<string, string>;

@@ -3,7 +3,7 @@
  * and have a lower priority than all others, so that a storm of logins uses only spare CPU time.
  */
 import { availableParallelism } from 'node:os';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 
 /** Below the data plane and the control plane, which have 0. */
 const niceIncrement = 10;
@@ -13,7 +13,7 @@ const threadsMax = 4;
 
 export class PasswordPool {
   readonly #pendingMax: number;
-  #pool: Piscina | undefined;
+  #pool: Promise<Piscina> | undefined;
   #pending = 0;
 
   constructor(pendingMax: number) {
@@ -28,27 +28,34 @@ export class PasswordPool {
   async verify(hash: string, password: Uint8Array): Promise<boolean> {
     this.#pending++;
     try {
-      return (await this.#threads.run({ kind: 'verify', hash, password })) === true;
+      const pool = await this.#threads;
+      return (await pool.run({ kind: 'verify', hash, password })) === true;
     } finally {
       this.#pending--;
     }
   }
 
   async close(): Promise<void> {
-    await this.#pool?.destroy();
+    await (await this.#pool)?.destroy();
   }
 
-  get #threads(): Piscina {
-    this.#pool ??= new Piscina({
-      filename: new URL('../../workers/passwords.js', import.meta.url).href,
-      name: 'runPasswordTask',
-      minThreads: 0,
-      maxThreads: Math.max(1, Math.min(threadsMax, availableParallelism() >> 1)),
-      idleTimeout: idleTimeoutMs,
-      niceIncrement,
-      // As for the threads of the data plane (supervisor.ts): this is a file, whatever the program is.
-      ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}),
-    });
+  get #threads(): Promise<Piscina> {
+    this.#pool ??= newPool();
     return this.#pool;
   }
+}
+
+/** Most brokers never need it. */
+async function newPool(): Promise<Piscina> {
+  const { Piscina } = await import('piscina');
+  return new Piscina({
+    filename: new URL('../../workers/passwords.js', import.meta.url).href,
+    name: 'runPasswordTask',
+    minThreads: 0,
+    maxThreads: Math.max(1, Math.min(threadsMax, availableParallelism() >> 1)),
+    idleTimeout: idleTimeoutMs,
+    niceIncrement,
+    // As for the threads of the data plane (supervisor.ts): this is a file, whatever the program is.
+    ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}),
+  });
 }

@@ -3,7 +3,7 @@
  * decides.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import type { createLocalJWKSet, JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import { BrokerError } from '../broker-error.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { readAccessFile } from './access-file.ts';
@@ -80,6 +80,7 @@ const answerBytesMax = 1_048_576;
 /** A JWKS at a URL: it is fetched again every few minutes, and when a token names an unknown key. */
 export class RemoteKeys implements TokenKeys {
   readonly algorithms: readonly string[] = publicAlgorithms;
+  readonly #jose = import('jose');
   readonly #url: string;
   readonly #clock: Clock;
   #find: ReturnType<typeof createLocalJWKSet> | undefined;
@@ -93,6 +94,7 @@ export class RemoteKeys implements TokenKeys {
   }
 
   readonly find: JWTVerifyGetKey = async (header, token) => {
+    const { errors } = await this.#jose;
     const nowMs = this.#clock.nowMs();
     if (this.#find === undefined || nowMs - this.#fetchedMs > staleMs) await this.#refresh();
     else if (nowMs - this.#fetchedMs > refreshMs && nowMs - this.#triedMs > missedMs)
@@ -128,6 +130,7 @@ export class RemoteKeys implements TokenKeys {
       });
       if (!response.ok) throw new Error(`its answer has status ${response.status}`);
       const text = await textWithin(response, answerBytesMax);
+      const { createLocalJWKSet } = await this.#jose;
       this.#find = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
       this.#fetchedMs = this.#clock.nowMs();
     } catch (cause) {

@@ -2,7 +2,7 @@
  * Authenticates clients by a token (JWT): as password, in the WebSocket request, or by enhanced authentication with
  * the method OAUTH2-JWT, which also renews it (main thread).
  */
-import { errors, jwtVerify } from 'jose';
+import type { errors as Errors } from 'jose';
 import type {
   AuthenticationMethod,
   AuthenticationStep,
@@ -41,6 +41,8 @@ const unavailable = { reasonCode: ReasonCode.serverUnavailable };
 export class TokenProvider implements Provider {
   readonly name = 'token';
   readonly #options: TokenProviderOptions;
+  /** Loaded here because most brokers have no tokens. */
+  readonly #jose = import('jose');
 
   constructor(options: TokenProviderOptions) {
     this.#options = options;
@@ -67,6 +69,7 @@ export class TokenProvider implements Provider {
     const { keys, revoked, issuer, audience, nowMs } = this.#options;
     const { usernameClaim, clientIdClaim, tenantClaim } = this.#options;
     const { find, algorithms } = keys();
+    const { errors, jwtVerify } = await this.#jose;
     try {
       const { payload } = await jwtVerify(token, find, {
         algorithms: [...algorithms],
@@ -80,7 +83,8 @@ export class TokenProvider implements Provider {
       accessOf(grant); // invalid filters make it grant nothing
       return revoked().has(grant) ? refusal('the token is revoked') : grant;
     } catch (error) {
-      if (error instanceof errors.JOSEError || error instanceof TokenError) return refusal(faultOf(error));
+      if (error instanceof errors.JOSEError || error instanceof TokenError)
+        return refusal(faultOf(error, errors));
       throw error;
     }
   }
@@ -104,7 +108,7 @@ function refusal(why: string): Refusal {
 }
 
 /** A wrong clock, here or where tokens are made, is a frequent cause. */
-function faultOf(error: errors.JOSEError | TokenError): string {
+function faultOf(error: Errors.JOSEError | TokenError, errors: typeof Errors): string {
   if (error instanceof errors.JWTExpired) return `the token expired at ${shownTime(error.payload.exp)}`;
   if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'nbf')
     return `the token is not valid before ${shownTime(error.payload.nbf)}`;

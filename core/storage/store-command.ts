@@ -2,7 +2,6 @@
  * `rallymq store info|check|backup|restore|export|import|compact`: an operator's commands for a data directory. Long ones run in a
  * separate thread (workers/storage.ts), which reports its progress.
  */
-import { Piscina } from 'piscina';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import { readArguments } from '../config/arguments.ts';
 import { commandDataDirectory } from '../config/options.ts';
@@ -234,6 +233,7 @@ export type StoreAnswer =
 
 /** A signal ends the command and removes its incomplete result; a second one ends it at once. */
 async function inThread<Result>(task: StoreTask, what: string): Promise<Result> {
+  const { Piscina } = await import('piscina'); // not for the other commands
   const progress = new Uint8Array(new SharedArrayBuffer(2));
   let ended: NodeJS.Signals | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
