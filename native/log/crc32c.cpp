@@ -2,8 +2,11 @@
 
 #include <array>
 
-#ifdef __x86_64__
+#if defined(__x86_64__)
 #include <nmmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_acle.h>
+#include <sys/auxv.h>
 #endif
 
 namespace rally::log {
@@ -37,21 +40,35 @@ Word wordAt(const uint8_t* at) {
   return word;
 }
 
-#ifdef __x86_64__
+// Both processors have instructions that continue a checksum by 8, 4, 2 and 1 bytes.
+#if defined(__x86_64__)
+#define RALLY_HAS_CRC32C [[gnu::target("sse4.2")]]
 const bool hasInstruction = __builtin_cpu_supports("sse4.2") != 0;
+RALLY_HAS_CRC32C inline uint32_t by8(uint32_t crc, uint64_t word) { return uint32_t(_mm_crc32_u64(crc, word)); }
+RALLY_HAS_CRC32C inline uint32_t by4(uint32_t crc, uint32_t word) { return _mm_crc32_u32(crc, word); }
+RALLY_HAS_CRC32C inline uint32_t by2(uint32_t crc, uint16_t word) { return _mm_crc32_u16(crc, word); }
+RALLY_HAS_CRC32C inline uint32_t by1(uint32_t crc, uint8_t byte) { return _mm_crc32_u8(crc, byte); }
+#elif defined(__aarch64__)
+#define RALLY_HAS_CRC32C [[gnu::target("+crc")]]
+const bool hasInstruction = (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+RALLY_HAS_CRC32C inline uint32_t by8(uint32_t crc, uint64_t word) { return __crc32cd(crc, word); }
+RALLY_HAS_CRC32C inline uint32_t by4(uint32_t crc, uint32_t word) { return __crc32cw(crc, word); }
+RALLY_HAS_CRC32C inline uint32_t by2(uint32_t crc, uint16_t word) { return __crc32ch(crc, word); }
+RALLY_HAS_CRC32C inline uint32_t by1(uint32_t crc, uint8_t byte) { return __crc32cb(crc, byte); }
+#endif
 
-[[gnu::target("sse4.2")]] uint32_t withInstruction(Bytes bytes, uint32_t before) {
-  uint64_t crc = ~before;
+#ifdef RALLY_HAS_CRC32C
+RALLY_HAS_CRC32C uint32_t withInstruction(Bytes bytes, uint32_t before) {
+  uint32_t crc = ~before;
   const uint8_t* at = bytes.data();
   size_t left = bytes.size();
-  for (; left >= 8; left -= 8, at += 8) crc = _mm_crc32_u64(crc, wordAt<uint64_t>(at));
-  auto last = uint32_t(crc);
-  if ((left & 4) != 0) last = _mm_crc32_u32(last, wordAt<uint32_t>(at));
+  for (; left >= 8; left -= 8, at += 8) crc = by8(crc, wordAt<uint64_t>(at));
+  if ((left & 4) != 0) crc = by4(crc, wordAt<uint32_t>(at));
   at += left & 4;
-  if ((left & 2) != 0) last = _mm_crc32_u16(last, wordAt<uint16_t>(at));
+  if ((left & 2) != 0) crc = by2(crc, wordAt<uint16_t>(at));
   at += left & 2;
-  if ((left & 1) != 0) last = _mm_crc32_u8(last, *at);
-  return ~last;
+  if ((left & 1) != 0) crc = by1(crc, *at);
+  return ~crc;
 }
 #endif
 
@@ -71,7 +88,7 @@ uint32_t crc32cPortable(Bytes bytes, uint32_t before) {
 }
 
 uint32_t crc32c(Bytes bytes, uint32_t before) {
-#ifdef __x86_64__
+#ifdef RALLY_HAS_CRC32C
   if (hasInstruction) return withInstruction(bytes, before);
 #endif
   return crc32cPortable(bytes, before);
