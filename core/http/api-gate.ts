@@ -10,8 +10,10 @@ import { isIP } from 'node:net';
 import { forwardedSentence, isLocalOnly } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { isPublicName } from '../front-end/origin.ts';
+import { addressKey } from '../security/address-key.ts';
 import type { ApiCaller } from '../security/api-caller.ts';
 import { type ApiScope, isApiKey } from '../security/api-keys.ts';
+import { RecentCounts } from '../security/recent-counts.ts';
 import type { SignInRefusal } from '../security/sign-in.ts';
 import type { Header, HttpAnswer, HttpQuestion } from './answer.ts';
 import { problem } from './problem.ts';
@@ -26,11 +28,6 @@ const addressesMax = 10_000;
 /** How many characters of a host are shown. */
 const hostShownMax = 100;
 
-interface Failures {
-  readonly sinceMs: number;
-  count: number;
-}
-
 export type Admission = { readonly caller: ApiCaller | undefined } | { readonly refusal: HttpAnswer };
 
 type Credentials =
@@ -41,13 +38,17 @@ type Credentials =
 export class ApiGate {
   readonly #source: SiteSource;
   readonly #config: BrokerConfig;
-  readonly #nowMs: () => number;
-  readonly #failures = new Map<string, Failures>();
+  /** By addressKey(). */
+  readonly #failures: RecentCounts;
 
   constructor(source: SiteSource, config: BrokerConfig, nowMs: () => number = () => performance.now()) {
     this.#source = source;
     this.#config = config;
-    this.#nowMs = nowMs;
+    this.#failures = new RecentCounts({
+      clock: { nowMs },
+      windowMs: failuresMs,
+      namesMax: addressesMax,
+    });
   }
 
   /** Answers at once, except for users. Does not reject. */
@@ -134,25 +135,11 @@ export class ApiGate {
   }
 
   #isSlowedDown(address: string): boolean {
-    const failures = this.#failures.get(address);
-    if (failures === undefined || failures.count < failuresMax) return false;
-    if (this.#nowMs() - failures.sinceMs < failuresMs) return true;
-    this.#failures.delete(address);
-    return false;
+    return this.#failures.countOf(addressKey(address)) >= failuresMax;
   }
 
   #noteFailure(address: string): void {
-    const known = this.#failures.get(address);
-    if (known !== undefined && this.#nowMs() - known.sinceMs < failuresMs) {
-      known.count++;
-      return;
-    }
-    this.#failures.delete(address);
-    for (const oldest of this.#failures.keys()) {
-      if (this.#failures.size < addressesMax) break;
-      this.#failures.delete(oldest);
-    }
-    this.#failures.set(address, { sinceMs: this.#nowMs(), count: 1 });
+    this.#failures.add(addressKey(address));
   }
 }
 

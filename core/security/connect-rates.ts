@@ -19,15 +19,24 @@ interface Bucket {
   atMs: number;
 }
 
+/** After that an unused bucket is full. */
+const fullMs = 1_000;
+
 export class ConnectRates {
   readonly #options: ConnectRatesOptions;
   readonly #all: Bucket;
-  /** By addressKey(), least recently used first. */
-  readonly #byAddress = new Map<string, Bucket>();
+  /**
+   * By addressKey(). An unused bucket is full after a second, like a new one, so it need not be kept. When the recent ones are a
+   * second old, or half of those allowed, they become the earlier ones, and the earlier ones are forgotten all at once.
+   */
+  #recent = new Map<string, Bucket>();
+  #earlier = new Map<string, Bucket>();
+  #recentSinceMs: number;
 
   constructor(options: ConnectRatesOptions) {
     this.#options = options;
-    this.#all = { tokens: options.limits.connectsPerSecondMax, atMs: options.clock.nowMs() };
+    this.#recentSinceMs = options.clock.nowMs();
+    this.#all = { tokens: options.limits.connectsPerSecondMax, atMs: this.#recentSinceMs };
   }
 
   /** Counts a CONNECT. False: it exceeds the rate. */
@@ -51,13 +60,22 @@ export class ConnectRates {
   #bucketOf(address: string): Bucket {
     const { clock, limits } = this.#options;
     const { connectsPerSecondPerAddressMax: perAddressMax, trackedNamesMax: addressesMax } = limits;
-    const bucket = this.#byAddress.get(address) ?? { tokens: perAddressMax, atMs: clock.nowMs() };
-    this.#byAddress.delete(address);
-    this.#byAddress.set(address, bucket);
-    for (const oldest of this.#byAddress.keys()) {
-      if (this.#byAddress.size <= addressesMax) break;
-      this.#byAddress.delete(oldest);
+    const nowMs = clock.nowMs();
+    if (nowMs - this.#recentSinceMs >= fullMs || this.#recent.size >= addressesMax / 2) {
+      this.#earlier = this.#recent;
+      this.#recent = new Map();
+      this.#recentSinceMs = nowMs;
     }
+    const known = this.#recent.get(address);
+    if (known !== undefined) return known;
+    const bucket = this.#earlier.get(address) ?? { tokens: perAddressMax, atMs: nowMs };
+    this.#earlier.delete(address);
+    this.#recent.set(address, bucket);
     return bucket;
+  }
+
+  /** How many addresses are remembered. */
+  get addresses(): number {
+    return this.#recent.size + this.#earlier.size;
   }
 }

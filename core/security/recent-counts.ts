@@ -5,7 +5,7 @@
 import type { Clock } from '../sessions/timers.ts';
 
 export interface RecentCountsOptions {
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'nowMs'>;
   readonly windowMs: number;
   readonly namesMax: number;
 }
@@ -41,6 +41,12 @@ export class RecentCounts {
       this.#windows.delete(oldestName);
     }
     return 1;
+  }
+
+  /** The count in the current window; 0: there is none. */
+  countOf(name: string): number {
+    const window = this.#windows.get(name);
+    return window !== undefined && window.endsMs > this.#options.clock.nowMs() ? window.count : 0;
   }
 
   /** The oldest, of those that have not been forgotten. */

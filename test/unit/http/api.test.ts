@@ -212,6 +212,14 @@ test('whoever tries keys is slowed down, and others are not', async () => {
   assert.equal((await ask(site, '/api/v1/stats', { remoteAddress: '192.0.2.9' })).status, 200);
 });
 
+test('other addresses of the same IPv6 network are slowed down too', async () => {
+  const site = siteWith();
+  for (let tries = 1; tries <= 20; tries++)
+    await ask(site, '/api/v1/stats', { key: 'rmq_wrong', remoteAddress: `2001:db8:1:2::${tries}` });
+  assert.equal((await ask(site, '/api/v1/stats', { remoteAddress: '2001:db8:1:2:3::9' })).status, 429);
+  assert.equal((await ask(site, '/api/v1/stats', { remoteAddress: '2001:db8:1:3::1' })).status, 200);
+});
+
 const basic = (name: string, password: string): string =>
   `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { defaultLimits, type Limits } from '../../../core/config/limits.ts';
 import { Admission } from '../../../core/security/admission.ts';
 import { BanList } from '../../../core/security/bans.ts';
+import { ConnectRates } from '../../../core/security/connect-rates.ts';
 import { RecentCounts } from '../../../core/security/recent-counts.ts';
 import type { ClientInfo } from '../../../core/sessions/session-record.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -127,6 +128,34 @@ test('an address comes so often a second, and all together', () => {
     [0, 0, 0x9f],
     'what was not used is not kept',
   );
+});
+
+test('the rates of addresses are those of a bucket for each, however many come, and idle ones are forgotten', () => {
+  const clock = new FakeClock();
+  const perSecond = 3;
+  const limits = { connectsPerSecondMax: 0, connectsPerSecondPerAddressMax: perSecond, trackedNamesMax: 100 };
+  for (const seed of seeds(20)) {
+    const random = new Random(seed);
+    const rates = new ConnectRates({ clock, limits });
+    const buckets = new Map<string, { tokens: number; atMs: number }>();
+    for (let step = 0; step < 500; step++) {
+      clock.advance(random.below(10) === 0 ? random.below(1_500) : random.below(40));
+      const address = `203.0.113.${random.below(40)}`;
+      const nowMs = clock.nowMs();
+      const bucket = buckets.get(address) ?? { tokens: perSecond, atMs: nowMs };
+      const tokens = Math.min(perSecond, bucket.tokens + ((nowMs - bucket.atMs) * perSecond) / 1_000);
+      const isAllowed = tokens >= 1;
+      buckets.set(address, { tokens: isAllowed ? tokens - 1 : tokens, atMs: nowMs });
+      assert.equal(rates.take(address), isAllowed, `seed ${seed}, step ${step}`);
+    }
+    for (let each = 0; each < 1_000; each++) rates.take(`198.51.${each >> 8}.${each & 255}`);
+    assert.ok(rates.addresses <= 100);
+    clock.advance(1_000);
+    rates.take('203.0.113.1');
+    clock.advance(1_000);
+    rates.take('203.0.113.1');
+    assert.equal(rates.addresses, 1, 'the others have full buckets');
+  }
 });
 
 test('when the broker has too much to do, nobody else comes', () => {
