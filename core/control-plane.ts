@@ -257,6 +257,7 @@ export class ControlPlane {
       },
       isOverloaded: () => this.#overload.state !== 'normal',
       onDashboard: () => this.#overview.wake(),
+      warn: (sentence) => this.logger.warn(sentence),
       onFailed: (err, sentence, fields) => this.logger.error({ err, ...fields }, sentence),
     });
   }

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import type { BrokerConfig } from '../config/options.ts';
 import { isLoopback } from '../config/resolve.ts';
 import type { AccessFiles } from '../security/access-files.ts';
+import { emptyFilesOf } from '../security/empty-files.ts';
 import type { Rule } from '../security/rules.ts';
 
 export interface WeaknessInput {
@@ -86,7 +87,7 @@ function whatCrossesTheNetwork({ config }: WeaknessInput): string[] {
   ];
 }
 
-function files({ config, files: { users } }: WeaknessInput): string[] {
+function files({ config, files: { users, apiKeys } }: WeaknessInput): string[] {
   const old = [...(users ?? [])].filter(([, hash]) => hash.startsWith('$6$')).length;
   const secrets = [
     config.passwordFile,
@@ -95,6 +96,7 @@ function files({ config, files: { users } }: WeaknessInput): string[] {
     ...config.tlsCertificates.map(({ key }) => key),
   ];
   return [
+    ...emptyFilesOf(config, { users, apiKeys }).map((sentence) => `${sentence}.`),
     ...said(
       old > 0,
       `${old} ${old === 1 ? 'user has a password' : 'users have passwords'} hashed with SHA-512 only once ($6$), which makes them quick to guess: set them again with rallymq passwd.`,

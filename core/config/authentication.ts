@@ -102,7 +102,11 @@ export type AuthenticationStep =
       /** The proven identity of the client; without it the client is anonymous to the rules. */
       readonly grant?: Grant;
     }
-  | { readonly outcome: 'failure' };
+  | {
+      readonly outcome: 'failure';
+      /** For the log, without secrets; the client is not told. */
+      readonly why?: string;
+    };
 
 /** One client that authenticates, from its CONNECT or its request to do so again. */
 export interface AuthenticationExchange {

@@ -15,6 +15,7 @@ import { Backend } from './backend.ts';
 import { BackendProvider } from './backend-provider.ts';
 import { CertificateProvider } from './certificate-provider.ts';
 import { isDashboard } from './dashboard-tickets.ts';
+import { emptyFilesOf } from './empty-files.ts';
 import { encodeRuleBook } from './encode-rules.ts';
 import { HookProvider } from './hook-provider.ts';
 import { changedUsers } from './password-file.ts';
@@ -41,6 +42,8 @@ export interface AccessControlOptions {
   tellWorkers(revision: number): readonly number[];
   /** Ends the connections of these clients with 0x87. */
   endClients(isOver: (client: Identity) => boolean): void;
+  /** A file has no entries. */
+  warn(sentence: string): void;
   /** The back end of users cannot be reached, or its answer cannot be understood. */
   onBackendFailed(error: unknown): void;
 }
@@ -248,6 +251,7 @@ export class AccessControl {
   #take(files: AccessFiles): void {
     if (files.rules !== undefined) this.#rules?.setRules(encodeRuleBook(files.rules));
     this.#files = files;
+    for (const sentence of emptyFilesOf(this.#options.config, files)) this.#options.warn(sentence);
   }
 
   #adopt(): Promise<void> {

@@ -9,8 +9,10 @@ export function readAccessFile(path: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
   } catch (cause) {
-    const reason = cause instanceof TypeError ? 'it is not UTF-8' : systemReason(cause);
-    const message = `The file ${path} cannot be read (${reason}): give the path of a file that this user may read.`;
+    const message =
+      cause instanceof TypeError
+        ? `The file ${path} is not UTF-8: save it as UTF-8.`
+        : `The file ${path} cannot be read (${systemReason(cause)}): give the path of a file that this user may read.`;
     throw new BrokerError('ACCESS_FILE_UNREADABLE', message, { cause });
   }
 }

@@ -241,7 +241,8 @@ async function runExchange(
     pending.answer = undefined;
     step = await exchange.next(answer);
   }
-  if (step.outcome !== 'success') return notAuthorized;
+  if (step.outcome !== 'success')
+    return step.why === undefined ? notAuthorized : { ...notAuthorized, why: step.why };
   return { reasonCode: ReasonCode.success, data: step.data, access: accessOf(step.grant ?? {}) };
 }
 

@@ -64,6 +64,7 @@ export interface GatekeeperOptions {
   isOverloaded(): boolean;
   /** A dashboard connects, and needs the overview. */
   onDashboard(): void;
+  warn(sentence: string): void;
   /** `fields`: of the client concerned. */
   onFailed(error: unknown, sentence: string, fields?: Readonly<Record<string, string>>): void;
 }
@@ -74,6 +75,11 @@ export interface ConnectedClient {
   readonly client: ClientInfo;
   readonly identity: Identity;
 }
+
+/** What the log says of a client that is refused. */
+type RefusedClient = Pick<ConnectRequest, 'clientId' | 'remoteAddress' | 'transport'> & {
+  readonly username?: string | undefined;
+};
 
 type AuthorizeMessage = Extract<ToMain, { type: 'authorize' }>;
 
@@ -102,6 +108,7 @@ export class Gatekeeper {
           options.adoptRules(worker, () => this.#access.adopted(worker, revision)),
         ),
       endClients: (isOver) => options.endClients(isOver, ReasonCode.notAuthorized),
+      warn: options.warn,
       onBackendFailed: (error) =>
         options.onFailed(error, 'the back end that authenticates clients has failed; the client is refused'),
     });
@@ -284,11 +291,11 @@ export class Gatekeeper {
   }
 
   #refused(
-    request: ConnectRequest,
+    client: RefusedClient,
     reasonCode: number,
     { why, heldBackMs = 0 }: { readonly why?: string | undefined; readonly heldBackMs?: number } = {},
   ): ConnectVerdict {
-    const { clientId, username, remoteAddress, transport } = request;
+    const { clientId, username, remoteAddress, transport } = client;
     this.#options.audit.add('loginRefused', {
       clientId,
       ...(username === undefined ? {} : { username }),
@@ -365,16 +372,20 @@ export class Gatekeeper {
       ...(tls === undefined ? {} : { tls }),
     };
     const verdict = await this.#authenticator.decide(worker, connection, { client, method, data });
-    if (verdict === undefined || verdict.reasonCode !== ReasonCode.success) return verdict;
-    const { access = {} } = verdict;
+    if (verdict === undefined) return undefined;
     const { clientId, remoteAddress } = renewal;
+    const { username, topicPrefix: oldPrefix = '' } = this.#options.connected(clientId)?.identity ?? {};
+    const refused = (why: string | undefined, reasonCode: number = ReasonCode.notAuthorized) =>
+      this.#refused({ clientId, username, remoteAddress, transport }, reasonCode, { why });
+    if (verdict.reasonCode !== ReasonCode.success) return refused(verdict.why, verdict.reasonCode);
+    const { access = {} } = verdict;
     const listener = this.#listenerOf(renewal);
-    if (!hasClientId(access, clientId, listener)) return { reasonCode: ReasonCode.notAuthorized };
-    if (this.#bans.find({ clientId, remoteAddress, username: access.username }) !== undefined)
-      return { reasonCode: ReasonCode.notAuthorized };
+    if (!hasClientId(access, clientId, listener)) return refused('this is for another client identifier');
+    if (access.username !== username) return refused('this is for another user');
+    if (this.#bans.find({ clientId, remoteAddress, username }) !== undefined)
+      return refused('the client is banned');
     const topicPrefix = this.#topicPrefixOf(access, listener);
-    const before = this.#options.connected(clientId)?.identity.topicPrefix ?? '';
-    if (topicPrefix !== before) return { reasonCode: ReasonCode.notAuthorized };
+    if (topicPrefix !== oldPrefix) return refused('this is for another tenant');
     return this.#admit(verdict, this.#access.describe(access, clientId, topicPrefix), topicPrefix);
   }
 

@@ -60,6 +60,7 @@ class RuleFile {
   }
 
   #root(): JsonNode {
+    if (this.#text.trim() === '') throw this.#fault(0, 'the file is empty: give a JSON object with roles.');
     try {
       return parseAnnotatedJson(this.#text);
     } catch (error) {

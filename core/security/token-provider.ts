@@ -96,7 +96,8 @@ export class TokenProvider implements Provider {
       begin: () => ({
         next: async (data): Promise<AuthenticationStep> => {
           const grant = await this.#verify(Buffer.from(data ?? []).toString('latin1'));
-          return 'reasonCode' in grant ? { outcome: 'failure' } : { outcome: 'success', grant };
+          if (!('reasonCode' in grant)) return { outcome: 'success', grant };
+          return { outcome: 'failure', ...(grant.why === undefined ? {} : { why: grant.why }) };
         },
       }),
     };

@@ -12,6 +12,7 @@ import { encodeAuth } from '../../../core/wire/encode-disconnect.ts';
 import type { ConnectPacket } from '../../../core/wire/packets.ts';
 import { accessFolder } from '../../support/access-files.ts';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';
+import { startCommand } from '../../support/command.ts';
 import {
   connectFrame,
   hexOf,
@@ -310,6 +311,33 @@ test('a renewal with a bad token ends the connection with 0x87', async (t) => {
   client.send(authFrame(0x19, await token({ exp: inSeconds(-60) })));
   assert.match(await client.nextHex(), /^e0..87/);
   await client.closed();
+});
+
+test('the log says why a token was refused, when it is presented and when it is renewed', async (t) => {
+  const secretFile = accessFolder(t).write('secret', secret);
+  const command = startCommand(t, ['--token-secret-file', secretFile]);
+  const ports = await command.ready();
+  const openWith = async (text: string) =>
+    await openConnected(t, 'tcp', ports, {
+      clientId: 'c',
+      properties: { authenticationMethod: 'OAUTH2-JWT', authenticationData: Buffer.from(text) },
+    });
+  const late = await token({ exp: Date.UTC(2020, 0) / 1_000 });
+  assert.equal((await openWith(late)).connack.reasonCode, 0x87);
+  for (const text of [late, await token({ sub: 'kim' })]) {
+    const { client } = await openWith(await token({}));
+    client.send(authFrame(0x19, text));
+    assert.match(await client.nextHex(), /^e0..87/);
+  }
+  await until('the lines', () => command.stderr.split('loginRefused').length > 3);
+  const refusals = command.stderr.split('\n').filter((line) => line.includes('loginRefused'));
+  const shown = refusals.map((line) => JSON.parse(line)).map(({ username, why }) => [username, why]);
+  const expired = 'the token expired at 2020-01-01T00:00:00.000Z';
+  assert.deepEqual(shown, [
+    [undefined, expired],
+    ['lee', expired],
+    ['lee', 'this is for another user'],
+  ]);
 });
 
 test('subscriptions of a token are made by the broker, as far as its rules allow', async (t) => {

@@ -35,6 +35,19 @@ test('what a start would refuse is refused, with the same sentence', async (t) =
   await assert.rejects(run('--prot', '1'), { code: 'FLAG_UNKNOWN' });
 });
 
+test('a password file without users, and a file without API keys, are weak', async (t) => {
+  const folder = accessFolder(t);
+  const users = folder.write('users', '# none yet\n');
+  const keys = folder.write('keys', '');
+  for (const path of [users, keys]) chmodSync(path, 0o600);
+  const shown = await run('--password-file', users, '--api-keys', keys);
+  assert.match(
+    shown,
+    /weak: the password file .*users has no users: add them with rallymq passwd .*users USER\./,
+  );
+  assert.match(shown, /weak: the file .*keys has no API keys: create one with rallymq api-key add\./);
+});
+
 test('what is weak is named with what to do', async (t) => {
   const folder = accessFolder(t);
   const sha512 = `$6$MDEyMzQ1Njc4OWFi$${Buffer.alloc(64).toString('base64')}`;

@@ -170,6 +170,9 @@ test('the log, not the client, learns what is wrong with a token', async () => {
     const token = await new SignJWT(all).setProtectedHeader({ alg: 'HS256' }).sign(key);
     const decision = await provider.decide({ ...client, token });
     assert.ok(decision !== 'unknown' && 'reasonCode' in decision && decision.reasonCode === 0x87);
+    const authenticator = new Stage({ methods: [provider.method] });
+    const asked = { method: provider.method.name, data: Buffer.from(token) };
+    assert.deepEqual(await authenticator.decide(asked), { reasonCode: 0x87, why: decision.why });
     return decision.why;
   };
   assert.equal(await whyOf({ exp: now - 60 }), 'the token expired at 2026-11-29T11:59:00.000Z');

@@ -87,6 +87,7 @@ test('a mistake in a rule file is named by line and column', () => {
       /there is no role "viewr": did you mean "viewer"\?$/,
     ],
     ['{ "roles": { "a": {}, "a": {} } }', /column 23: this is not JSON: "a" occurs a second time\.$/],
+    ['', /line 1, column 1: the file is empty: give a JSON object with roles\.$/],
     ['{ "roles": {} ', /column 15: this is not JSON: put ',' or '}' there\.$/],
   ];
   for (const [text, message] of expected) refused(parseRuleFile, text, message);
