@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 import { replaceFile } from '../security/replace-file.ts';
+import { unusableDirectory } from '../storage/store.ts';
 import { clusterFileName } from '../storage/store-files.ts';
 import { systemReason } from '../system-reason.ts';
 
@@ -39,7 +40,8 @@ export function readKnownCluster(directory: string): KnownCluster | undefined {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined; // opening the directory reports the cause
-    throw unusable(path, systemReason(cause), cause);
+    const message = unusableDirectory(directory, `${clusterFileName}: ${systemReason(cause)}`);
+    throw new BrokerError('STORE_NOT_USABLE', message, { cause });
   }
   let value: unknown;
   try {

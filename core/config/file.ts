@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
 import { systemReason } from '../system-reason.ts';
 import { JsonError, parseAnnotatedJson, placeOf } from './annotated-json.ts';
-import { jsonFault } from './json-fault.ts';
+import { type JsonFault, jsonFault } from './json-fault.ts';
 import type { BrokerOptions } from './options.ts';
 import { checkOptions } from './resolve.ts';
 
@@ -62,8 +62,12 @@ function whyNotJson(text: string, path: string): string {
   if (fault === undefined) return `${path} is not JSON.`;
   const place = `line ${fault.line}, column ${fault.column}`;
   if (fault.isComment) return `${path} has a comment at ${place}: JSON has no comments, so remove it.`;
-  const advice = fault.isBehindEnd ? 'remove what follows' : `put ${fault.expected} there`;
-  return `${path} is not JSON at ${place}: ${advice}.`;
+  return `${path} is not JSON at ${place}: ${adviceOn(fault)}.`;
+}
+
+function adviceOn({ isBehindEnd, isBehindComma, expected }: JsonFault): string {
+  if (isBehindEnd) return 'remove what follows';
+  return isBehindComma ? 'remove the comma before it' : `put ${expected} there`;
 }
 
 /** Whether all lines, besides comments and empty ones, are a name in lower case and a value. */

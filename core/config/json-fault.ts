@@ -11,6 +11,8 @@ export interface JsonFault {
   readonly isComment: boolean;
   /** The text before it is complete. */
   readonly isBehindEnd: boolean;
+  /** A comma is before it, which JSON does not allow before a closing bracket. */
+  readonly isBehindComma: boolean;
 }
 
 type State = 'value' | 'valueOrEnd' | 'key' | 'keyOrEnd' | 'colon' | 'afterItem' | 'afterMember' | 'end';
@@ -94,5 +96,6 @@ function faultAt(text: string, offset: number, state: State): JsonFault {
     expected: expectations[state],
     isComment: /^(\/\/|\/\*|#)/.test(text.slice(offset)),
     isBehindEnd: state === 'end',
+    isBehindComma: /,\s*$/.test(text.slice(0, offset)) && /^[}\]]/.test(text.slice(offset)),
   };
 }

@@ -286,7 +286,10 @@ function checkTls(config: BrokerConfig): void {
 
 function checkPorts({ port, tcpPort, tlsPort, mqttsPort, listeners }: BrokerConfig): void {
   if ([port, tcpPort, tlsPort, mqttsPort].some((each) => each !== false) || listeners.length > 0) return;
-  throw new BrokerError('CONFIG_INVALID', 'There is no port and no listener: give one of them.');
+  throw new BrokerError(
+    'CONFIG_INVALID',
+    'All ports are off and there are no listeners: turn one on, such as port (--port 8080).',
+  );
 }
 
 /** The host name, as far as it is allowed in a node name. */

@@ -43,9 +43,14 @@ const hostForm = /^(\*\.)?[a-z\d]([a-z\d-]*[a-z\d])?(\.[a-z\d]([a-z\d-]*[a-z\d])
 export function checkCertificate({ cert, key }: CertificateTexts, nowMs: number | undefined): Checked {
   const chain = certificatesOf(cert);
   const [own] = chain;
-  if (own === undefined) throw new CertificateFault(`${cert.path} contains no certificate in PEM`);
+  if (own === undefined) {
+    const advice = 'give the certificate chain, such as fullchain.pem';
+    throw new CertificateFault(`${cert.path} contains no certificate in PEM: ${advice}`);
+  }
   if (!own.checkPrivateKey(privateKeyOf(key))) {
-    throw new CertificateFault(`the key in ${key.path} is not that of the certificate in ${cert.path}`);
+    throw new CertificateFault(
+      `the key in ${key.path} is not that of the certificate in ${cert.path}: give the two that were made together`,
+    );
   }
   if (nowMs !== undefined) checkTimes(own, cert.path, nowMs);
   checkOrder(chain, cert.path);
@@ -64,8 +69,10 @@ export function checkCertificate({ cert, key }: CertificateTexts, nowMs: number 
 
 /** Throws a CertificateFault if no client could be verified with these. */
 export function checkAuthorities(ca: NamedText, crl: NamedText | undefined): void {
-  if (certificatesOf(ca).length === 0)
-    throw new CertificateFault(`${ca.path} contains no certificate in PEM`);
+  if (certificatesOf(ca).length === 0) {
+    const advice = 'give those of the authorities that sign client certificates';
+    throw new CertificateFault(`${ca.path} contains no certificate in PEM: ${advice}`);
+  }
   checkWithOpenssl({ ca: ca.text }, ca.path);
   if (crl === undefined) return;
   if (!crl.text.includes('-----BEGIN X509 CRL-----')) {
@@ -86,12 +93,14 @@ function privateKeyOf({ path, text }: NamedText): KeyObject {
   try {
     return createPrivateKey(text);
   } catch (cause) {
-    const isEncrypted = /ENCRYPTED/.test(text);
-    const what = isEncrypted
-      ? 'has a password: give a key without one'
-      : `is not a private key in PEM (${messageOf(cause)})`;
-    throw new CertificateFault(`the key in ${path} ${what}`, { cause });
+    throw new CertificateFault(keyFault(path, text, messageOf(cause)), { cause });
   }
+}
+
+function keyFault(path: string, text: string, reason: string): string {
+  if (/ENCRYPTED/.test(text)) return `the key in ${path} has a password: give a key without one`;
+  if (/PRIVATE KEY-----/.test(text)) return `the key in ${path} is damaged (${reason}): copy the file again`;
+  return `${path} contains no private key in PEM: give the key of the certificate, such as privkey.pem`;
 }
 
 function checkTimes(own: X509Certificate, path: string, nowMs: number): void {

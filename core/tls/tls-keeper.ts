@@ -207,7 +207,10 @@ export class TlsKeeper {
     try {
       return { path, text: (await this.#read(path)).toString() };
     } catch (cause) {
-      throw new CertificateFault(`${path} cannot be read (${systemReason(cause)})`, { cause });
+      throw new CertificateFault(
+        `${path} cannot be read (${systemReason(cause)}): give the path of a file that this user may read`,
+        { cause },
+      );
     }
   }
 

@@ -1,6 +1,14 @@
 /** Where the command keeps its data by default, and its messages for an unusable folder. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,6 +94,9 @@ test('a folder that cannot be made, or is of a newer version, is refused in one 
     await refusal(join(folder, 'file', 'data')),
     /cannot be used .*--data, or none to keep everything in memory/,
   );
+  const wrong = join(folder, 'wrong');
+  mkdirSync(join(wrong, 'cluster.json'), { recursive: true });
+  assert.match(await refusal(wrong), /cannot be used \(cluster\.json: it is a directory\); give another one/);
 
   const data = join(folder, 'data');
   const command = startCommand(t, ['--data', data]);

@@ -211,6 +211,11 @@ test('a file that is not JSON is refused with the line and the column', () => {
   const message = `${path} is not JSON at line 3, column 3: put a name in double quotes there.`;
   refused(['--config', path], 'CONFIG_INVALID', message);
   refused(
+    ['--config', file('comma.json', '{ "port": 1, }')],
+    'CONFIG_INVALID',
+    /is not JSON at line 1, column 14: remove the comma before it\.$/,
+  );
+  refused(
     ['--config', file('empty.json', ' \n')],
     'CONFIG_INVALID',
     /is empty: give a JSON object, \{\} for the defaults\.$/,

@@ -24,8 +24,9 @@ const cases: readonly (readonly [text: string, line: number, column: number, exp
 for (const [text, line, column, expected] of cases) {
   test(`the fault of ${JSON.stringify(text)} is found`, () => {
     const isComment = text.includes('comment');
+    const isBehindComma = /, *[}\]]/.test(text);
     const isBehindEnd = expected === 'the end of the file';
-    assert.deepEqual(jsonFault(text), { line, column, expected, isComment, isBehindEnd });
+    assert.deepEqual(jsonFault(text), { line, column, expected, isComment, isBehindEnd, isBehindComma });
   });
 }
 

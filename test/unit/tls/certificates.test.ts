@@ -34,8 +34,13 @@ test('what does not belong together is refused, with the files', () => {
   const other = authority.issue();
   const stranger = new Authority();
   refused(() => check(server.certificate, other.key), /key in key\.pem is not that of .*cert\.pem/);
-  refused(() => check('', server.key), /cert\.pem contains no certificate/);
-  refused(() => check(server.certificate, 'nothing'), /key\.pem is not a private key/);
+  refused(
+    () => check('', server.key),
+    /cert\.pem contains no certificate in PEM: give the certificate chain/,
+  );
+  refused(() => check(server.certificate, ''), /key\.pem contains no private key in PEM: give the key/);
+  refused(() => check(server.certificate, server.certificate), /key\.pem contains no private key/);
+  refused(() => check(server.certificate, server.key.slice(0, 100)), /the key in key\.pem is damaged/);
   refused(() => check(server.certificate.replace('MII', 'MIX'), server.key), /damaged/);
   refused(
     () => check(authority.own.certificate + server.certificate, authority.own.key),
