@@ -116,8 +116,10 @@ export class Connection implements Link {
       await new Promise((resolve) => {
         socket.onclose = socket.onerror = async () => {
           const error = new RallyError(0, this.server ? 'connection lost' : `no connection to ${url}`);
-          if (options.isNew && !this.#isEnded)
-            await import('./explain.ts').then(({ explain }) => explain(error, url)).catch(() => {});
+          if (options.isNew)
+            await import('./explain.ts')
+              .then(({ explain }) => explain(options, error, this.#isEnded ? '' : url))
+              .catch(() => {});
           resolve(this.end(error));
         };
       });

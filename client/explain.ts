@@ -1,8 +1,9 @@
 /**
- * Why a WebSocket could not be opened: browsers and Node.js hide the server's answer. While a client has never been connected, it
- * loads this module after a failed attempt, which asks the same address by HTTP, at most once a minute. Without this file errors
- * say `no connection to …` and no more.
+ * Why a client that was never connected did not get in; it loads this module after a failed attempt. Browsers and Node.js hide
+ * the server's answer to a WebSocket, so this asks the same address by HTTP, at most once a minute. And it warns of options that
+ * do not exist, such as `pasword`, which plain JavaScript ignores. Without this file errors say `no connection to …` and no more.
  */
+import type { RallyOptions } from './options.ts';
 import type { RallyError } from './rally-error.ts';
 
 interface Finding {
@@ -21,8 +22,30 @@ const characterCountMax = 300;
 /** By URL. */
 const known = new Map<string, { readonly atMs: number; readonly finding: Promise<Finding> }>();
 
-/** Finds out about `url`, and adds it to `error`: to its message, and as `status` and `cause`. Never rejects. */
-export async function explain(error: RallyError, url: string): Promise<void> {
+const optionNames: Readonly<Record<keyof RallyOptions, 1>> = {
+  cleanStart: 1,
+  clientId: 1,
+  connectTimeoutMs: 1,
+  credentials: 1,
+  keepAliveSeconds: 1,
+  password: 1,
+  properties: 1,
+  queue: 1,
+  reconnect: 1,
+  signal: 1,
+  username: 1,
+  WebSocket: 1,
+  whileConnected: 1,
+  will: 1,
+};
+let hasWarned = false;
+
+/**
+ * Finds out about `url`, and adds it to `error`: to its message, and as `status` and `cause`; an empty `url` if the server has
+ * answered. Never rejects.
+ */
+export async function explain(options: object, error: RallyError, url: string): Promise<void> {
+  warnOf(Object.keys(options));
   if (!/^wss?:/.test(url)) return;
   const last = known.get(url);
   const isRecent = last && Date.now() - last.atMs < reuseMs;
@@ -32,6 +55,16 @@ export async function explain(error: RallyError, url: string): Promise<void> {
   const { sentence, ...found } = await finding;
   const message = `${error.message}: ${sentence}`;
   Object.assign(error, found, { message, stack: error.stack?.replace(error.message, () => message) });
+}
+
+/** Names of one letter are the client's own, minified. */
+function warnOf(names: readonly string[]): void {
+  const unknown = names.filter((name) => name !== 'isNew' && name.length > 1 && !(name in optionNames));
+  if (hasWarned || !unknown[0]) return;
+  hasWarned = true;
+  console.warn(
+    `RallyMQ: unknown options: ${unknown}. The options are ${Object.keys(optionNames).join(', ')}.`,
+  );
 }
 
 async function findOut(url: string): Promise<Finding> {

@@ -148,15 +148,15 @@ export class ClientEngine {
     return this.#ask(asker, qos && PacketType.publish + qos, (packetId, dup, server) => {
       const frame = encodePublish({ ...message, packetId, dup }, this.#version);
       // Comparisons with a limit that the broker has not given, which is undefined, are false.
-      const { maximumPacketSize, maximumQoS, retainAvailable } = server as Required<Properties>;
+      const { maximumPacketSize, maximumQoS = 2, retainAvailable } = server as Required<Properties>;
       const reasonCode =
-        // [MQTT-3.2.2-11]
-        (qos > maximumQoS && 0x9b) ||
+        // [MQTT-3.2.2-11]. A QoS that does not exist would end each connection.
+        (!(qos <= maximumQoS) && 0x9b) ||
         // [MQTT-3.2.2-14]
         (+retain > retainAvailable && 0x9a) ||
         // [MQTT-3.2.2-15]
         (frame.length > maximumPacketSize && 0x95);
-      if (reasonCode) throw this.#user.refusal(reasonCode);
+      if (reasonCode) throw this.#user.refusal(reasonCode, { reasonString: 'beyond broker limits' });
       return frame;
     });
   }

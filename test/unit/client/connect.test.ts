@@ -334,6 +334,24 @@ test('only a client that has never been connected asks why, and at most once a m
   assert.equal(asked.mock.callCount(), 1);
 });
 
+test('a client that does not get in warns of options that do not exist, once', async (context) => {
+  const warn = context.mock.method(console, 'warn', () => {});
+  for (let client = 0; client < 2; client++) {
+    const network = new FakeNetwork();
+    const options = { WebSocket: network.WebSocket, username: 'lee', pasword: 'secret', keepalive: 5 };
+    const refused = new Rally('ws://fourth.example/', options);
+    const socket = await network.opened();
+    socket.receive('20 03 00 86 00');
+    socket.cut();
+    await assert.rejects(refused.ready, { reasonCode: 0x86 });
+    await until('the warning', () => warn.mock.callCount() > 0);
+  }
+  await turn();
+  const [call, ...more] = warn.mock.calls;
+  assert.match(`${call?.arguments}`, /^RallyMQ: unknown options: pasword,keepalive\. .*\bpassword\b/);
+  assert.deepEqual(more, []);
+});
+
 test('what is no MQTT ends the connection with a reason code, and is tried again', async () => {
   for (const [garbage, goodbye] of [
     ['f0 00', '82'],

@@ -111,12 +111,24 @@ test('a broker without the session gets what it has not, as new', async () => {
   rally.close();
 });
 
+test('a QoS that does not exist is refused, and the connection stays', async () => {
+  const { network, rally } = startOnFake();
+  const socket = await network.accepted();
+  const options = { qos: 3 } as unknown as { qos: 1 };
+  await assert.rejects(rally.publish('a', '', options), refusedWith(0x9b));
+  await socket.expectNothing();
+  rally.close();
+});
+
 test('what the broker does not take is refused before it is sent', async () => {
   const { network, rally } = startOnFake();
   const socket = await network.accepted(0, '20 0c 00 00 09 24 01 25 00 27 00000010');
   await assert.rejects(rally.publish('a', '', { qos: 2 }), refusedWith(0x9b));
   await assert.rejects(rally.publish('a', '', { retain: true }), refusedWith(0x9a));
-  await assert.rejects(rally.publish('a', '0123456789ab'), refusedWith(0x95));
+  await assert.rejects(rally.publish('a', '0123456789ab'), {
+    reasonCode: 0x95,
+    message: 'beyond broker limits',
+  });
   await rally.publish('a', '0123456789');
   await socket.expect(`30 0e 0001'a' 00 '0123456789'`);
   await assert.rejects(rally.publish('a/+', ''), refusedWith(0x90));
