@@ -3,8 +3,9 @@
  * their Prometheus names without `_total`, so that dashboards work with either. Span attributes follow the
  * semantic conventions for messaging, which are not stable yet.
  */
-import type { Family } from '../statistics/metrics-text.ts';
+import type { Distribution, Family, Sample } from '../statistics/metrics-text.ts';
 import type { SpanRecord } from '../tracing/trace-record.ts';
+import type { StartTimes } from './start-times.ts';
 
 export interface OtlpSource {
   readonly version: string;
@@ -17,14 +18,16 @@ const kinds = { publishSpan: 5, deliverSpan: 4 } as const; // consumer, producer
 
 export function metricsPayload(
   families: readonly Family[],
-  { startedAtMs, nowMs, ...source }: OtlpSource & { readonly startedAtMs: number; readonly nowMs: number },
+  { starts, nowMs, ...source }: OtlpSource & { readonly starts: StartTimes; readonly nowMs: number },
 ): unknown {
-  const times = { startTimeUnixNano: nanoseconds(startedAtMs), timeUnixNano: nanoseconds(nowMs) };
   const metrics = families.map((family) => ({
     name: family.name,
     description: family.help,
     ...unitOf(family.name),
-    ...pointsOf(family, times),
+    ...pointsOf(family, (point) => ({
+      startTimeUnixNano: nanoseconds(starts.of(family, point)),
+      timeUnixNano: nanoseconds(nowMs),
+    })),
   }));
   return { resourceMetrics: [{ ...resourceOf(source), scopeMetrics: [{ ...scopeOf(source), metrics }] }] };
 }
@@ -70,23 +73,23 @@ function shownSpan({ span, startMs, endMs, clientId }: NamedSpan): unknown {
 
 function pointsOf(
   family: Family,
-  times: Readonly<Record<string, string>>,
+  timesOf: (point: Sample | Distribution) => Readonly<Record<string, string>>,
 ): Readonly<Record<string, unknown>> {
   if (family.type === 'histogram') {
-    const dataPoints = family.distributions.map(({ labels = {}, counts, sum }) => ({
-      attributes: attributesOf(labels),
-      ...times,
-      count: `${counts.reduce((all, count) => all + count, 0)}`,
-      sum,
-      bucketCounts: counts.map((count) => `${count}`),
+    const dataPoints = family.distributions.map((point) => ({
+      attributes: attributesOf(point.labels ?? {}),
+      ...timesOf(point),
+      count: `${point.counts.reduce((all, count) => all + count, 0)}`,
+      sum: point.sum,
+      bucketCounts: point.counts.map((count) => `${count}`),
       explicitBounds: family.bounds,
     }));
     return { histogram: { aggregationTemporality: cumulative, dataPoints } };
   }
-  const dataPoints = family.samples.map(({ labels = {}, value }) => ({
-    attributes: attributesOf(labels),
-    ...times,
-    ...(Number.isInteger(value) ? { asInt: `${value}` } : { asDouble: value }),
+  const dataPoints = family.samples.map((point) => ({
+    attributes: attributesOf(point.labels ?? {}),
+    ...timesOf(point),
+    ...(Number.isInteger(point.value) ? { asInt: `${point.value}` } : { asDouble: point.value }),
   }));
   if (family.type === 'gauge') return { gauge: { dataPoints } };
   return { sum: { aggregationTemporality: cumulative, isMonotonic: true, dataPoints } };

@@ -8,6 +8,7 @@ import { type SpanRecord, wallClockMs } from '../tracing/trace-record.ts';
 import { metricsPayload, type NamedSpan, type OtlpSource, spansPayload } from './otlp-payloads.ts';
 import { OtlpSender } from './otlp-sender.ts';
 import type { OtlpSettings, OtlpTarget, SpanSampler } from './otlp-settings.ts';
+import { StartTimes } from './start-times.ts';
 
 export interface TelemetryOptions {
   readonly settings: OtlpSettings;
@@ -30,7 +31,7 @@ const spansPauseMs = 5_000;
 export class Telemetry {
   readonly #options: TelemetryOptions;
   readonly #source: OtlpSource;
-  readonly #startedAtMs: number;
+  readonly #starts: StartTimes;
   readonly #metrics: OtlpSender | undefined;
   readonly #traces: OtlpSender | undefined;
   #spans: NamedSpan[] = [];
@@ -42,7 +43,7 @@ export class Telemetry {
     const { settings, version } = options;
     this.#options = options;
     this.#source = { version, attributes: settings.attributes };
-    this.#startedAtMs = options.now();
+    this.#starts = new StartTimes(options.now());
     this.#metrics = settings.metrics && this.#senderTo(settings.metrics);
     this.#traces = settings.traces && this.#senderTo(settings.traces);
   }
@@ -99,12 +100,16 @@ export class Telemetry {
   #metricsLater(): void {
     const { clock, settings } = this.#options;
     this.#metricsTimer = clock.after(settings.metrics?.intervalMs ?? 0, () => {
-      const { families, now } = this.#options;
-      const counted = families();
-      const times = { startedAtMs: this.#startedAtMs, nowMs: now() };
-      if (counted !== undefined) this.#metrics?.send(metricsPayload(counted, { ...this.#source, ...times }));
+      const families = this.#options.families();
+      if (families !== undefined) this.#sendMetrics(families);
       this.#metricsLater();
     });
+  }
+
+  #sendMetrics(families: readonly Family[]): void {
+    const nowMs = this.#options.now();
+    this.#starts.note(families, nowMs);
+    this.#metrics?.send(metricsPayload(families, { ...this.#source, starts: this.#starts, nowMs }));
   }
 
   #sendSpans(): void {
