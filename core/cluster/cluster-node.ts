@@ -110,6 +110,7 @@ export class ClusterNode {
     events: ClusterNodeEvents,
   ): Promise<ClusterNode> {
     const { nodeName = '', clusterName, workers, standsFor } = config;
+    assertSameCluster(data?.known, clusterName);
     let logPlace: LogPlace | undefined;
     let hasLeft = false;
     const remember = ({ keys, epoch, lastIncarnation: incarnation }: View): void => {
@@ -124,6 +125,11 @@ export class ClusterNode {
     const post = await connectToNats(config, `rallymq ${nodeName}`, connectMs, {
       onUp: () => {},
       onWait: (reason) => logger.warn({ reason }, 'NATS cannot be reached yet'),
+      onRefused: (reason) =>
+        logger.error(
+          { reason },
+          'NATS refuses this node: put valid credentials into the file of clusterCredentials',
+        ),
     });
     try {
       const wait: JetStreamWait = {
@@ -251,6 +257,15 @@ function versionsOf([oldest, newest]: readonly [number, number] = [2, 2]): strin
   return oldest === newest ? `${oldest}` : `${oldest} and ${newest}`;
 }
 
+/** Not even a cluster that is new is founded with data of another one: its name is probably mistyped. */
+function assertSameCluster(known: KnownCluster | undefined, clusterName: string): void {
+  if (known?.keys === undefined || known.clusterName === clusterName) return;
+  throw new BrokerError(
+    'CLUSTER_REFUSED',
+    `The data directory belongs to another cluster, ${known.clusterName}: set the clusterName that the data belong to, or use an empty dataDirectory.`,
+  );
+}
+
 function sentenceOf(
   refusal: JoinRefusal,
   { nodeName, clusterName, workers, replicas }: BrokerConfig,
@@ -261,7 +276,7 @@ function sentenceOf(
     case 'otherCluster':
       return refusal.known.keys === undefined
         ? `The data directory belongs to a broker that was never in the cluster ${clusterName}, which already exists: start a new cluster with it, or use an empty directory.`
-        : `The data directory belongs to another cluster, ${refusal.known.clusterName}, or NATS has lost the state of this one and a node without data has started it again: set the clusterName that the data belong to, or use an empty dataDirectory.`;
+        : `The data directory belongs to another cluster ${clusterName}: NATS is not the one that it was used with, or has lost its state, and a node without data has started the cluster again. Correct the option cluster, or use an empty dataDirectory.`;
     case 'otherStorage':
       return refusal.node.keepsData === true
         ? `The nodes of the cluster ${clusterName} have data directories, as ${refusal.node.name}, and this one has none: give it one (dataDirectory), or a cluster of its own (clusterName).`

@@ -3,7 +3,7 @@
  * meanwhile are lost, as the post permits. NATS is loaded only here and in nats-register.ts, and only in a
  * cluster.
  */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import {
   type Authenticator,
   type ConnectionOptions,
@@ -34,10 +34,9 @@ export class NatsPost implements Post {
   #isUp = true;
   #isClosed = false;
 
-  /** `onUp`: it is connected again. */
-  constructor(connection: NatsConnection, onUp: () => void) {
+  constructor(connection: NatsConnection, listener: NatsListener) {
     this.connection = connection;
-    void this.#follow(onUp);
+    void this.#follow(listener);
   }
 
   publish(subject: string, bytes: Uint8Array): void {
@@ -57,10 +56,17 @@ export class NatsPost implements Post {
     await this.connection.close();
   }
 
-  async #follow(onUp: () => void): Promise<void> {
-    for await (const { type } of this.connection.status()) {
-      if (type === 'disconnect' || type === 'close') this.#isUp = false;
-      if (type !== 'reconnect') continue;
+  async #follow({ onUp, onRefused }: NatsListener): Promise<void> {
+    const told = new Set<string>();
+    for await (const status of this.connection.status()) {
+      if (status.type === 'disconnect' || status.type === 'close') this.#isUp = false;
+      if (status.type === 'error' && !told.has(status.error.message)) {
+        told.add(status.error.message);
+        onRefused?.(status.error.message);
+      }
+      // After several attempts that were refused it is said several times.
+      if (status.type !== 'reconnect' || this.#isUp) continue;
+      told.clear();
       this.#isUp = true;
       onUp();
     }
@@ -73,6 +79,8 @@ export interface NatsListener {
   onUp(): void;
   /** The first attempt has failed; more will follow. */
   onWait(reason: string): void;
+  /** NATS does not accept the node any more, or not all that it does: once for each reason until it is connected again. */
+  onRefused?(reason: string): void;
 }
 
 /**
@@ -83,9 +91,9 @@ export async function connectToNats(
   settings: NatsSettings,
   name: string,
   waitMs: number,
-  { onUp, onWait }: NatsListener,
+  listener: NatsListener,
 ): Promise<NatsPost> {
-  const options = await optionsOf(settings, name);
+  const options = optionsOf(settings, name);
   const shown = settings.cluster?.join(', ') ?? '';
   const endMs = performance.now() + waitMs;
   let hasWaited = false;
@@ -93,7 +101,7 @@ export async function connectToNats(
     try {
       const connection = await connect(options);
       const version = connection.info?.version ?? '';
-      if (isOldEnough(version)) return new NatsPost(connection, onUp);
+      if (isOldEnough(version)) return new NatsPost(connection, listener);
       await connection.close();
       throw refused(`NATS at ${shown} is version ${version}: RallyMQ needs ${oldest.join('.')} or newer.`);
     } catch (cause) {
@@ -107,7 +115,7 @@ export async function connectToNats(
           `NATS cannot be reached at ${shown} (${reason}): start it, or correct the option cluster.`,
           { cause },
         );
-      if (!hasWaited) onWait(reason);
+      if (!hasWaited) listener.onWait(reason);
       hasWaited = true;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
@@ -123,25 +131,37 @@ function isOldEnough(version: string): boolean {
   return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
 }
 
-async function optionsOf(
+function optionsOf(
   { cluster = [], clusterCredentials, clusterTlsCa }: NatsSettings,
   name: string,
-): Promise<ConnectionOptions> {
+): ConnectionOptions {
   const isSecure = clusterTlsCa !== undefined || cluster.some((url) => url.startsWith('tls://'));
-  const ca = clusterTlsCa === undefined ? undefined : await textOf(clusterTlsCa, 'clusterTlsCa');
+  const ca = clusterTlsCa === undefined ? undefined : textOf(clusterTlsCa, 'clusterTlsCa');
   return {
     servers: cluster.map((url) => url.replace(/^(nats|tls):\/\//, '')),
     name,
     timeout: attemptMs,
     maxReconnectAttempts: -1,
+    ignoreAuthErrorAbort: true, // the file may get new credentials, and NATS may accept the old ones again
     reconnectTimeWait: reconnectPauseMs,
     reconnectJitter: reconnectPauseMs,
     pingInterval: pingMs,
     maxPingOut: pingsUnanswered,
-    ...(clusterCredentials === undefined
-      ? {}
-      : { authenticator: authenticatorOf(await textOf(clusterCredentials, 'clusterCredentials')) }),
+    ...(clusterCredentials === undefined ? {} : { authenticator: currentCredentials(clusterCredentials) }),
     ...(isSecure ? { tls: ca === undefined ? {} : { ca } } : {}),
+  };
+}
+
+/** Credentials expire: the file is read again for each connection. While it cannot be used, the last ones are. */
+function currentCredentials(path: string): Authenticator {
+  let last = authenticatorOf(textOf(path, 'clusterCredentials'));
+  return (nonce) => {
+    try {
+      last = authenticatorOf(textOf(path, 'clusterCredentials'));
+      return last(nonce);
+    } catch {
+      return last(nonce); // an error would end the connection for good
+    }
   };
 }
 
@@ -158,9 +178,9 @@ function authenticatorOf(text: string): Authenticator {
   return usernamePasswordAuthenticator(line.slice(0, colon), line.slice(colon + 1));
 }
 
-async function textOf(path: string, option: string): Promise<string> {
+function textOf(path: string, option: string): string {
   try {
-    return await readFile(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (cause) {
     const reason = messageOf(cause);
     throw new BrokerError('CLUSTER_FILE_UNREADABLE', `The file of ${option} cannot be read: ${reason}.`, {

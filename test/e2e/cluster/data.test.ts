@@ -6,6 +6,7 @@ import {
   type ClusterBroker,
   type RoamingSession,
 } from '../../support/cluster/broker-cluster.ts';
+import { NatsServer } from '../../support/cluster/nats-server.ts';
 import { runCommand, startCommand } from '../../support/command.ts';
 import { publishFrame } from '../../support/frames.ts';
 import { openConnected } from '../../support/raw-client.ts';
@@ -199,17 +200,26 @@ test('data of one cluster is of no use to another one, nor to a broker alone', a
   assert.match(alone.stdout + alone.stderr, /belongs to a node of the cluster rallymq/);
   const nats = `nats://127.0.0.1:${cluster.nats.port}`;
   const other = ['--cluster', nats, '--cluster-name', 'other'];
+  const renamed = await runCommand([...args, ...other, '--node-name', a.name]);
+  assert.equal(renamed.code, 1);
+  assert.match(renamed.stdout + renamed.stderr, /belongs to another cluster, rallymq: set the clusterName/);
   const first = startCommand(t, [...other, '--data', 'none', '--node-name', 'x']);
   await first.ready();
-  const refused = await runCommand([...args, ...other, '--node-name', 'y']);
-  assert.equal(refused.code, 1);
-  assert.match(refused.stdout + refused.stderr, /belongs to another cluster, rallymq/);
   const empty = ['--port', '0', '--data', cluster.dataOf('new'), '--node-name', 'z'];
   const mixed = await runCommand([...empty, ...other]);
   assert.equal(mixed.code, 1);
   assert.match(mixed.stdout + mixed.stderr, /have no data directories, as x, and this one has/);
   first.kill('SIGTERM');
   await first.exited();
+  const elsewhere = await NatsServer.start(t);
+  const sameName = ['--cluster', elsewhere.url];
+  const second = startCommand(t, [...sameName, '--data', 'none', '--node-name', 'x']);
+  await second.ready();
+  const refused = await runCommand([...args, ...sameName, '--node-name', 'y']);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stdout + refused.stderr, /belongs to another cluster rallymq: NATS is not the one/);
+  second.kill('SIGTERM');
+  await second.exited();
 });
 
 test('three replicas: a node is lost for good, and all that it has acknowledged is served by the others', async (t) => {

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError } from '../../../core/broker-error.ts';
 import { Cluster, type ClusterOptions } from '../../../core/cluster/cluster.ts';
 import { connectToNats, type NatsPost, type NatsSettings } from '../../../core/cluster/nats-connection.ts';
@@ -245,6 +246,36 @@ test('NATS that is not there, lets nobody in or has no JetStream is an error tha
   const plain = await NatsServer.start(test, []);
   const { connection } = await connected(test, plain.url);
   await assert.rejects(openRegister(connection, 'test'), isError('CLUSTER_REFUSED', /JetStream/));
+});
+
+test('credentials that NATS does not accept any more are read again, however long that takes', async (test) => {
+  const flagsWith = (password: string) => ['-js', '--user', 'rally', '--pass', password];
+  const nats = await NatsServer.start(test, flagsWith('one'));
+  const folder = await mkdtemp(join(tmpdir(), 'rallymq-credentials-'));
+  test.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'nats');
+  await writeFile(file, 'rally:one\n');
+  const refused: string[] = [];
+  let ups = 0;
+  const post = await connectToNats(settings(nats.url, file), 'test', 0, {
+    onUp: () => ups++,
+    onWait: () => {},
+    onRefused: (reason) => refused.push(reason),
+  });
+  test.after(() => post.close());
+  const heard: string[] = [];
+  post.subscribe('test.>', (_, subject) => heard.push(subject));
+  await nats.kill();
+  await nats.run(flagsWith('two'));
+  await until('it is refused', () => refused.length > 0);
+  await writeFile(file, 'half of a');
+  await delay(1_500); // for some attempts
+  assert.deepEqual([refused.length, ups], [1, 0], `${refused}`);
+  assert.match(refused[0] ?? '', /authorization/i);
+  await writeFile(file, 'rally:two\n');
+  await until('it is connected again', () => ups === 1);
+  post.publish('test.a', Buffer.from('1'));
+  await until('a message', () => heard.length === 1);
 });
 
 test('a connection over TLS believes only who has a certificate of the authority that is given', async (test) => {
