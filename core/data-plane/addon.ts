@@ -813,11 +813,12 @@ export function readLinkFigures(flat: readonly number[]): LinkFigures[] {
   });
 }
 
-/** Errors: ADDON_MISSING. */
+/** The addon built here, else the one that is in the package. Errors: ADDON_MISSING. */
 export function loadAddon(): Addon {
   const root = fileURLToPath(new URL('../../../', import.meta.url)); // from dist/core/data-plane/addon.js
-  const path = join(root, 'build/Release/rallymq.node');
-  if (!existsSync(path)) throw addonMissing('is not built', root);
+  const places = ['build/Release/rallymq.node', `prebuilt/${process.platform}-${process.arch}.node`];
+  const path = places.map((place) => join(root, place)).find(existsSync);
+  if (path === undefined) throw addonMissing('is not built', root);
   const addon = load(path, root);
   if (!hasOurMethods(addon) || !hasOurTables(addon))
     throw addonMissing('was built from other sources than this', root);
