@@ -15,17 +15,19 @@ import {
   openSync,
   readdirSync,
   readSync,
+  realpathSync,
   rmdirSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { copyFile, link, readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
 import type { Addon } from '../data-plane/addon.ts';
 import { isSystemError, systemReason } from '../system-reason.ts';
 import { makeDirectory } from './make-directory.ts';
-import { clusterFileName, isSegment, lockFileName, segmentsOf } from './store-files.ts';
+import { clusterFileName, incompleteFileName, isSegment, lockFileName, segmentsOf } from './store-files.ts';
 
 export interface BackupOutcome {
   readonly files: number;
@@ -50,12 +52,23 @@ export async function backUp(
   progress: Progress,
 ): Promise<BackupOutcome> {
   await segmentsOf(directory); // fails if there is no store
-  if (`${resolve(folder)}${sep}`.startsWith(`${resolve(directory)}${sep}`))
+  if (`${realPath(folder)}${sep}`.startsWith(`${realPath(directory)}${sep}`))
     throw new BrokerError(
       'STORE_NOT_USABLE',
       `${folder} is in the data directory itself, and would be lost with it: give another folder.`,
     );
   return await whole(addon, folder, 'backup', () => copyTo(directory, folder, progress));
+}
+
+/** Without symbolic links, also if its last parts do not exist yet. */
+function realPath(path: string): string {
+  const whole = resolve(path);
+  try {
+    return realpathSync(whole);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || whole === dirname(whole)) throw error;
+    return join(realPath(dirname(whole)), basename(whole));
+  }
 }
 
 async function copyTo(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
@@ -178,22 +191,26 @@ async function whole(
   what: string,
   fill: () => Promise<BackupOutcome>,
 ): Promise<BackupOutcome> {
-  const { takeBack, release } = await makeEmpty(addon, folder, what);
+  const target = await makeEmpty(addon, folder, what);
   try {
-    return await fill();
+    const outcome = await fill();
+    target.complete();
+    return outcome;
   } catch (error) {
-    takeBack();
+    target.takeBack();
     if (!isSystemError(error)) throw error;
     const sentence = `${error.path ?? folder} cannot be copied to ${folder}: ${systemReason(error)}. Nothing is left of it.`;
     throw new BrokerError('STORE_NOT_USABLE', sentence, { cause: error });
   } finally {
-    release();
+    target.release();
   }
 }
 
 export interface EmptyFolder {
   /** Restores the previous state: an empty folder, or none. */
   takeBack(): void;
+  /** It has all that it was to have. Without that, nobody uses what is there: a command may be killed at any moment. */
+  complete(): void;
   /** From now on others may use it. */
   release(): void;
 }
@@ -226,7 +243,14 @@ export async function makeEmpty(addon: Addon, folder: string, what: string): Pro
     lock.remove();
     throw new BrokerError('STORE_NOT_USABLE', notEmpty);
   }
+  const mark = join(folder, incompleteFileName);
+  writeFileSync(mark, '');
+  syncFolder(folder);
   return {
+    complete: () => {
+      rmSync(mark);
+      syncFolder(folder);
+    },
     takeBack: () => {
       for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
       if (isNew) rmdirSync(folder);

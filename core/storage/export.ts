@@ -116,6 +116,7 @@ export async function importStore(
     const items = first === undefined ? [] : [first];
     const outcome = addon.importStore(directory, () => items.pop() ?? next());
     if ('fault' in outcome) throw refusalOf(directory, outcome as StoreRefusal, ' Nothing was imported.');
+    target.complete();
     return { ...count.outcome, damaged: 0 };
   } catch (error) {
     target?.takeBack();

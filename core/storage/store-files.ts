@@ -1,4 +1,5 @@
 /** The files of a data directory, by their names: native/log/segment-format.h. */
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
@@ -24,6 +25,16 @@ export const standInFolderName = 'stand-in';
 /** Who uses the directory: native/log/directory-lock.h. */
 export const lockFileName = 'lock';
 
+/** In a folder that a command is filling; one that is killed leaves it there. */
+export const incompleteFileName = 'incomplete';
+
+export const whyIncomplete =
+  'the rallymq store command that was to fill it has not ended; unless it is still running, remove the directory and repeat that command';
+
+export function isIncomplete(directory: string): boolean {
+  return existsSync(join(directory, incompleteFileName));
+}
+
 const segmentPattern = /^\d{10}\.seg$/;
 
 export function isSegment(name: string): boolean {
@@ -37,7 +48,9 @@ export function isLogFile(name: string): boolean {
 
 /** In the order in which they were written. Errors: STORE_NOT_USABLE if there is no store. */
 export async function segmentsOf(directory: string): Promise<string[]> {
-  const segments = (await namesIn(directory)).filter(isSegment);
+  const names = await namesIn(directory);
+  if (names.includes(incompleteFileName)) throw notAStore(directory, whyIncomplete);
+  const segments = names.filter(isSegment);
   if (segments.length === 0) throw notAStore(directory, 'it has no segments');
   return segments.sort();
 }

@@ -17,6 +17,7 @@ import type {
 import { systemReason } from '../system-reason.ts';
 import { removeLeftCopies } from './backup.ts';
 import { makeDirectory } from './make-directory.ts';
+import { isIncomplete, whyIncomplete } from './store-files.ts';
 
 /** What has been read while a broker starts. */
 export interface RecoveryProgress {
@@ -31,6 +32,8 @@ export interface OpenStore {
 }
 
 const progressMs = 1_000;
+/** A line for each part up to here; a disk that fails may damage thousands. */
+const damageLinesMax = 20;
 
 const warnings: Readonly<Record<string, string>> = {
   memoryFileSystem: 'the data directory is in memory (tmpfs): its contents are lost when the machine stops',
@@ -90,6 +93,10 @@ export class Store {
     if ('fault' in opened)
       throw new BrokerError(faultCodes[opened.fault], this.#sentence(opened.fault, opened.detail));
     this.#broker = opened.broker;
+    if (isIncomplete(this.#directory)) {
+      this.abandon();
+      throw new BrokerError('STORE_NOT_USABLE', this.#sentence('notUsable', whyIncomplete));
+    }
     this.#log = opened.log;
     removeLeftCopies(this.#directory).catch(() => {}); // the next check tries again
     const warning = warnings[opened.warning];
@@ -149,10 +156,19 @@ export class Store {
 
   #tell({ sessions, damage, lostDeliveries, unknownRecords }: RecoveredStore, tookMs: number): void {
     const directory = this.#directory;
-    for (const part of damage.filter(({ isKnown }) => !isKnown))
+    const parts = damage.filter(({ isKnown }) => !isKnown);
+    for (const part of parts.slice(0, damageLinesMax))
       this.#logger.error(
         { directory, ...part },
-        'a part of the store is damaged; it is set aside, and the rest is used',
+        part.setAside === ''
+          ? 'a part of the store is lost or damaged; the rest is used'
+          : 'a part of the store is damaged; it is set aside, and the rest is used',
+      );
+    const more = parts.length - damageLinesMax;
+    if (more > 0)
+      this.#logger.error(
+        { directory, parts: more },
+        'more parts of the store are damaged: `rallymq store check` lists them',
       );
     if (lostDeliveries > 0)
       this.#logger.error(

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -216,6 +216,37 @@ test('what a command writes to is its own until it has ended', async (t) => {
   }
 });
 
+test('what a command that was killed has begun is not taken for a store', async (t) => {
+  const folder = await folderFor(t);
+  const target = join(folder, 'imported');
+  const pipe = join(folder, 'lines');
+  assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+  const command = new Command(['store', 'import', pipe, '--data', target]);
+  const lines = await open(pipe, 'w');
+  await lines.write(
+    '{"rallymq":"store","version":1,"run":1,"lastMessage":9,"lastSeenAt":"2026-11-28T12:48:41.034Z"}\n' +
+      '{"message":1,"topic":"news","payload":"1","qos":1}\n',
+  );
+  await until('a segment', () => existsSync(join(target, '0000000001.seg')));
+  command.kill('SIGKILL');
+  await command.exited();
+  await lines.close();
+  for (const args of [
+    ['store', 'info'],
+    ['store', 'export', join(folder, 'e')],
+    ['--port', '0', '--no-tcp'],
+  ]) {
+    const exit = await runCommand([...args, '--data', target]);
+    assert.match(
+      exit.stderr,
+      /has not ended; unless it is still running, remove the directory/,
+      args.join(' '),
+    );
+    assert.equal(exit.code, 2);
+  }
+  assert.match((await store('restore', await storeIn(t, folder), '--data', target)).stderr, /is not empty/);
+});
+
 test('an export to standard output continues the file that this is, and removes nothing if it fails', async (t) => {
   const folder = await folderFor(t);
   const directory = await storeIn(t, folder);
@@ -245,6 +276,8 @@ test('an export to standard output continues the file that this is, and removes 
 test('what is wrong is said in one sentence', async (t) => {
   const folder = await folderFor(t);
   const data = await storeIn(t, await folderFor(t));
+  const link = join(await folderFor(t), 'link');
+  await symlink(data, link);
   const exported = import.meta.filename; // any file that is there
   const wrong: [string[], RegExp, number][] = [
     [[], /Give one of info, check, backup, restore, export, import, compact/, 2],
@@ -275,6 +308,8 @@ test('what is wrong is said in one sentence', async (t) => {
       2,
     ],
     [['backup', join(data, 'b'), '--data', data], /is in the data directory itself/, 2],
+    [['backup', join(link, 'b', 'c'), '--data', data], /is in the data directory itself/, 2],
+    [['backup', join(data, 'b'), '--data', link], /is in the data directory itself/, 2],
     [['backup', join(folder, 'b'), '--data', folder], /is not a data directory: it has no segments/, 2],
   ];
   for (const [args, sentence, code] of wrong) {
