@@ -130,12 +130,17 @@ export class ClientRequests {
       return named
         .sort((a, b) => b.blockedMs - a.blockedMs || b.waitingBytes - a.waitingBytes)
         .slice(0, max)
-        .map((row) => ({ ...row, drops: history.dropsOf(row.clientId) }));
+        .map((row) => ({
+          ...row,
+          isConnected: directory.connected(row.clientId) !== undefined,
+          drops: history.dropsOf(row.clientId),
+        }));
     }
     const bySession = new Map(rows.map((row) => [row.session, row]));
     return history.mostDrops(max).map(({ clientId, ...drops }) => {
       const session = directory.find(clientId)?.session;
-      return { ...(session === undefined ? {} : bySession.get(session)), clientId, drops };
+      const isConnected = directory.connected(clientId) !== undefined;
+      return { ...(session === undefined ? {} : bySession.get(session)), clientId, isConnected, drops };
     });
   }
 

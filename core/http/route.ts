@@ -55,6 +55,7 @@ export type SlowOrder = 'delay' | 'drops';
 /** The delay and queue are known for the slowest clients only. */
 export interface SlowClient extends Partial<SlowRow> {
   readonly clientId: string;
+  readonly isConnected: boolean;
   /** Undefined: it received all messages, as far as its events go back. */
   readonly drops: DropsOfClient | undefined;
 }

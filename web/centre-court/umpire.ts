@@ -205,7 +205,7 @@ async function publish(topic: string, value?: Value): Promise<void> {
 /** A point is two messages, the record and the score. */
 function pointsThatWait(): string {
   const count = Math.ceil(waiting / 2);
-  return count === 1 ? '1 point waits and is sent' : `${count} points wait and are sent`;
+  return count === 1 ? '1 point is waiting and will be sent' : `${count} points are waiting and will be sent`;
 }
 
 function showWaiting(): void {
@@ -234,8 +234,8 @@ function showButtons(side: Side, isOver: boolean): void {
   const labels: Record<Way, string> = {
     w: `Point ${players[side]}`,
     a: 'Ace',
-    d: `Double fault ${opponent}`,
-    e: `Unforced error ${opponent}`,
+    d: `Double fault by ${opponent}`,
+    e: `Unforced error by ${opponent}`,
   };
   const ways = possibleWays(stateOf(sheet, points, 0).score, side);
   const wanted = (['w', ...ways.filter((way) => way !== 'w')] as Way[]).map((way) => ({

@@ -9,6 +9,8 @@ import { clientLink, showRows, type View } from './parts.ts';
 
 interface SlowClient {
   readonly clientid: string;
+  /** False: it is away, and its messages wait in its session. */
+  readonly connected: boolean;
   /** Known only for the clients with the longest queues. */
   readonly waiting?: number;
   readonly waiting_bytes?: number;
@@ -58,7 +60,8 @@ function rowOf(client: SlowClient): HTMLTableRowElement {
   );
 }
 
-function readsOf({ blocked_ms: blockedMs }: SlowClient): HTMLElement | string {
+function readsOf({ connected, blocked_ms: blockedMs }: SlowClient): HTMLElement | string {
+  if (!connected) return make('span', { class: 'quiet' }, 'away');
   if (blockedMs === undefined) return '–';
   if (blockedMs === 0) return make('span', { class: 'tag' }, 'reads');
   const text = `nothing for ${shownDuration(Math.max(1, blockedMs / 1_000))}`;

@@ -2,7 +2,7 @@
 import { dropReasons } from '../../data-plane/addon.ts';
 import { shownDropReason } from '../../front-end/client-event-details.ts';
 import { assertKnown, limitOf, limitParameter } from '../list-query.ts';
-import { count, list, oneOf, record, text, time } from '../operation.ts';
+import { count, list, oneOf, record, text, time, truth } from '../operation.ts';
 import { ofNode } from '../other-nodes.ts';
 import { apiAnswer, RequestFault } from '../problem.ts';
 import type { Route, SlowOrder } from '../route.ts';
@@ -35,6 +35,7 @@ export const slowSubscriptions: Route = ofNode({
             record(
               {
                 clientid: text,
+                connected: truth,
                 waiting: { ...count, description: 'messages that are queued or not acknowledged' },
                 waiting_bytes: {
                   ...count,
@@ -66,8 +67,9 @@ export const slowSubscriptions: Route = ofNode({
   handle: async ({ query: asked }, { source }) => {
     assertKnown(asked, query);
     const rows = await source.slow(limitOf(asked), orderOf(asked.get('sort')));
-    const data = rows.map(({ clientId, waiting, waitingBytes, blockedMs, drops }) => ({
+    const data = rows.map(({ clientId, isConnected, waiting, waitingBytes, blockedMs, drops }) => ({
       clientid: clientId,
+      connected: isConnected,
       ...(blockedMs === undefined
         ? {}
         : { waiting, waiting_bytes: waitingBytes, blocked_ms: Math.round(blockedMs) }),

@@ -540,6 +540,8 @@ test('a client that reads nothing and one that is away are named as slow, and no
     return Number(row?.['blocked_ms']) > 0 && Number(row?.['waiting_bytes']) > 0;
   });
   await until('nobody else is', async () => !(await named()).includes('well'));
+  const here = rowsOf(await api('slow-subscriptions')).map((row) => `${row['clientid']} ${row['connected']}`);
+  assert.deepEqual(here.sort(), ['away false', 'slow true']);
   await until('what it does not get is told', async () => {
     await broker.publish('a', payload, { qos: 0 });
     const rows = rowsOf(await api('slow-subscriptions?sort=drops'));

@@ -41,7 +41,7 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
 
     await score(umpire, 'Ada', 1);
     await reads(points(viewer, 0), '15');
-    await umpire.getByRole('button', { name: 'Double fault Ada' }).click();
+    await umpire.getByRole('button', { name: 'Double fault by Ada' }).click();
     await reads(points(viewer, 1), '15');
     await reads(viewer.locator('#call'), 'Double fault by Ada.');
     await umpire.getByRole('button', { name: 'Undo the last point' }).click();

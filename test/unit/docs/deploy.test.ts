@@ -71,13 +71,15 @@ test('the unit of systemd', (t) => {
 const full = {
   accessSecret: 'access',
   hasRules: true,
+  hasApiKeys: true,
+  image: { pullSecrets: [{ name: 'registry' }] },
   allowAnonymous: true,
   tlsSecret: 'tls',
   trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
   config: { logLevel: 'warn', limits: { connectionsMax: 10 } },
   persistence: { storageClass: 'fast' },
-  ingress: { enabled: true, className: 'nginx' },
-  serviceMonitor: { enabled: true },
+  ingress: { enabled: true, className: 'nginx', tlsSecret: 'ingress-tls' },
+  serviceMonitor: { enabled: true, keySecret: 'metrics' },
   nats: { enabled: true, authSecret: 'auth' },
   cluster: { urls: 'nats://mqtt-nats:4222', credentialsSecret: 'nats' },
   dataDirectory: 'none',
@@ -130,6 +132,24 @@ for (const [name, values] of [
     assert.equal(isShown('nats-statefulset.yaml'), values === full || values === clustered);
   });
 }
+
+test('the chart scrapes a broker with users, and offers TLS and a private registry', () => {
+  const documents = renderChart(join(root, 'deploy/helm/rallymq'), full);
+  const monitor = documents.get('servicemonitor.yaml') as { spec: { endpoints: Record<string, unknown>[] } };
+  assert.deepEqual(monitor.spec.endpoints[0]?.['authorization'], {
+    credentials: { name: 'metrics', key: 'key' },
+  });
+  const ingress = documents.get('ingress.yaml') as { spec: { tls: unknown; rules: { host: string }[] } };
+  const hosts = ingress.spec.rules.map(({ host }) => host);
+  assert.deepEqual(ingress.spec.tls, [{ hosts, secretName: 'ingress-tls' }]);
+  const set = documents.get('statefulset.yaml') as {
+    spec: { template: { spec: { imagePullSecrets: unknown; containers: Container[] } } };
+  };
+  const { imagePullSecrets, containers } = set.spec.template.spec;
+  assert.deepEqual(imagePullSecrets, [{ name: 'registry' }]);
+  const keys = containers[0]?.env.find(({ name }) => name === 'RALLYMQ_API_KEYS');
+  assert.equal(keys?.value, '/access/api-keys');
+});
 
 test('the servers of NATS in the chart find each other, and each mount is a volume', () => {
   const documents = renderChart(join(root, 'deploy/helm/rallymq'), full);

@@ -812,15 +812,21 @@ test('slow clients are listed as they come', async () => {
   const slow: SiteSource['slow'] = (max, order) => {
     asked.push([max, order]);
     return Promise.resolve([
-      { clientId: 'ada/1', drops: undefined, ...figures },
-      { clientId: 'bob', drops },
+      { clientId: 'ada/1', isConnected: true, drops: undefined, ...figures },
+      { clientId: 'bob', isConnected: false, drops },
     ]);
   };
   const site = siteWith({}, { slow });
   assert.deepEqual((await ask(site, '/api/v1/slow-subscriptions?limit=5')).body, {
     data: [
-      { clientid: 'ada/1', waiting: 3, waiting_bytes: 99, blocked_ms: 5, dropped: 0 },
-      { clientid: 'bob', dropped: 8, dropped_at: '1970-01-01T00:00:00.000Z', drop_reason: 'outbox_full' },
+      { clientid: 'ada/1', connected: true, waiting: 3, waiting_bytes: 99, blocked_ms: 5, dropped: 0 },
+      {
+        clientid: 'bob',
+        connected: false,
+        dropped: 8,
+        dropped_at: '1970-01-01T00:00:00.000Z',
+        drop_reason: 'outbox_full',
+      },
     ],
   });
   await ask(site, '/api/v1/slow-subscriptions?sort=drops');
