@@ -35,7 +35,10 @@ replicator = new Replicator({
   onDeposed: () => post({ type: 'deposed' }),
 });
 replicator.start();
-const tell = (): void => post({ type: 'figures', figures: replica.figures(), resent: replicator.resent });
+const tell = (): void => {
+  const { refusal } = streams;
+  post({ type: 'figures', figures: { ...replica.figures(), chunksResent: replicator.resent, refusal } });
+};
 const timer = setInterval(tell, figuresMs);
 post({ type: 'started' });
 

@@ -19,6 +19,7 @@ import {
 import { type KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
+import { messageOf } from '../system-reason.ts';
 import { type JetStreamWait, onceServed } from './jetstream-wait.ts';
 import type { LogAccess } from './log-access.ts';
 import { connectToNats, type NatsPost } from './nats-connection.ts';
@@ -53,6 +54,7 @@ export class LogStreams {
   readonly #buckets: KV;
   readonly #clusterName: string;
   readonly #copies: number;
+  #refusal: string | undefined;
 
   private constructor(
     client: JetStreamClient,
@@ -149,11 +151,18 @@ export class LogStreams {
     const expect = { lastSequence: behind, ...(nameBefore !== undefined && { lastMsgID: nameBefore }) };
     try {
       await this.#jetstream.publish(this.#subjectOf(id), chunk, { msgID: name, expect });
+      this.#refusal = undefined;
       return 'stored';
     } catch (error) {
       const isOutrun = error instanceof JetStreamApiError && outrunCodes.includes(error.code);
+      if (!isOutrun) this.#refusal = messageOf(error);
       return isOutrun ? 'outrun' : 'unknown';
     }
+  }
+
+  /** Why nothing was appended most recently. Undefined: it was. */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
   /** Chunks before this sequence are no longer needed. Errors: those of JetStream. */

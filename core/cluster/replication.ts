@@ -14,14 +14,20 @@ export interface ReplicationStart {
   readonly broker: number;
 }
 
+export interface ReplicationFigures extends ReplicaFigures {
+  readonly chunksResent: number;
+  /** Why JetStream has stored nothing most recently. Undefined: it has. */
+  readonly refusal?: string | undefined;
+}
+
 export type FromReplication =
   | { readonly type: 'started' }
-  | { readonly type: 'figures'; readonly figures: ReplicaFigures; readonly resent: number }
+  | { readonly type: 'figures'; readonly figures: ReplicationFigures }
   /** Another node has taken over the log. */
   | { readonly type: 'deposed' };
 
 export interface ReplicationEvents {
-  onFigures(figures: ReplicaFigures, resent: number): void;
+  onFigures(figures: ReplicationFigures): void;
   onDeposed(): void;
   /** The thread has ended, which should never happen. */
   onFailed(error: Error): void;
@@ -40,7 +46,7 @@ export class Replication {
     this.#ended = new Promise((resolve) => worker.once('exit', () => resolve()));
     worker.on('message', (message: FromReplication) => {
       if (this.#isStopping) return;
-      if (message.type === 'figures') events.onFigures(message.figures, message.resent);
+      if (message.type === 'figures') events.onFigures(message.figures);
       else if (message.type === 'deposed') events.onDeposed();
     });
     worker.once('error', (error) => {

@@ -52,6 +52,8 @@ export class Replicator {
   #last: Uint8Array | undefined;
   #underWay = 0;
   #isBroken = false;
+  /** How much was stored when the missing ones were last appended again. */
+  #storedBefore = -1;
   #isOver = false;
   #dropped = 0;
   #resent = 0;
@@ -103,7 +105,7 @@ export class Replicator {
       else this.#isBroken = true;
       this.#advance();
       if (!this.#isBroken) this.pump();
-      else if (this.#underWay === 0) void this.#recover();
+      else if (this.#underWay === 0) this.#recoverSoon();
     });
   }
 
@@ -128,6 +130,12 @@ export class Replicator {
     this.#options.replica.stored(this.#stored);
   }
 
+  /** A stream that stores nothing, since JetStream is full or has no leader, is not asked all the time. */
+  #recoverSoon(): void {
+    if (this.#stored > this.#storedBefore) void this.#recover();
+    else this.#options.clock.after(retryMs, () => void this.#recover());
+  }
+
   async #recover(): Promise<void> {
     const { stream, base, clock } = this.#options;
     if (this.#isOver) return;
@@ -149,6 +157,7 @@ export class Replicator {
     }
     this.#settle(there);
     this.#isBroken = false;
+    this.#storedBefore = this.#stored;
     for (const [index, pending] of this.#window.entries()) {
       pending.isStored = false;
       this.#resent++;

@@ -16,11 +16,11 @@ import {
   type ToldWill,
   usedStamp,
 } from '../cluster/node-messages.ts';
-import { Replication } from '../cluster/replication.ts';
+import { Replication, type ReplicationFigures } from '../cluster/replication.ts';
 import { StandIn, type StandInBroker } from '../cluster/stand-in.ts';
 import { linkVersionOf, liveNodes, type NodeEntry, type View } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
-import { type LinkFigures, linkVersions, type ReplicaFigures, readLinkFigures } from '../data-plane/addon.ts';
+import { type LinkFigures, linkVersions, readLinkFigures } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Claimed, Directory } from '../sessions/directory.ts';
 import { standInFolderName } from '../storage/store-files.ts';
@@ -71,6 +71,9 @@ const lookMs = 20;
 const orphansMs = 5_000;
 const orphanLooksMax = 6;
 
+/** What waits for JetStream longer than this is reported: a server that is restarted takes less. */
+const lateMs = 5_000;
+
 /** For the metrics and `$SYS`. */
 export interface ClusterFigures {
   readonly nodes: readonly NodeFigures[];
@@ -87,8 +90,8 @@ export interface ClusterFigures {
   readonly logsNotTakenOver: number;
 }
 
-export interface ReplicationFigures extends ReplicaFigures {
-  readonly chunksResent: number;
+function isLate(figures: ReplicationFigures | undefined): boolean {
+  return figures !== undefined && figures.waitingMs >= lateMs;
 }
 
 export class ClusterControl implements Directory {
@@ -178,7 +181,7 @@ export class ClusterControl implements Directory {
     this.#replication = await Replication.start(
       { access: logAccessOf(config), stream, base, broker },
       {
-        onFigures: (figures, chunksResent) => this.#onReplication({ ...figures, chunksResent }),
+        onFigures: (figures) => this.#onReplication(figures),
         onDeposed: () => this.#onEvicted(),
         onFailed: onReplicationFailed,
       },
@@ -197,10 +200,17 @@ export class ClusterControl implements Directory {
 
   #onReplication(figures: ReplicationFigures): void {
     const { logger } = this.#options;
+    const wasLate = isLate(this.#replicationFigures);
     const wasBehind = this.#replicationFigures?.isBehind ?? false;
     if (figures.isBehind && !wasBehind)
       logger.error({ ...figures }, 'JetStream is far behind: messages that have to be stored are refused');
-    else if (wasBehind && !figures.isBehind) logger.info('JetStream has caught up');
+    else if (isLate(figures) && !wasLate)
+      logger.error(
+        { ...figures },
+        'JetStream does not store the log of this node: what has to be stored waits',
+      );
+    else if ((wasBehind || wasLate) && !figures.isBehind && !isLate(figures))
+      logger.info('JetStream has caught up');
     this.#replicationFigures = figures;
     if (figures.droppable > 0) this.#onWhole?.();
   }
@@ -424,8 +434,11 @@ export class ClusterControl implements Directory {
     return [...lost, ...[...this.#abandoned].map(([stream, reason]) => `in the stream ${stream}: ${reason}`)];
   }
 
-  /** Sessions of lost nodes are not available yet. Undefined: none. */
+  /** What is stored waits for JetStream, or sessions of lost nodes are not available yet. Undefined: neither. */
   get trouble(): string | undefined {
+    const { refusal = 'it does not answer' } = this.#replicationFigures ?? {};
+    if (isLate(this.#replicationFigures))
+      return `JetStream does not store the log of this node (${refusal}): what has to be stored waits`;
     const [first] = this.#notTakenOver;
     return first && `the log of a lost node could not be taken over yet, ${first}`;
   }

@@ -202,6 +202,9 @@ test('JetStream is away and core NATS is not: what need not be stored goes on, a
     const found = /^rallymq_cluster_log_waiting_seconds ([\d.e-]+)$/m.exec(text);
     return Number(found?.[1]) > 1;
   });
+  await until('it says why', async () =>
+    (await a.get('/healthz')).text.includes('JetStream does not store the log of this node ('),
+  );
   assert.equal(publisher.unanswered.size, 1);
   assert.ok(!isLetIn);
   assert.equal((await b.nodes()).epoch, epoch);

@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Appended, ChunkPlace, StoredChunk } from '../../../core/cluster/log-streams.ts';
 import { isWholeFrom, ownerOf } from '../../../core/cluster/log-streams.ts';
 import { type LogStream, Replicator } from '../../../core/cluster/replicator.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { Random } from '../../support/random.ts';
 
 /** A stream in memory: each append is answered in one of the next turns, or is lost on its way there or back. */
@@ -153,6 +154,41 @@ test('replicator: who finds the chunk of another one in the stream stores nothin
     assert.equal(stream.chunks.length, count, `seed ${seed}: it has appended behind the other one`);
     assert.ok(replica.stored_ + 1 < count, `seed ${seed}: told more than was stored`);
   }
+});
+
+test('replicator: a stream that stores nothing is asked now and then, and all is stored once it does', async () => {
+  const clock = new FakeClock();
+  const stream = new FakeStream(new Random(1), 0, 0);
+  let asked = 0;
+  let isFull = true;
+  const replica = new FakeReplica(3);
+  const replicator = new Replicator({
+    replica,
+    stream: {
+      last: () => stream.last(),
+      dropBefore: (sequence) => stream.dropBefore(sequence),
+      append: (chunk, place) => {
+        asked++;
+        return isFull ? Promise.resolve<Appended>('unknown') : stream.append(chunk, place);
+      },
+    },
+    clock,
+    base: 0,
+    onDeposed: () => assert.fail('deposed'),
+  });
+  const pass = async (ms: number): Promise<void> => {
+    for (let turns = 0; turns < 100; turns++) await turn();
+    clock.advance(ms);
+  };
+  replica.more(3);
+  replicator.start();
+  for (let second = 0; second < 10; second++) await pass(1_000);
+  assert.ok(asked >= 3 * 10 && asked <= 3 * 45, `asked ${asked} times in 10 s`);
+  isFull = false;
+  for (let second = 0; second < 2; second++) await pass(1_000);
+  await pass(0);
+  assert.equal(replica.stored_, 3);
+  replicator.stop();
 });
 
 test('replicator: the head of a chunk says whose it is, and what it begins', () => {
