@@ -2,7 +2,7 @@
 import './centre-court.css';
 import type { Subscription } from '../../client/rally.ts';
 import { byId, make, setText } from '../shared/dom.ts';
-import { noteWhenEmpty, openRally } from '../shared/page.ts';
+import { noteWhenEmpty, openRally, subscribe } from '../shared/page.ts';
 import { isDeuce, stakeOf } from '../tennis/match.ts';
 import type { MatchState } from '../tennis/record.ts';
 import { Scoreboard, standing } from './scoreboard.ts';
@@ -28,7 +28,7 @@ function follow(): void {
   setText(byId('nothing'), id === '' ? 'No match selected.' : 'This match has no score yet.');
   noteIfEmpty();
   if (id === '') return;
-  subscription = rally.subscribe(scoreTopic(id), (message) => show(readState(message)), { qos: 1 });
+  subscription = subscribe(rally, scoreTopic(id), (message) => show(readState(message)), { qos: 1 });
 }
 
 function show(state: MatchState | undefined): void {

@@ -6,7 +6,7 @@ import 'uplot/dist/uPlot.min.css';
 import './current-cost.css';
 import type { Message } from '../../client/rally.ts';
 import { byId, numberFormat, setText } from '../shared/dom.ts';
-import { errorText, noteWhenEmpty, openRally } from '../shared/page.ts';
+import { errorText, noteWhenEmpty, openRally, subscribe as subscribeOnPage } from '../shared/page.ts';
 import { ApplianceList } from './appliance-list.ts';
 import { History } from './history.ts';
 import { readAppliances, readHour, readRecent, readWatts, root } from './topics.ts';
@@ -69,7 +69,7 @@ byId('threshold-form').addEventListener('submit', (event) => {
 setInterval(showSilence, 1_000);
 
 function subscribe(topic: string, listener: (message: Message) => void, qos: 0 | 1 = 1): void {
-  rally.subscribe(`${root}/${topic}`, listener, { qos });
+  subscribeOnPage(rally, `${root}/${topic}`, listener, { qos });
 }
 
 function onWatts(id: string, watts: number | undefined): void {

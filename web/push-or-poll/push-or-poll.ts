@@ -8,7 +8,7 @@ import type { Message, Subscription } from '../../client/rally.ts';
 import { Scoreboard } from '../centre-court/scoreboard.ts';
 import { allScores, matchIdOf, parseState, readState, scoreTopic } from '../centre-court/topics.ts';
 import { byId, make, numberFormat, setText } from '../shared/dom.ts';
-import { errorText, noteWhenEmpty, openRally, tabId } from '../shared/page.ts';
+import { errorText, noteWhenEmpty, openRally, subscribe, tabId } from '../shared/page.ts';
 import type { MatchState } from '../tennis/record.ts';
 import { Behind } from './behind.ts';
 import { pollLoad, pushBytes, pushLoad, type StepCost, showBytes, showCores, showDuration } from './cost.ts';
@@ -41,8 +41,8 @@ let polling: AbortController | undefined;
 let counted = nothingCounted();
 const noteIfEmpty = noteWhenEmpty(rally, byId('no-match'), () => matches.size === 0);
 
-rally.subscribe(allScores, offer, { qos: 0 });
-rally.subscribe(echoTopic, (message) => {
+subscribe(rally, allScores, offer, { qos: 0 });
+subscribe(rally, echoTopic, (message) => {
   echoMs = performance.now() - Number(message.text());
 });
 byId('choice').addEventListener('change', () => follow(byId<HTMLSelectElement>('choice').value));
@@ -86,7 +86,7 @@ function follow(id: string): void {
   counted = nothingCounted();
   timeline.reset();
   byId<HTMLSelectElement>('choice').value = id;
-  subscription = rally.subscribe(scoreTopic(id), pushed, { qos: 0 });
+  subscription = subscribe(rally, scoreTopic(id), pushed, { qos: 0 });
   restartPolling();
 }
 

@@ -1,6 +1,6 @@
 /** One room, for one visitor: publishes for the page, and notifies the page. */
 import type { Message, Rally, RallyOptions } from '../../client/rally.ts';
-import { randomId } from '../shared/page.ts';
+import { randomId, subscribe } from '../shared/page.ts';
 import {
   type ChatMessage,
   lastLevel,
@@ -78,10 +78,10 @@ export class Room {
     const { client } = visitor;
     // The will may have been published, so each connection starts with it.
     rally.on('connected', () => this.#enter());
-    rally.subscribe(this.#topics.person('+'), (message) => this.#onPerson(message), { qos: 1 });
-    rally.subscribe(this.#topics.message('+'), (message) => this.#onMessage(message), { qos: 1 });
-    rally.subscribe(this.#topics.receipts(client), (message) => this.#onReceipt(message), { qos: 1 });
-    rally.subscribe(this.#topics.typing('+'), (message) => this.#onTyping(message), {
+    subscribe(rally, this.#topics.person('+'), (message) => this.#onPerson(message), { qos: 1 });
+    subscribe(rally, this.#topics.message('+'), (message) => this.#onMessage(message), { qos: 1 });
+    subscribe(rally, this.#topics.receipts(client), (message) => this.#onReceipt(message), { qos: 1 });
+    subscribe(rally, this.#topics.typing('+'), (message) => this.#onTyping(message), {
       qos: 0,
       noLocal: true,
     });

@@ -2,7 +2,14 @@
  * The frame of every page: its connection to the broker, and its status. While the broker is unreachable, a banner
  * above the content tells the visitor, until the client is connected again.
  */
-import { Rally, RallyError, type RallyOptions } from '../../client/rally.ts';
+import {
+  type Message,
+  Rally,
+  RallyError,
+  type RallyOptions,
+  type SubscribeOptions,
+  type Subscription,
+} from '../../client/rally.ts';
 import { byId, setText } from './dom.ts';
 import { keptCredentials, offerSignIn } from './sign-in.ts';
 import { siteRoot } from './statistics.ts';
@@ -13,6 +20,21 @@ export function openRally(options: RallyOptions = {}): Rally {
   const rally = new Rally(mqttPath(), { reconnect, ...keptCredentials(), ...options });
   showState(rally);
   return rally;
+}
+
+/** Subscribes, and tells the visitor if the broker does not allow it, which would look as if there were nothing to see. */
+export function subscribe(
+  rally: Rally,
+  topicFilter: string,
+  listener: (message: Message) => void,
+  options: SubscribeOptions = {},
+): Subscription {
+  const subscription = rally.subscribe(topicFilter, listener, options);
+  subscription.ready.catch((error: unknown) => {
+    if (rally.status !== 'connected') return; // the status tells
+    showOutage(byId('outage'), `The broker does not show ${topicFilter} to you: ${errorText(error)}.`);
+  });
+  return subscription;
 }
 
 /** Below the path, if any, that a proxy serves the pages under. */

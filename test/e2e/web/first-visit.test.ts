@@ -46,6 +46,20 @@ test('where the broker needs credentials a page asks for them, and keeps them fo
   await isLive(page);
 });
 
+test('a page says what the rules do not let it show', async (t) => {
+  const { port } = await startBroker(t, { authorizeSubscribe: () => false, allowAnonymous: true });
+  const topics = {
+    'centre-court/': 'demos/centre-court/+/score',
+    'centre-court/match/#court-0': 'demos/centre-court/court-0/score',
+    'current-cost/': 'demos/current-cost/.*',
+  };
+  for (const [path, topic] of Object.entries(topics)) {
+    const page = await visit(t, `http://127.0.0.1:${port}/demos/${path}`, { viewport: 'phone' });
+    const refusal = `The broker does not show ${topic.replace('+', '\\+')} to you: `;
+    await reads(page.locator('#outage'), new RegExp(refusal));
+  }
+});
+
 test('the documents are served, their links lead somewhere, and axe finds nothing serious', async (t) => {
   const { port } = await startBroker(t);
   const page = await visit(t, `http://127.0.0.1:${port}/`, { viewport: 'phone' });
