@@ -94,6 +94,8 @@ const beatsPerRead = 10;
 const nobody = 0;
 /** Between two attempts to read or write. */
 const retryMs = 100;
+/** How long a node that finds no state listens for others before it founds a cluster: the state may be lost. */
+const listenMs = 3 * beatMs;
 /**
  * How often stand-ins for a lost node are started, by one node after the other, with the delay doubled before each
  * further attempt. Until one has joined, the lost node stays in the view: a client that connected without its session
@@ -150,6 +152,8 @@ export class Membership {
   #tickHeard = 0;
   #ticks = 0;
   #heardMs = 0;
+  /** When a node of the cluster was last heard. */
+  #othersHeardMs = Number.NEGATIVE_INFINITY;
   #wasReached = true;
   /** The epoch of the view that needs no further step. */
   #finalEpoch = 0;
@@ -212,7 +216,14 @@ export class Membership {
         again(retryMs);
         return;
       }
-      const { name, id, workers, links, keepsData, known } = this.#options;
+      const { name, id, workers, links, keepsData, known, clock } = this.#options;
+      const isSilent = clock.nowMs() - this.#othersHeardMs > listenMs;
+      if (written.revision === 0 && (waitedMs < listenMs || !isSilent)) {
+        if (!isSilent)
+          noteOnce('waiting until the running nodes have written the state of the cluster again');
+        again(beatMs);
+        return;
+      }
       const read =
         written.revision === 0
           ? firstView(known?.keys ?? this.#options.makeKeys())
@@ -339,6 +350,7 @@ export class Membership {
       this.#heardMs = this.#options.clock.nowMs();
       this.#noteReach();
     } else {
+      if (beat.from !== nobody) this.#othersHeardMs = this.#options.clock.nowMs();
       const takingOver = beat.takeOvers?.filter(([, , isUnderWay]) => isUnderWay === 1).map(([lost]) => lost);
       this.#peers.set(beat.from, { heardAt: this.#beats, applied: beat.applied, takingOver });
       if (this.#takeOvers.get(beat.from)?.isUnderWay === false) this.#takeOvers.delete(beat.from); // it was not lost
@@ -371,16 +383,51 @@ export class Membership {
     this.#isReading = true;
     this.#options.register.read((written) => {
       this.#isReading = false;
-      if (this.#isOver || written === undefined || written.revision <= this.#revision) return;
+      if (this.#isOver || written === undefined || written.revision === this.#revision) return;
+      if (written.revision === 0) {
+        this.#restore(0);
+        return;
+      }
       const view = decodeView(written.bytes);
       if (typeof view === 'string')
         this.#options.onNote('warn', { reason: view }, 'the state of the cluster cannot be read');
-      else this.#adopt(view, written.revision);
+      else if (written.revision > this.#revision) this.#adopt(view, written.revision);
+      else this.#takeEarlier(view, written.revision);
+    });
+  }
+
+  /** The value is outdated, or the register was lost and has been written again: its revisions begin anew. */
+  #takeEarlier(view: View, revision: number): void {
+    const epoch = this.#view?.epoch ?? 0;
+    if (view.epoch > epoch) this.#adopt(view, revision);
+    else if (view.epoch === epoch) this.#revision = revision;
+    else this.#restore(revision);
+  }
+
+  /** Writes the view into a register that was lost, or to which a node has restored an older one. */
+  #restore(revision: number): void {
+    const view = this.#view;
+    if (view === undefined || this.#isWriting || !this.isReached) return;
+    this.#isWriting = true;
+    this.#options.register.write(encodeView(view), revision, (outcome) => {
+      this.#isWriting = false;
+      if (outcome === 'written')
+        this.#options.onNote(
+          'warn',
+          {},
+          'NATS had lost the state of the cluster: this node has written it again',
+        );
+      this.#read();
     });
   }
 
   #adopt(view: View, revision: number): void {
     const before = this.#view;
+    if (before !== undefined && view.keys !== before.keys) {
+      this.stop();
+      this.#options.onEvicted(); // another cluster was founded in its place
+      return;
+    }
     if (before !== undefined && view.epoch <= before.epoch) return;
     const own = this.#node === undefined ? undefined : nodeOf(view, this.#node.incarnation);
     if (own === undefined) {

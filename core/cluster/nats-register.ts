@@ -5,7 +5,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
 import { messageOf } from '../system-reason.ts';
 import { type JetStreamWait, noWait, onceServed } from './jetstream-wait.ts';
-import type { Register } from './ports.ts';
+import type { Register, Written } from './ports.ts';
 
 const key = 'view';
 const requestMs = 2_000;
@@ -22,7 +22,9 @@ export async function openRegister(
 ): Promise<Register> {
   const bucket = `rally-${clusterName}`;
   try {
-    return registerOf(await openBucket(connection, bucket, wait));
+    return registerOf(await openBucket(connection, bucket, wait), () =>
+      openBucket(connection, bucket, noWait),
+    );
   } catch (cause) {
     const reason = messageOf(cause);
     throw new BrokerError(
@@ -46,18 +48,25 @@ async function openBucket(connection: NatsConnection, bucket: string, wait: JetS
   }
 }
 
-function registerOf(bucket: KV): Register {
+/** `create`: of the bucket, which somebody may have deleted. */
+function registerOf(first: KV, create: () => Promise<KV>): Register {
+  let bucket = first;
+  const read = async (): Promise<Written> => {
+    const entry = await bucket.get(key);
+    return entry === null
+      ? { revision: 0, bytes: new Uint8Array() }
+      : { revision: entry.revision, bytes: entry.value };
+  };
+  /** There is no answer if there is no bucket. */
+  const readAnew = async (): Promise<Written> => {
+    bucket = await create();
+    return await read();
+  };
   return {
     read: (told) => {
-      bucket.get(key).then(
-        (entry) =>
-          told(
-            entry === null
-              ? { revision: 0, bytes: new Uint8Array() }
-              : { revision: entry.revision, bytes: entry.value },
-          ),
-        () => told(undefined),
-      );
+      read()
+        .catch(readAnew)
+        .then(told, () => told(undefined));
     },
     write: (bytes, revision, told) => {
       bucket.put(key, bytes, { previousSeq: revision }).then(

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { BrokerError } from '../../../core/broker-error.ts';
 import { Cluster, type ClusterOptions } from '../../../core/cluster/cluster.ts';
 import { connectToNats, type NatsPost, type NatsSettings } from '../../../core/cluster/nats-connection.ts';
@@ -92,6 +93,14 @@ async function member(
     told.cluster.join((refusal) => (refusal === undefined ? resolve() : reject(new Error(refusal.why))));
   });
   return told;
+}
+
+function namesIn({ cluster: { view } }: Member): string[] {
+  return view === undefined
+    ? []
+    : liveNodes(view)
+        .map(({ name }) => name)
+        .sort();
 }
 
 function slots({ cluster }: Member): number {
@@ -196,6 +205,37 @@ test('a register takes a value only from who knows the last one', async (test) =
   assert.equal(await read(), 'undefined ');
   await nats.run();
   await until('NATS is back', async () => (await read()) === '2 two');
+});
+
+test('the state of the cluster is deleted by hand: the nodes write it again, and another one joins them', async (test) => {
+  const nats = await NatsServer.start(test);
+  const a = await member(test, nats.url, 'a');
+  const b = await member(test, nats.url, 'b');
+  await until('both share', () => areSettled(a, b));
+  const { connection } = await connected(test, nats.url);
+  const manager = await jetstreamManager(connection);
+  const bucket = 'KV_rally-test';
+  await manager.streams.delete(bucket);
+  const c = await member(test, nats.url, 'c');
+  await until('three share', () => areSettled(a, b, c));
+  assert.deepEqual(namesIn(a), ['a', 'b', 'c']);
+  await manager.streams.delete(bucket);
+  await until('it is there again', () =>
+    manager.streams.info(bucket).then(
+      ({ state }) => state.messages > 0,
+      () => false,
+    ),
+  );
+  c.cluster.stop();
+  await until('c is out', () => areSettled(a, b));
+  assert.deepEqual(
+    [namesIn(a), namesIn(b)],
+    [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+  );
+  assert.ok(!a.isEvicted && !b.isEvicted);
 });
 
 test('a connection that is cut comes back', async (test) => {

@@ -558,18 +558,30 @@ function playExchanges(seed: number, isReplicated: boolean): number {
   return stage.kept;
 }
 
-/** NATS is unavailable for longer than a node may be silent: no node is removed. */
+/**
+ * NATS is unavailable for longer than a node may be silent: no node is removed. Nor is one if NATS has lost the state
+ * of the cluster meanwhile, and nodes that start then do not found another cluster.
+ */
 function playOutage(seed: number): number {
   const stage = new Play(seed);
+  const isLost = stage.random.below(2) === 0;
   for (let node = 0; node < 3; node++) stage.start();
   stage.time.run(8_000);
   const names = liveNodes(stage.view).map(({ incarnation }) => incarnation);
   stage.outage(20_000);
+  if (isLost) stage.nats.loseRegister();
   stage.time.run(30_000);
   assert.deepEqual(
     liveNodes(stage.view).map(({ incarnation }) => incarnation),
     names,
   );
+  stage.assertSettled();
+  if (!isLost) return 0;
+  stage.nats.loseRegister();
+  for (let node = 0; node < 2; node++) stage.start();
+  stage.time.run(30_000);
+  const seen = liveNodes(stage.view).map(({ incarnation }) => incarnation);
+  assert.deepEqual([seen.slice(0, 3), seen.length], [names, 5]);
   stage.assertSettled();
   return 0;
 }

@@ -33,6 +33,12 @@ export class SimulatedNats {
     return this.#written.bytes;
   }
 
+  /** Its disks are wiped, or somebody deletes the bucket. */
+  loseRegister(): void {
+    this.#written = { revision: 0, bytes: new Uint8Array() };
+    this.#stale = this.#written;
+  }
+
   cut(actor: Actor): void {
     this.#cut.add(actor);
   }
