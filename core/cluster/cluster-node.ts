@@ -242,7 +242,7 @@ async function logPlaceOf(
   if (last !== undefined && ownerOf(last.chunk) !== log) throw new Superseded();
   if (last === undefined && (await streams.hasEnded(stream))) throw new Superseded();
   if (!isReplicated) {
-    if (last !== undefined) await streams.end(stream);
+    if (last !== undefined) await streams.drop(stream); // it has not ended: it may be replicated again
     return undefined;
   }
   if (last === undefined) {

@@ -194,6 +194,10 @@ export class LogStreams {
   /** Everything in the log is with other nodes: a node that returns with this log must start afresh. */
   async end(id: string): Promise<void> {
     await this.#buckets.put(endedKeyOf(id), '');
+    await this.drop(id);
+  }
+  /** The log goes on without a copy. */
+  async drop(id: string): Promise<void> {
     await this.#manager.streams.delete(this.#nameOf(id));
   }
   async hasEnded(id: string): Promise<boolean> {

@@ -1,6 +1,10 @@
 /** Nodes with a data directory that are killed, one or all, and return with their data. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { atEnd } from '../../support/at-end.ts';
 import {
   BrokerCluster,
   type ClusterBroker,
@@ -9,6 +13,7 @@ import {
 import { NatsServer } from '../../support/cluster/nats-server.ts';
 import { runCommand, startCommand } from '../../support/command.ts';
 import { publishFrame } from '../../support/frames.ts';
+import { MqttSession } from '../../support/mqtt-session.ts';
 import { openConnected } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
 
@@ -316,4 +321,24 @@ test('three replicas: a node is lost for good, and all that it has acknowledged 
     c.command.stdout + c.command.stderr,
     /other nodes have taken over what is in the data directory/,
   );
+});
+
+test('the replicas of a node may be turned on and off between starts, and it keeps what it has', async (t) => {
+  const nats = await NatsServer.start(t);
+  const folder = await mkdtemp(join(tmpdir(), 'rallymq-replicas-'));
+  atEnd(t, () => rm(folder, { recursive: true, force: true }));
+  const config = join(folder, 'config');
+  await writeFile(config, JSON.stringify({ replicas: 3, limits: { logCopies: 1 } }));
+  const own = ['--cluster', nats.url, '--node-name', 'a', '--data', join(folder, 'data')];
+  for (const [start, flags] of [[], ['--config', config], [], ['--config', config]].entries()) {
+    const command = startCommand(t, [...own, ...flags]);
+    const ports = await command.ready();
+    const session = new MqttSession(t, ports, 'durable');
+    await session.connect('tcp');
+    assert.equal(session.isSessionPresent, start > 0, `at start ${start}`);
+    await session.subscribe(`kept/${start}`, 1);
+    session.disconnect();
+    command.kill('SIGTERM');
+    await command.exited();
+  }
 });
