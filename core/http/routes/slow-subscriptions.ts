@@ -25,7 +25,7 @@ export const slowSubscriptions: Route = ofNode({
   operation: {
     summary: 'Find slow clients',
     description:
-      'Clients whose connection accepts nothing, for which messages wait, or that did not get messages in the last hour, connected or away.',
+      'Clients whose connection accepts nothing, for which 5 KiB of messages or more wait, or that did not get messages in the last hour, connected or away.',
     query,
     answers: {
       200: {
