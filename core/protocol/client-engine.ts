@@ -151,7 +151,7 @@ export class ClientEngine {
       const { maximumPacketSize, maximumQoS = 2, retainAvailable } = server as Required<Properties>;
       const reasonCode =
         // [MQTT-3.2.2-11]. A QoS that does not exist would end each connection.
-        (!(qos <= maximumQoS) && 0x9b) ||
+        (qos > maximumQoS && 0x9b) ||
         // [MQTT-3.2.2-14]
         (+retain > retainAvailable && 0x9a) ||
         // [MQTT-3.2.2-15]
