@@ -7,8 +7,30 @@ import { reasonSentence } from './reason-strings.ts';
 
 const versions = { 3: '3.1', 4: '3.1.1', 5: '5.0' } as const;
 
-/** Joined, and not concatenated piece by piece: each piece would stay an object for as long as the event is kept. */
+/** The last client, and its sentence: behind a proxy the next one often has the same. */
+let lastClient: ClientInfo | undefined;
+let lastDetail = '';
+
 export function connectedDetail(client: ClientInfo): string {
+  if (lastClient === undefined || !haveSameDetail(client, lastClient)) {
+    lastClient = client;
+    lastDetail = makeConnectedDetail(client);
+  }
+  return lastDetail;
+}
+
+function haveSameDetail(a: ClientInfo, b: ClientInfo): boolean {
+  return (
+    a.remoteAddress === b.remoteAddress &&
+    a.transport === b.transport &&
+    a.protocolVersion === b.protocolVersion &&
+    a.username === b.username &&
+    (a.tls === undefined) === (b.tls === undefined)
+  );
+}
+
+/** Joined, and not concatenated piece by piece: each piece would stay an object for as long as the event is kept. */
+function makeConnectedDetail(client: ClientInfo): string {
   const { transport, tls, protocolVersion, remoteAddress, username } = client;
   const road = transport === 'ws' ? 'WebSocket' : 'TCP';
   const withTls = tls === undefined ? '' : ' with TLS';

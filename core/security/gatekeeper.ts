@@ -83,6 +83,20 @@ type RefusedClient = Pick<ConnectRequest, 'clientId' | 'remoteAddress' | 'transp
 
 type AuthorizeMessage = Extract<ToMain, { type: 'authorize' }>;
 
+/** Of clients that have no user name and no grant, which are most clients in a storm: they share it. */
+const letInAsNobody: ConnectVerdict = {
+  reasonCode: ReasonCode.success,
+  data: undefined,
+  identity: {
+    username: undefined,
+    tokenId: undefined,
+    issuedAt: undefined,
+    attributes: undefined,
+    topicPrefix: '',
+  },
+  admission: undefined,
+};
+
 export class Gatekeeper {
   readonly #options: GatekeeperOptions;
   readonly #access: AccessControl;
@@ -318,9 +332,13 @@ export class Gatekeeper {
       subscriptions.length === 0 &&
       quotas === undefined &&
       topicPrefix === '';
-    const admission: Admitted = { access: described, expiresAtMs, subscriptions, quotas, topicPrefix };
+    const isNobody =
+      username === undefined && tokenId === undefined && issuedAt === undefined && attributes === undefined;
+    if (isPlain && isNobody && data === undefined) return letInAsNobody;
     const identity = { username, tokenId, issuedAt, attributes, topicPrefix };
-    return { reasonCode, data, identity, admission: isPlain ? undefined : admission };
+    if (isPlain) return { reasonCode, data, identity, admission: undefined };
+    const admission: Admitted = { access: described, expiresAtMs, subscriptions, quotas, topicPrefix };
+    return { reasonCode, data, identity, admission };
   }
 
   #listenerOf({ listener }: { readonly listener: number }): ListenerConfig | undefined {
