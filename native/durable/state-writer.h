@@ -36,7 +36,7 @@ class StateWriter {
     journal_.submit();
     for (;;) {
       const log::Position at = journal_.positionOf(message.ticket());
-      if (at || log_.state() >= log::State::full) return at;
+      if (at || isOver()) return at;
       rest();
     }
   }
@@ -93,14 +93,16 @@ class StateWriter {
     journal_.append(records::Queued{
         .message = message, .share = filters_.hashOf(bytesOf(share)), .qos = qos, .subscriptionIds = {}});
   }
-  // False: the disk has failed or is full. Then the previous contents still exist.
+  // The disk has failed or is full: nothing more will be written.
+  bool isOver() const { return log_.state() >= log::State::full; }
+  // False: it is over. Then the previous contents still exist.
   bool finish() {
     journal_.setCopying(false);
     journal_.append(records::CheckpointEnd{run_});
     const uint64_t turn = journal_.turn();
     journal_.submit();
     while (!journal_.isCommitted(turn)) {
-      if (log_.state() >= log::State::full) return false;
+      if (isOver()) return false;
       rest();
     }
     journal_.dropBefore(journal_.watchedAt());
@@ -156,7 +158,7 @@ class StateWriter {
   // Keeps no more in memory than the log accepts at once.
   void makeRoom() {
     journal_.submitSome();
-    while (journal_.isBusy() && log_.state() < log::State::full) rest();
+    while (journal_.isBusy() && !isOver()) rest();
   }
   void rest() {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -18,6 +18,7 @@ class StoredState : private log::Visitor {
     options.directory = directory;
     options.copiesForward = false;
     options.setsAside = writes;
+    options.softFreeBytesMin = options.hardFreeBytesMin = 0;  // the state may become smaller, so try
     log_ = log::openLog(options, fault_);
     if (!log_) return;
     const HashKeys keys{.topics = log_->identity()[0], .tables = randomSeed()};
@@ -32,7 +33,8 @@ class StoredState : private log::Visitor {
   RecoveredState& state() { return *state_; }
   uint64_t damaged() const { return damaged_; }
 
-  // Writes the complete state again, so that nothing before is needed. False: the disk is full or has failed.
+  // Writes the complete state again, so that nothing before is needed. False: the disk is full, and everything is as
+  // before, or it has failed.
   bool compact() {
     log_->start();
     StateWriter writer(*log_, state_->run, state_->lastMessage, state_->lastMs);
@@ -51,6 +53,7 @@ class StoredState : private log::Visitor {
       written.insert(message->logId);
     }
     state_->sessions().each([&](RecoveredState::Session& session) {
+      if (writer.isOver()) return;
       writer.session(session);
       eachWaiting(session, [&](RecoveredState::Entry entry, const MessageRef& message) {
         if (!write(message)) entry.message = 0;
@@ -63,7 +66,9 @@ class StoredState : private log::Visitor {
       if (write(message)) writer.unclaimed(message->logId, message->qos, orphan.filter);
     }
     const bool isWritten = writer.finish();
+    const bool isFull = log_->state() == log::State::full;
     log_->close();
+    if (!isWritten && isFull) log_->takeBack();
     return isWritten;
   }
 

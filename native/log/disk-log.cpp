@@ -7,6 +7,7 @@
 
 #include "record-reader.h"
 #include "short-slice.h"
+#include "take-back.h"
 
 namespace rally::log {
 
@@ -59,7 +60,11 @@ bool DiskLog::look(OpenFault& fault) {
 
 void DiskLog::recover(Visitor& visitor) { recovery_.run(visitor); }
 
-bool DiskLog::begin(uint64_t nowMs) { return writer_.begin(recovery_.start(), recovery_.spareNames(), nowMs); }
+bool DiskLog::begin(uint64_t nowMs) {
+  const SegmentFiles::Start start = recovery_.start();
+  firstSegment_ = start.segment;
+  return writer_.begin(start, recovery_.spareNames(), nowMs);
+}
 
 void DiskLog::start() {
   if (begin(wallClockMs())) thread_ = std::thread([this] { run(); });
@@ -80,6 +85,11 @@ void DiskLog::close() {
   inbox_.stop();
   thread_.join();
   if (replica_) replica_->close();
+}
+
+void DiskLog::takeBack() {
+  RALLY_ASSERT(!thread_.joinable());
+  (void)log::takeBack(*disk_, firstSegment_);  // the next start ignores what is left
 }
 
 std::unique_ptr<Reader> DiskLog::makeReader() { return std::make_unique<RecordReader>(space_, id_); }

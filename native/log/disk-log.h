@@ -26,6 +26,7 @@ class DiskLog final : public Log {
   void onState(std::function<void(State, const std::string&)> told) override { health_.onChange(std::move(told)); }
   void start() override;
   void close() override;
+  void takeBack() override;
   std::unique_ptr<Reader> makeReader() override;
   Figures figures() const override { return writer_.figures(); }
 
@@ -44,6 +45,7 @@ class DiskLog final : public Log {
   LogId id_{};
   Space space_;
   Recovery recovery_;
+  uint32_t firstSegment_ = 0;  // since start()
   Inbox inbox_;
   Health health_;
   Writer writer_;

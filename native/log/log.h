@@ -160,6 +160,8 @@ class Log {
   virtual void onState(std::function<void(State state, const std::string& why)> told) = 0;
   virtual void start() = 0;
   virtual void close() = 0;
+  // After close(), when there was no room for everything: removes what was written since start(), as far as possible.
+  virtual void takeBack() {}
 
   State state() const { return state_.load(std::memory_order_acquire); }
   // nullptr: not replicated. It may outlive the log.

@@ -16,6 +16,13 @@ namespace {
 constexpr uint64_t readAheadBytesMin = 1u << 20;
 // How many records in advance the visitor gets one.
 constexpr size_t soonRecords = 24;
+// If a segment has more damaged places, they are set aside in one file, together with what is between them.
+constexpr size_t placesMax = 16;
+// Of files with damaged bytes, by this start and earlier ones. What more there is stays only where it is, until the log
+// reuses the segment.
+constexpr size_t setAsideMax = 1'000;
+
+bool isSetAside(const std::string& name) { return name.ends_with(".damaged"); }
 
 }  // namespace
 
@@ -26,6 +33,7 @@ int Recovery::look() {
   if (error != 0) return error;
   for (const std::string& name : names_) {
     if (isSpareName(name)) spareNames_.push_back(name);
+    if (isSetAside(name)) setAside_++;
     const std::optional<uint32_t> number = segmentOfName(name);
     if (!number) continue;
     const int failure = lookAt(name, *number);
@@ -157,12 +165,12 @@ void Recovery::takeCopied(Position at, size_t bytes, Bytes body, Visitor& visito
   visitor.record({copied.name, copied.kind, copied.version, copied.body});
 }
 
-void Recovery::takeDamage(const Source& source, uint32_t from, uint32_t to, Visitor& visitor) {
-  damaged_[source.number].push_back({from, to});
+void Recovery::takeDamage(const Source& source, uint32_t from, uint32_t to, uint64_t damagedBytes, Visitor& visitor) {
   const Bytes content = source.content;
   const size_t available = std::min<size_t>(to, content.size());
   const Bytes bytes = from < available ? content.subspan(from, available - from) : Bytes();
-  setAside(visitor, {.what = Damage::What::bytes, .at = Position::of(source.number, from), .bytes = to - from}, bytes);
+  setAside(visitor, {.what = Damage::What::bytes, .at = Position::of(source.number, from), .bytes = damagedBytes},
+           bytes);
 }
 
 // Whether the visitor has seen the record of this name: at the place where it was appended, if that is readable, or as
@@ -227,6 +235,16 @@ void Recovery::take(size_t index, const Scanned& scanned, Visitor& visitor) {
     setAside(visitor, {.what = Damage::What::segmentHeader, .at = Position::of(source.number, 0), .bytes = page.size()},
              page);
   }
+  std::vector<std::pair<uint32_t, uint32_t>> places;
+  for (const Part& part : scanned.parts)
+    if (part.to != 0) places.push_back({part.from, part.to});
+  const bool areMany = places.size() > placesMax;
+  if (areMany) {
+    uint64_t bytes = 0;
+    for (const auto& [from, to] : places) bytes += to - from;
+    takeDamage(source, places.front().first, places.back().second, bytes, visitor);
+  }
+  if (!places.empty()) damaged_[source.number] = std::move(places);
   for (size_t i = 0; i < scanned.parts.size(); i++) {
     if (i + soonRecords < scanned.parts.size()) {
       const Part& soon = scanned.parts[i + soonRecords];
@@ -235,8 +253,8 @@ void Recovery::take(size_t index, const Scanned& scanned, Visitor& visitor) {
             {Position::of(source.number, soon.from), soon.head.kind, soon.head.version, soon.body(source.content)});
     }
     const Part& part = scanned.parts[i];
-    if (part.to != 0) takeDamage(source, part.from, part.to, visitor);
-    else takeRecord(Position::of(source.number, part.from), part.head, part.body(source.content), visitor);
+    if (part.to == 0) takeRecord(Position::of(source.number, part.from), part.head, part.body(source.content), visitor);
+    else if (!areMany) takeDamage(source, part.from, part.to, part.to - part.from, visitor);
   }
   last_ = scanned.result;
   segment.end = scanned.knownEnd ? *scanned.knownEnd : last_.end;
@@ -269,13 +287,20 @@ void Recovery::reportMissing(const ScanResult& last, Visitor& visitor) {
 void Recovery::setAside(Visitor& visitor, Damage damage, Bytes bytes) {
   const std::string name = segmentName(damage.at.segment()) + "-" + std::to_string(damage.at.offset()) + ".damaged";
   std::shared_ptr<File> file;
-  if (options_.setsAside && !bytes.empty() && disk_.open(name, true, file) == 0) {
+  if (options_.setsAside && !bytes.empty() && mayMake(name) && disk_.open(name, true, file) == 0) {
     std::vector<uint8_t> before(file->size());
     damage.isKnown = !before.empty() && readAll(*file, 0, before) == 0 && areEqual(before, bytes);
     damage.setAside = name;
     if (!damage.isKnown && (file->truncate(0) != 0 || writeAll(*file, 0, {bytes}) != 0)) damage.setAside.clear();
   }
   visitor.damage(damage);
+}
+
+bool Recovery::mayMake(const std::string& name) {
+  if (std::find(names_.begin(), names_.end(), name) != names_.end()) return true;
+  if (setAside_ == setAsideMax) return false;
+  setAside_++;
+  return true;
 }
 
 SegmentFiles::Start Recovery::start() const {

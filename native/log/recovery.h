@@ -68,9 +68,10 @@ class Recovery {
   void take(size_t index, const Scanned& scanned, Visitor& visitor);
   void takeRecord(Position at, const RecordHead& head, Bytes body, Visitor& visitor);
   void takeCopied(Position at, size_t bytes, Bytes body, Visitor& visitor);
-  void takeDamage(const Source& source, uint32_t from, uint32_t to, Visitor& visitor);
+  void takeDamage(const Source& source, uint32_t from, uint32_t to, uint64_t bytes, Visitor& visitor);
   void reportMissing(const ScanResult& last, Visitor& visitor);
   void setAside(Visitor& visitor, Damage damage, Bytes bytes);
+  bool mayMake(const std::string& name);
   bool wasGiven(Position at) const;
 
   Disk& disk_;
@@ -80,6 +81,7 @@ class Recovery {
   std::vector<std::string> spareNames_;
   std::vector<std::string> foreign_;
   std::vector<std::string> names_;
+  size_t setAside_ = 0;  // files with damaged bytes
   LogId log_{};
   uint32_t newerVersion_ = 0;
 

@@ -345,6 +345,7 @@ inline napi_value importStore(napi_env env, napi_callback_info info) {
   options.directory = textOf(env, arguments[0]);
   options.isLocked = true;
   options.copiesForward = false;
+  options.softFreeBytesMin = options.hardFreeBytesMin = 0;  // what a broker keeps free is not this command's concern
   log::OpenFault fault;
   const std::unique_ptr<log::Log> log = log::openLog(options, fault);
   if (!log) return faultOf(env, fault);

@@ -6,12 +6,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statfsSync,
+  statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -166,6 +170,51 @@ test('an export or import for which the disk has no room says so, and leaves not
   assert.equal(full.code, 2);
   assert.match(full.stderr, /^rallymq: .*data cannot be used: .*\. Nothing was imported\.\n$/);
   assert.ok(!existsSync(join(disk.folder, 'data')));
+});
+
+test('a compact for which the disk has no room says so, and leaves the store as it was', {
+  skip,
+}, async (t) => {
+  const disk = new SmallDisk(t, smallDisk() ?? '');
+  const elsewhere = mkdtempSync(join(tmpdir(), 'rallymq-lines-'));
+  t.after(() => rmSync(elsewhere, { recursive: true }));
+  const lines = [JSON.stringify({ rallymq: 'store', version: 1, run: 1, lastMessage: 10_000 })];
+  for (let number = 1; number <= 120; number++) {
+    const message = { message: number * 64, topic: `large/${number}`, payload: 'x'.repeat(50_000), qos: 1 };
+    lines.push(JSON.stringify({ ...message, retain: true }), JSON.stringify({ retained: number * 64 }));
+  }
+  const file = join(elsewhere, 'lines');
+  writeFileSync(file, `${[...lines, JSON.stringify({ end: lines.length })].join('\n')}\n`);
+  const data = join(elsewhere, 'data');
+  const imported = await runCommand(['store', 'import', file, '--data', data]);
+  assert.equal(imported.code, 0, imported.stderr);
+  const store = join(disk.folder, 'data');
+  mkdirSync(store);
+  for (const name of readdirSync(data).filter((each) => each.endsWith('.seg'))) {
+    copyFileSync(join(data, name), join(store, name));
+    truncateSync(join(store, name), 16 * 1_024 * 1_024); // all that is used
+  }
+  const exportedTo = async (name: string): Promise<string> => {
+    const exit = await runCommand(['store', 'export', join(elsewhere, name), '--data', store]);
+    assert.equal(exit.code, 0, exit.stderr);
+    return readFileSync(join(elsewhere, name), 'utf8').split('\n').sort().join('\n');
+  };
+  const before = await exportedTo('before');
+  for (const spare of ['spare-1', 'spare-2']) {
+    writeFileSync(join(store, spare), '');
+    truncateSync(join(store, spare), 64 * 1_024 * 1_024); // takes room when it is written
+  }
+  const bytes = (): number =>
+    readdirSync(store).reduce((sum, name) => sum + statSync(join(store, name)).blocks * 512, 0);
+  const bytesBefore = bytes();
+
+  writeFileSync(join(disk.folder, 'ballast'), Buffer.alloc(disk.freeBytes - 1_000_000));
+  const full = await runCommand(['store', 'compact', '--data', store]);
+  assert.equal(full.code, 2);
+  assert.match(full.stderr, /^rallymq: .*data cannot be used: the disk is full.*\.\n$/);
+  assert.ok(bytes() <= bytesBefore + 16_384, `${bytes()} bytes, ${bytesBefore} before`);
+  assert.equal(await exportedTo('after'), before);
+  assert.match((await runCommand(['store', 'check', '--data', store])).stdout, /Nothing is damaged/);
 });
 
 test('a file of users that has no room on the disk leaves the one that is there, whole', { skip }, (t) => {

@@ -183,6 +183,98 @@ TEST("log: what stands before a checkpoint is recycled, and not there at the nex
   CHECK(again.begin(5'000));
 }
 
+TEST("log: what a run has written is taken back, and the records before are as they were") {
+  const Folder folder;
+  const log::Options options = optionsFor(folder, 1);
+  const std::vector<uint8_t> body(3'000, 7);
+  const auto fill = [&](log::Log& log, int records) {
+    for (int i = 0; i < records; i++) log.appender(0).append(log::Kind(64), body);
+    log.appender(0).flush();
+    log.close();
+  };
+  Collected nothing;
+  std::unique_ptr<log::Log> log = openedLog(options, nothing);
+  if (!log) return;
+  fill(*log, 200);  // three segments
+  log.reset();
+  for (const int records : {0, 10, 300}) {
+    Collected before;
+    log = openedLog(options, before);
+    if (!log) return;
+    fill(*log, records);
+    log->takeBack();
+    log.reset();
+    uint64_t bytes = 0;
+    for (const auto& file : std::filesystem::directory_iterator(folder.path()))
+      if (file.path().extension() == ".seg") bytes += file.file_size();
+    CHECK(bytes <= 3 * options.segmentBytes + 4'096);
+    Collected found;
+    log = openedLog(options, found);
+    if (!log) return;
+    CHECK_EQ(found.damaged, 0u);
+    CHECK_EQ(found.records.size(), 200u);
+    CHECK(found.records == before.records);
+    log->close();
+    log->takeBack();
+    log.reset();
+  }
+}
+
+TEST("log: of a segment with many damaged places, one file is set aside, and there is an end to such files") {
+  const auto filled = [] {
+    auto disk = std::make_unique<sim::SimDisk>();
+    sim::SimDisk& kept = *disk;
+    log::Options options;
+    options.segmentBytes = 1u << 20;
+    log::DiskLog store(options, std::move(disk), nullptr, log::Warning::none);
+    begin(store);
+    const std::vector<uint8_t> body(3'000, 7);
+    for (int i = 0; i < 100; i++) store.appender(0).append(log::Kind(64), body);
+    store.appender(0).flush();
+    while (store.writer().step(2'000)) {}
+    store.writer().finish(3'000);
+    return kept.copy();
+  };
+  struct Told final : log::Visitor {
+    size_t records = 0;
+    std::vector<log::Damage> damages;
+    void record(const log::Found&) override { records++; }
+    void damage(const log::Damage& damage) override { damages.push_back(damage); }
+  };
+  const auto told = [](std::unique_ptr<sim::SimDisk> disk, const std::function<void(sim::SimDisk&)>& look) {
+    sim::SimDisk& kept = *disk;
+    log::DiskLog store(log::Options(), std::move(disk), nullptr, log::Warning::none);
+    log::OpenFault fault;
+    CHECK(store.look(fault));
+    Told found;
+    store.recover(found);
+    look(kept);
+    return found;
+  };
+  for (const size_t places : {3u, 40u}) {
+    std::unique_ptr<sim::SimDisk> disk = filled();
+    std::vector<uint8_t>& bytes = disk->bytesOf(log::segmentName(1));
+    for (size_t place = 0; place < places; place++) bytes[4'096 + 2 * place * 3'012 + 1'000] ^= 1;
+    std::unique_ptr<sim::SimDisk> after;
+    const Told first = told(std::move(disk), [&](sim::SimDisk& kept) { after = kept.copy(); });
+    CHECK_EQ(first.records, 100 - places);
+    CHECK_EQ(first.damages.size(), places == 3 ? 3u : 1u);
+    uint64_t damaged = 0;
+    for (const log::Damage& each : first.damages) damaged += each.bytes;
+    CHECK(damaged >= places * 3'000 && damaged < places * 3'100);
+    const Told second = told(std::move(after), [](sim::SimDisk&) {});
+    CHECK_EQ(second.damages.size(), first.damages.size());
+    for (const log::Damage& each : second.damages) CHECK(each.isKnown);
+  }
+  std::unique_ptr<sim::SimDisk> disk = filled();
+  disk->bytesOf(log::segmentName(1))[5'000] ^= 1;
+  std::shared_ptr<log::File> file;
+  for (int i = 0; i < 1'000; i++)
+    CHECK_EQ(disk->open("0000000000.seg-" + std::to_string(i) + ".damaged", true, file), 0);
+  const Told full = told(std::move(disk), [](sim::SimDisk& kept) { CHECK_EQ(kept.names().size(), 1'001u + 2); });
+  CHECK(full.damages.size() == 1 && full.damages[0].setAside.empty());
+}
+
 TEST("log: a replica is of whole groups, and nothing is committed before it is stored there") {
   check::eachSeed(8, [](check::Random& random) {
     log::Options options;
