@@ -43,7 +43,7 @@ function show(id: string, state: MatchState): void {
   }
   setText(card.last, state.last);
   const isOver = state.score.winner !== undefined;
-  setText(card.tag, isOver ? 'over' : 'live');
+  setText(card.tag, isOver ? 'over' : 'in play');
   card.tag.classList.toggle('live', !isOver);
 }
 
