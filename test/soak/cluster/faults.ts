@@ -80,6 +80,31 @@ async function restartNats({ cluster, random }: Scene): Promise<string> {
   return `a nats-server is killed, and back after ${ms} ms`;
 }
 
+/**
+ * Every node is without NATS for longer than it takes to be declared dead, and nobody can write the view: no node is
+ * removed, and clients stay connected. The servers are killed, or stand still with all connections open.
+ */
+async function loseNats({ cluster, random }: Scene): Promise<string> {
+  const servers = cluster.natsServers;
+  const before = await incarnations(cluster);
+  const ms = 10_000 + random.below(10_000);
+  const isKilled = random.below(2) === 0;
+  if (isKilled) await Promise.all(servers.map((server) => server.kill()));
+  else for (const server of servers) server.signal('SIGSTOP');
+  await delay(ms);
+  if (isKilled) await Promise.all(servers.map((server) => server.run()));
+  else for (const server of servers) server.signal('SIGCONT');
+  for (const broker of cluster.brokers)
+    await until(`${broker.name} has joined again`, () => broker.isReady(), settledMs);
+  assert.deepEqual(await incarnations(cluster), before, 'no node is removed');
+  return `all of NATS is ${isKilled ? 'killed' : 'paused'} for ${ms} ms`;
+}
+
+async function incarnations(cluster: BrokerCluster): Promise<string[]> {
+  const { nodes } = await cluster.broker(0).nodes();
+  return nodes.map(({ name, incarnation }) => `${name} ${incarnation}`).sort();
+}
+
 /** In order: its sessions go to others, and come back with their clients. */
 async function stop({ cluster, traffic, random }: Scene): Promise<string> {
   const place = random.pick(traffic.places);
@@ -155,6 +180,7 @@ export const faults = {
   'pause-briefly': briefly(pause),
   'cut-briefly': briefly(cut),
   'restart-nats': restartNats,
+  'lose-nats': loseNats,
   stop,
   kill,
   'pause-for-long': forLong(pause),

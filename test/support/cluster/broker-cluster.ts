@@ -20,7 +20,12 @@ interface NodesAnswer {
   readonly epoch: number;
   readonly isReached: boolean;
   readonly isSettled: boolean;
-  readonly nodes: readonly { readonly name: string; readonly state: string; readonly slots: number }[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly incarnation: number;
+    readonly state: string;
+    readonly slots: number;
+  }[];
 }
 
 export class ClusterBroker {
