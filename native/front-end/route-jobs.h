@@ -67,7 +67,6 @@ class RouteJobs {
       const std::function<void()> then = std::move(jobs_.front().then);
       jobs_.pop_front();
       next_ = 0;
-      place_.clear();
       if (then) then();
     }
   }
@@ -81,9 +80,9 @@ class RouteJobs {
 
   // True: it is done.
   bool proceedWith(const RouteJob& job, size_t& left) {
-    if (job.kind == RouteJob::Kind::uncover) return routes_.proceed(LaneRoutes::Work::uncover, job.text, place_, left);
+    if (job.kind == RouteJob::Kind::uncover) return routes_.proceed(LaneRoutes::Work::uncover, job.text, left);
     if (job.kind == RouteJob::Kind::nothing) return true;
-    if (job.kind == RouteJob::Kind::widen) return routes_.proceed(LaneRoutes::Work::widen, job.text, place_, left);
+    if (job.kind == RouteJob::Kind::widen) return routes_.proceed(LaneRoutes::Work::widen, job.text, left);
     return filters_.eachFrom(next_, left, [&](Filter& filter) { apply(job, filter); });
   }
 
@@ -145,9 +144,7 @@ class RouteJobs {
   LaneRoutes& routes_;
   ShardRequests& requests_;
   std::deque<RouteJob> jobs_;
-  // Where the first job goes on.
-  uint32_t next_ = 0;  // filter
-  LaneRoutes::Text place_;
+  uint32_t next_ = 0;  // the filter where the first job goes on
 };
 
 }  // namespace rally

@@ -50,7 +50,7 @@ class LaneRoutes : public Routes {
   using Text = WildcardRoutes::Text;
   // Work on many filters, in slices (route-jobs.h).
   enum class Work : uint8_t {
-    uncover,  // tells of those that the filter with this text has covered, and then that it is gone or wants less
+    uncover,  // tells of orphans, and then that the filter with this text, which covered them, is gone or wants less
     widen,    // covers those that this wide filter is told for
   };
   using AddWork = std::function<void(Work work, Text text)>;
@@ -62,7 +62,7 @@ class LaneRoutes : public Routes {
         filters_(filters),
         requests_(requests),
         counters_(counters),
-        wildcards_(std::max<size_t>(1, wildcardsMax), seed) {}
+        wildcards_(filters, std::max<size_t>(1, wildcardsMax), seed) {}
 
   // From now on filters are covered, and `sums` are those of what is told. `addWork(work, text)`: proceed() is to be
   // called for it until it is done.
@@ -90,10 +90,9 @@ class LaneRoutes : public Routes {
     if (works_ == 0) narrow();
   }
 
-  // Goes on with a piece of work, for at most `left` filters, of which the rest is returned. `place`: where it is,
-  // empty at the beginning. True: it is done.
-  bool proceed(Work work, const Text& text, Text& place, size_t& left) {
-    const bool isDone = work == Work::uncover ? uncoverSome(text, place, left) : widenSome(text, left);
+  // Goes on with a piece of work, for at most `left` filters, of which the rest is returned. True: it is done.
+  bool proceed(Work work, const Text& text, size_t& left) {
+    const bool isDone = work == Work::uncover ? uncoverSome(left) : widenSome(text, left);
     if (!isDone) return false;
     works_--;
     if (work == Work::uncover) retire(text);
@@ -107,7 +106,7 @@ class LaneRoutes : public Routes {
     if (!filter.hasWildcards() || !sums_) return wanted;
     if (filter.told != Interest::none || wanted == Interest::none) return filter.told;
     // What has covered it may be gone, and be told of after this.
-    return isCovered(filter, wanted) ? Interest::none : wanted;
+    return coveringOf(filter, wanted) ? Interest::none : wanted;
   }
 
  private:
@@ -140,6 +139,7 @@ class LaneRoutes : public Routes {
     if (!filter.hasWildcards()) return;
     if (before == Interest::none) wildcards_.addTold(filter);
     if (interest == Interest::none) wildcards_.removeTold(filter);
+    if (interest < before) wildcards_.orphan(filter);
   }
 
   void addWork(Work work, Text text) {
@@ -162,8 +162,7 @@ class LaneRoutes : public Routes {
     }
     note(filter, interest);
     const Bytes text = filter.text();
-    if (interest < before && wildcards_.nextCovered(WildcardRoutes::literalPrefixOf(text), {}))
-      addWork(Work::uncover, Text(text.begin(), text.end()));
+    if (interest < before && wildcards_.firstOrphan()) addWork(Work::uncover, Text(text.begin(), text.end()));
     else tellAll(filter);
     if (before == Interest::none) widen();
   }
@@ -172,31 +171,33 @@ class LaneRoutes : public Routes {
   bool cover(Filter& filter, Interest interest) {
     WildcardRoutes::Wide* wide = wildcards_.wideAbove(filter);
     if (wide && wide->filter->told < interest) raise(*wide->filter, interest);
-    if (!wide && !isCovered(filter, interest)) return false;
-    setCovered(filter, wide);
+    const Filter* covering = wide ? wide->filter : coveringOf(filter, interest);
+    if (!covering) return false;
+    setCovered(filter, *covering, wide);
     return true;
   }
 
-  // Whether another filter that others are told of matches whatever this one does. What this one may match is found
-  // like a topic, in which a `+` is a level that only a wildcard matches, and without a `#` at its end: whatever ends
-  // with `#` and matches that matches all below, too.
-  bool isCovered(const Filter& filter, Interest interest) {
+  // Another filter that others are told of and that matches whatever this one does, or nullptr. What this one may match
+  // is found like a topic, in which a `+` is a level that only a wildcard matches, and without a `#` at its end:
+  // whatever ends with `#` and matches that matches all below, too.
+  const Filter* coveringOf(const Filter& filter, Interest interest) {
     const Bytes text = filter.text();
     const bool isMulti = endsWithMulti(text);
-    if (isMulti && text.size() == 1) return false;
+    if (isMulti && text.size() == 1) return nullptr;
     const Bytes matched = isMulti ? text.first(text.size() - 2) : text;
     matches_.clear();
     filters_.match(matched, filters_.hashOf(matched), matches_);
-    return std::any_of(matches_.begin(), matches_.end(), [&](const Filter* other) {
+    const auto found = std::find_if(matches_.begin(), matches_.end(), [&](const Filter* other) {
       return other != &filter && other->told >= interest && (!isMulti || endsWithMulti(other->text()));
     });
+    return found == matches_.end() ? nullptr : *found;
   }
 
-  void setCovered(Filter& filter, WildcardRoutes::Wide* wide) {
-    if (filter.isCovered && (wide != nullptr) == filter.isCounted) return;
+  // `wide`: the one that counts it.
+  void setCovered(Filter& filter, const Filter& by, WildcardRoutes::Wide* wide) {
     setUncovered(filter);
     filter.isCovered = true;
-    wildcards_.addCovered(filter);
+    wildcards_.addCovered(filter, by);
     filter.isCounted = wide != nullptr;
     if (wide) wide->counted++;
   }
@@ -218,12 +219,11 @@ class LaneRoutes : public Routes {
     note(filter, interest);
     tellAll(filter);
   }
-  bool uncoverSome(const Text& text, Text& place, size_t& left) {
-    const Bytes prefix = WildcardRoutes::literalPrefixOf(text);
+  // Whoever has covered them: the orphans of all pending work are together.
+  bool uncoverSome(size_t& left) {
     for (; left > 0; left--) {
-      Filter* filter = wildcards_.nextCovered(prefix, place);
+      Filter* filter = wildcards_.firstOrphan();
       if (!filter) return true;
-      place.assign(filter->text().begin(), filter->text().end());
       uncover(*filter);
     }
     return false;
@@ -274,9 +274,10 @@ class LaneRoutes : public Routes {
       wildcards_.removeWide(filter);
       filter.isWide = false;
     }
+    wildcards_.coverAll(filter, wide);
     note(filter, Interest::none);
     tellAll(filter);
-    if (!filter.subscribers.isEmpty()) setCovered(filter, &above);
+    if (!filter.subscribers.isEmpty()) setCovered(filter, wide, &above);
     else filters_.releaseIfUnused(filter);
   }
 

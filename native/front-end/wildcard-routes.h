@@ -1,18 +1,21 @@
 // The filters with wildcards of a worker of a cluster, for routes.h: which others are told of, which ones cover them,
 // and which prefix to widen when too many are told.
 //
-//   told      site/1/+/state  site/2/#  ...        in order of text, as the covered ones: what begins alike is together
-//   covered   site/2/+/state  site/2/1/+  ...
+//   told      site/1/+/state  site/2/#  ...        in order of text: what begins alike is together
+//   covered   site/2/#: site/2/+/state  site/2/1/+ by the told filter that covers them, each by one of them
+//   orphans   site/3/+/state  ...                  covered by one that is told no more: to be covered anew, or told
 //   groups    "" 2   "site/" 2   "site/1/" 1 ...   how many told filters begin with these levels
 //   large     "site/"                              the groups that are worth widening
 //   wide      "site/2/" -> site/2/#, 2             the wide filters, and how many filters each one counts
 //
-// Groups have at most `prefixLevelsMax` levels, so a change costs as many additions, and two searches in a tree.
+// Groups have at most `prefixLevelsMax` levels, so a told filter costs as many additions, and two searches in a tree. A
+// covered one costs neither: there may be many more of them.
 #pragma once
 #include <set>
 #include <unordered_map>
 #include <vector>
 
+#include "../structures/id-groups.h"
 #include "../topics/filter-table.h"
 
 namespace rally {
@@ -28,15 +31,15 @@ class WildcardRoutes {
   };
 
   // `toldMax`: told filters; more are widened. `seed`: of hashes.
-  WildcardRoutes(size_t toldMax, uint64_t seed)
-      : toldMax_(toldMax), largeMin_(std::max<size_t>(2, toldMax / 64)), seed_(seed) {}
+  WildcardRoutes(FilterTable& filters, size_t toldMax, uint64_t seed)
+      : filters_(filters), toldMax_(toldMax), largeMin_(std::max<size_t>(2, toldMax / 64)), seed_(seed) {}
 
   size_t toldMax() const { return toldMax_; }
   size_t told() const { return told_.size(); }
   size_t wide() const { return wide_.size(); }
   // With what clients make it keep.
   size_t bytes() const {
-    return (told_.size() + covered_.size()) * placeBytes + groups_.size() * groupBytes + wide_.size() * wideBytes;
+    return told_.size() * placeBytes + covered_.bytes() + groups_.size() * groupBytes + wide_.size() * wideBytes;
   }
 
   void addTold(Filter& filter) {
@@ -53,8 +56,17 @@ class WildcardRoutes {
       if (group->second == 0) groups_.erase(group);
     });
   }
-  void addCovered(Filter& filter) { covered_.insert(&filter); }
-  void removeCovered(Filter& filter) { covered_.erase(&filter); }
+
+  // `by`: a told filter.
+  void addCovered(const Filter& filter, const Filter& by) {
+    covered_.add(filters_.numberOf(by), filters_.numberOf(filter));
+  }
+  void removeCovered(const Filter& filter) { covered_.remove(filters_.numberOf(filter)); }
+  // What one covers is covered by the other.
+  void coverAll(const Filter& of, const Filter& by) { covered_.moveAll(filters_.numberOf(of), filters_.numberOf(by)); }
+  void orphan(const Filter& of) { covered_.moveAll(filters_.numberOf(of), orphans); }
+  // nullptr: there are none.
+  Filter* firstOrphan() { return covered_.isEmpty(orphans) ? nullptr : &filters_.byNumber(covered_.first(orphans)); }
 
   // The prefix to widen, with the slash at its end: the longest one that many told filters begin with. False: there is
   // none.
@@ -94,24 +106,9 @@ class WildcardRoutes {
     }
     return nullptr;
   }
-  // The first covered filter that begins with the prefix and comes after `place`, if there is one; or nullptr.
-  Filter* nextCovered(Bytes prefix, Bytes place) const {
-    const auto found = place.empty() ? covered_.lower_bound(prefix) : covered_.upper_bound(place);
-    return found != covered_.end() && beginsWith((*found)->text(), prefix) ? *found : nullptr;
-  }
 
   // Of a wide filter: all but the # at its end.
   static Bytes prefixOf(Bytes wide) { return wide.first(wide.size() - 1); }
-  // The beginning that whatever a filter covers has too: its levels before the first wildcard.
-  static Bytes literalPrefixOf(Bytes filter) {
-    size_t size = 0;
-    eachLevel(filter, [&](Bytes level) {
-      if (isLevel(level, '+') || isLevel(level, '#')) return false;
-      size = std::min(filter.size(), size + level.size() + 1);
-      return true;
-    });
-    return filter.first(size);
-  }
 
  private:
   struct ByText {
@@ -125,6 +122,7 @@ class WildcardRoutes {
   };
 
   static constexpr size_t prefixLevelsMax = 8;
+  static constexpr uint32_t orphans = 0;  // no filter has this number
   static constexpr size_t placeBytes = blockBytes(5 * sizeof(void*));
   static constexpr size_t groupBytes = blockBytes(3 * sizeof(void*)) + sizeof(void*);
   static constexpr size_t wideBytes = blockBytes(4 * sizeof(void*)) + sizeof(void*);
@@ -143,11 +141,12 @@ class WildcardRoutes {
     }
   }
 
+  FilterTable& filters_;
   const size_t toldMax_;
   const size_t largeMin_;
   const uint64_t seed_;
   std::set<Filter*, ByText> told_;
-  std::set<Filter*, ByText> covered_;
+  IdGroups covered_;                             // by number: the filters that a told one covers, and orphans
   std::unordered_map<uint64_t, size_t> groups_;  // by hash of the prefix
   std::set<std::pair<size_t, Text>> large_;      // levels, prefix
   std::unordered_map<uint64_t, Wide> wide_;      // by hash of the prefix

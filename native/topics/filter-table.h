@@ -88,6 +88,7 @@ class FilterTable {
 
   // The number of a filter here: another one may get it when it is gone.
   uint32_t numberOf(const Filter& filter) const { return findId(filter.text()); }
+  Filter& byNumber(uint32_t number) { return filters_[number]; }
 
   // Removes a filter that nobody needs any more.
   void releaseIfUnused(Filter& filter) {

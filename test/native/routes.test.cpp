@@ -192,6 +192,53 @@ TEST("routes: of filters that others cover other nodes are told the covering one
   CHECK(broker.settle());
 }
 
+TEST("routes: what covers thousands comes and goes at once, and none of them is without its messages meanwhile") {
+  HandDrivenBroker broker(std::vector<unsigned>{1, 1});
+  const size_t before = broker.engine(1).filters().size();
+  const size_t bytesBefore = broker.engine(0).routes().bytes();
+  Client& reader = broker.connected("reader", 0, {.isPersistent = false});
+  Client& publisher = broker.connected("publisher", 1);
+  const std::vector<std::string> wide = {"site/#", "site/+/+"};
+  std::vector<std::string> topics;
+  for (const int number : {0, 4'999, 8'999}) {
+    const auto nameOf = [&](int level) { return "site/" + std::to_string(level) + "/" + std::to_string(number); };
+    int level = 0;
+    FilterTable& filters = broker.engine(0).filterTable();
+    while (broker.engine(0).slots().ownerOf(filters.hashOf(bytesOf(nameOf(level)))) != 1) level++;
+    topics.push_back(nameOf(level));
+  }
+  reader.subscribe(wide[0].c_str());
+  for (int packet = 0; packet < 9; packet++) {  // several slices
+    std::vector<Subscribe> many;
+    for (int number = 0; number < 1'000; number++)
+      many.push_back({.filter = "site/+/" + std::to_string(packet * 1'000 + number)});
+    reader.subscribe(many);
+  }
+  CHECK(broker.settle());
+  CHECK_EQ(broker.engine(1).filters().size(), before + 1);
+  CHECK(broker.engine(0).routes().bytes() - bytesBefore < 9'000 * 16);
+  size_t published = 0;
+  for (int change = 0; change < 8; change++) {
+    const std::string& filter = wide[size_t(change) / 2 % 2];
+    if (change % 2 == 0) reader.unsubscribe(filter);
+    else reader.subscribe(filter.c_str());
+    for (int turn = 0; turn < 3; turn++) {
+      for (const std::string& topic : topics) publisher.publish(topic, "x");
+      published += topics.size();
+      broker.turn(0);
+      broker.turn(1);
+    }
+  }
+  CHECK(broker.settle());
+  CHECK_EQ(reader.received.size(), published);
+  passSeconds(broker, 12);
+  checkRoutes(broker, {0, 1});
+  reader.drop();
+  passSeconds(broker, 2);
+  CHECK_EQ(broker.engine(1).filters().size(), before);
+  CHECK(broker.engine(0).routes().bytes() - bytesBefore < 1'024);
+}
+
 TEST(
     "routes: whatever covers whatever and is widened, what matches comes, and once nobody subscribes nobody knows a "
     "filter") {
