@@ -1,9 +1,7 @@
 // The state that the workers of one broker share: the limits, the lanes and the engines. Made by the main thread
 // before the workers start, and destroyed after they have all stopped.
 #pragma once
-#include <functional>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "engine.h"
@@ -40,22 +38,6 @@ class Broker {
   Engine& engineAt(unsigned row) { return *engines_[row]; }
   bool isClustered() const { return lanes_.isClustered(); }
   bool areWillsOver() const { return lanes_.areWillsOver(); }
-
-  // --- the session directory's side of the lanes to the workers (lanes/directory-lane.h) -------------
-
-  // `listener` is called by the thread of a worker, with its place, when it has CONNECTs to take. Before the workers
-  // start.
-  void setOnConnects(std::function<void(unsigned row)> listener) {
-    lanes_.onConnects = [this, listener = std::move(listener)](unsigned worker) { listener(lanes_.rowOf(worker)); };
-  }
-  std::vector<uint8_t> takeConnects(unsigned row) {
-    return lanes_.directoryLane(engines_[row]->index()).takeConnects();
-  }
-  void acceptPlains(unsigned row, const std::vector<PlainAccept>& accepts) {
-    const unsigned worker = engines_[row]->index();
-    lanes_.directoryLane(worker).accept(accepts);
-    lanes_.doorbell(worker).ring();
-  }
 
   // What clients may do; the workers are told when it is another one.
   RuleShelf& rules() { return rules_; }

@@ -132,7 +132,6 @@ class Engine : private ShardPort,
   void attach() {
     RALLY_ASSERT(thread_ == std::thread::id());
     thread_ = std::this_thread::get_id();
-    lanes_.directoryLane(index_).clear();
   }
 
   void beginTurn(uint64_t nowMs) {
@@ -218,7 +217,6 @@ class Engine : private ShardPort,
     catchUp();
     frontEnd_.takeLeave();
     frontEnd_.beginTurn();
-    acceptPlains();
     eachOther([&](unsigned worker) {
       drain(lanes_.deliveries(worker, index_), SIZE_MAX, worker,
             [&](const ShardRecord& record) { takeDelivery(record, worker); });
@@ -235,7 +233,6 @@ class Engine : private ShardPort,
       commitLanes();
     }
     frontEnd_.resumeStalled();
-    askDirectory();  // before packet control says that one of them has left
   }
 
   // Packet control has handled the events that it had time for: writes the outboxes and commits the lanes. Afterwards
@@ -278,8 +275,7 @@ class Engine : private ShardPort,
                    (frontEnd_.hasStalled() && !isCrowded() && !isPausing()) ||
                    frontEnd_.outbound().arena().hasToGiveBack() || isPausing() || journal_.hasNews() ||
                    journal_.hasOpenTurn() || accounts_.backlog.hasWork() || (turnGate_ && turnGate_->hasWork(*this)) ||
-                   (remote_ && remote_->hasWork()) || frontEnd_.hasConnects() ||
-                   lanes_.directoryLane(index_).hasAccepts();
+                   (remote_ && remote_->hasWork());
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     hasWork |= hasSlices() && !isLoaded();
@@ -443,13 +439,6 @@ class Engine : private ShardPort,
     frontEnd_.abandonAll();
     subscriptions_.abandonPending();
     thread_ = std::thread::id();
-  }
-
-  // False: the client is not a plain one any more, or has left.
-  bool acceptPlain(const PlainAccept& accept) {
-    Connection* connection = frontEnd_.findPlainConnecting(accept.connection);
-    if (connection) frontEnd_.acceptPlain(*connection, createSession(accept.session), workers());
-    return connection;
   }
 
   // The process was suspended for that long, which counts as nobody's silence.
@@ -813,20 +802,6 @@ class Engine : private ShardPort,
     if (!hasPassed(publication.expiresAtMs, nowMs_)) return false;
     counters_.add(Counter::droppedExpired);
     return true;
-  }
-
-  // --- plain clients ------------------------------------------------------------------------------
-
-  void askDirectory() {
-    if (frontEnd_.hasConnects() && lanes_.directoryLane(index_).ask(frontEnd_.takeConnects()))
-      lanes_.onConnects(index_);
-  }
-
-  void acceptPlains() {
-    if (!lanes_.directoryLane(index_).hasAccepts()) return;
-    for (const PlainAccept& accept : lanes_.directoryLane(index_).takeAccepts()) {
-      if (!acceptPlain(accept)) frontEnd_.events().push(acceptedEvent(accept));
-    }
   }
 
   // --- the log ------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ if (port === null) throw new Error('workers/data-plane is the entry of a worker 
 const outgoing = new Outgoing<ToMain>((posted, moved) => port.postMessage(posted, moved), writeToMain);
 const post = (message: ToMain, moved?: Uint8Array<ArrayBuffer>): void => outgoing.send(message, moved);
 
-const control = new WorkerControl(loadAddon(), start, post);
+const control = new WorkerControl(loadAddon(), start, post, (records) => outgoing.sendRecords(records));
 
 const answers: Answers = {
   retained: ({ topic }, reply) => control.lookUpRetained(topic, (packet) => reply(packet, packet)),

@@ -26,14 +26,23 @@ export class Outgoing<Message> {
    * `moved`: buffers of the message that are transferred instead of copied; the sender no longer uses them.
    */
   send(message: Message, moved?: Uint8Array<ArrayBuffer>): void {
-    if (!this.#isScheduled) {
-      this.#isScheduled = true;
-      setImmediate(() => this.#flush());
-    }
+    this.#schedule();
     if (this.#write(this.#records, message)) return;
     this.#endRecords();
     this.#waiting.push(message);
     if (moved !== undefined) this.#moved.push(moved.buffer);
+  }
+
+  /** Messages that are in bytes already. */
+  sendRecords(records: Uint8Array): void {
+    this.#schedule();
+    this.#records.append(records);
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#flush());
   }
 
   #endRecords(): void {

@@ -46,6 +46,11 @@ export class RecordWriter {
     const at = this.#advance(value.length);
     this.#bytes.set(value, at);
   }
+  /** Records of another writer. */
+  append(records: Uint8Array): void {
+    const at = this.#advance(records.length);
+    this.#bytes.set(records, at);
+  }
   text(value: string): void {
     const sizeAt = this.#advance(4 + value.length * utf8BytesMax);
     const size = this.#bytes.write(value, sizeAt + 4);

@@ -7,7 +7,6 @@ import { BrokerError, type BrokerErrorCode, isBrokerErrorCode } from '../broker-
 import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { type Addon, type TimeName, type Times, type TlsMaterial, timesOf } from '../data-plane/addon.ts';
-import { DirectoryLanes } from './directory-lanes.ts';
 import type { Logger } from './logger.ts';
 import type { ListenerPlace, ToMain, ToWorker, WorkerCluster, WorkerStart } from './messages.ts';
 import { Outgoing } from './outgoing.ts';
@@ -83,7 +82,6 @@ export class Supervisor {
   readonly #cluster: (worker: number) => WorkerCluster | undefined;
   readonly #workers: (WorkerThread | undefined)[] = [];
   readonly #outgoing: Outgoing<ToWorker>[] = [];
-  readonly #directoryLanes: DirectoryLanes;
   readonly #restarts: number[][] = [];
   #starts = 0;
   #isStopping = false;
@@ -115,9 +113,6 @@ export class Supervisor {
     this.#events = events;
     this.#makeThread = makeThread;
     this.#broker = broker;
-    this.#directoryLanes = new DirectoryLanes(addon, broker, config.workers, (worker, message) =>
-      events.onMessage(worker, message),
-    );
   }
 
   /** From encodeRuleBook(). In force once the workers have adopted them. */
@@ -199,8 +194,7 @@ export class Supervisor {
    */
   send(worker: number, message: ToWorker, moved?: Uint8Array<ArrayBuffer>): boolean {
     if (this.#workers[worker] === undefined) return false;
-    const isInLane = message.type === 'accept' && this.#directoryLanes.accept(worker, message);
-    if (!isInLane) this.#outgoing[worker]?.send(message, moved);
+    this.#outgoing[worker]?.send(message, moved);
     return true;
   }
 
@@ -248,10 +242,10 @@ export class Supervisor {
       cluster: this.#cluster(index),
     });
     this.#workers[index] = worker;
-    this.#outgoing[index] = new Outgoing<ToWorker>((posted, moved) => {
-      this.#directoryLanes.flush();
-      worker.postMessage(posted, moved);
-    }, writeToWorker);
+    this.#outgoing[index] = new Outgoing<ToWorker>(
+      (posted, moved) => worker.postMessage(posted, moved),
+      writeToWorker,
+    );
     return new Promise((resolve, reject) => {
       const take = (message: ToMain): void => {
         if (message.type === 'listening') resolve(worker);
@@ -261,10 +255,7 @@ export class Supervisor {
         }
         this.#events.onMessage(index, message);
       };
-      worker.on('message', (posted) => {
-        this.#directoryLanes.take(index);
-        readToMain(posted, take);
-      });
+      worker.on('message', (posted) => readToMain(posted, take));
       worker.once('error', (err) => {
         this.#logger.error({ worker: index, err }, 'a worker failed');
         reject(startError(index, err));
@@ -287,7 +278,6 @@ export class Supervisor {
 
   #onExit(index: number, worker: WorkerThread): void {
     if (this.#workers[index] !== worker) return;
-    this.#directoryLanes.take(index);
     this.#workers[index] = undefined;
     if (this.#isStopping || this.#address === undefined) return; // while the broker starts, start() handles this
     this.#lose(index, this.#address);

@@ -34,7 +34,7 @@ export const EventKind = {
   slotsTaken: 14,
   workerGone: 15,
   dropped: 16,
-  accepted: 17,
+  connects: 17,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -306,9 +306,8 @@ export interface Engine {
   /** Connections get numbers that those of the workers started before do not have. */
   numberConnections(startedBefore: number): void;
   /**
-   * From now on the data plane handles CONNECTs of plain clients (native/front-end/plain-clients.h) itself: by
-   * Addon.takeConnects(), then Addon.acceptPlains() or acceptPlain(), or when something else has to be done for the client,
-   * adoptPlain(). `clientIdBytesMax` 0: none is plain from
+   * From now on the data plane handles CONNECTs of plain clients (native/front-end/plain-clients.h) itself: by `connects`, then
+   * acceptPlain(), or when something else has to be done for the client, adoptPlain(). `clientIdBytesMax` 0: none is plain from
    * now on; then `gone` is told of all clients. For versions 4 and 5: `terms` of encodeConnectionTerms() without those that the
    * CONNECT itself has, and the CONNACK.
    */
@@ -733,18 +732,6 @@ export interface Addon {
   destroyBroker(broker: number): void;
   /** Rules for the workers to adopt: from encodeRuleBook(). */
   setRules(broker: number, rules: Uint8Array): void;
-  /**
-   * `listener` is called with the number of a worker, from 0, when that one has CONNECTs of plain clients. Before the workers
-   * start.
-   */
-  hearConnects(broker: number, listener: (worker: number) => void): void;
-  /** Records of messages `connect` for readToMain(); undefined: there are none. */
-  takeConnects(broker: number, worker: number): Uint8Array<ArrayBuffer> | undefined;
-  /**
-   * The session directory accepts plain clients with new sessions: for each the number of its connection, and the session. The
-   * event `accepted` follows for one that has left, or was adopted.
-   */
-  acceptPlains(broker: number, worker: number, accepts: Float64Array): void;
   /** Whether these rules let a client, from encodeAccess(), publish to the topic. True without rules. */
   mayPublish(broker: number, access: Uint8Array, topic: string): boolean;
   mayReceive(broker: number, access: Uint8Array, topic: string): boolean;

@@ -46,6 +46,7 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
   readonly #events = new EventReader();
   readonly config: BrokerConfig;
   readonly #post: (message: ToMain, moved?: Uint8Array<ArrayBuffer>) => void;
+  readonly #postRecords: (records: Uint8Array) => void;
   #openingRules: OpeningRules;
   readonly #mayBeForwarded: boolean;
   // By slot; without the plain clients that are not adopted.
@@ -72,9 +73,11 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
     addon: Addon,
     start: WorkerStart,
     post: (message: ToMain, moved?: Uint8Array<ArrayBuffer>) => void,
+    postRecords: (records: Uint8Array) => void,
   ) {
     this.config = start.config;
     this.#post = post;
+    this.#postRecords = postRecords;
     this.#openingRules = openingRulesOf(start.config);
     this.#mayBeForwarded = this.#openingRules.isLocalOnly && start.config.trustedProxies.length > 0;
     this.engine = addon.createEngine(start.broker, (start.cluster?.firstWorker ?? 0) + start.worker, this);
@@ -117,6 +120,9 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
     switch (kind) {
       case EventKind.opened:
         this.#onOpened(slot, first !== 0, value, bytes);
+        break;
+      case EventKind.connects:
+        this.#postRecords(bytes);
         break;
       case EventKind.packet:
         this.#clientAt(slot)?.onPacket(first, bytes);
@@ -173,9 +179,6 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
         this.#post({ type: 'dropped', records }, records);
         break;
       }
-      case EventKind.accepted:
-        this.accept(acceptOf(bytes, value));
-        break;
       case EventKind.lookedUp:
         this.#lookUps.get(value)?.(bytes.slice());
         this.#lookUps.delete(value);
@@ -473,16 +476,6 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
     finishSome();
     if (this.#isEmpty) onEmpty();
   }
-}
-
-/** The event `accepted`. */
-function acceptOf(
-  { buffer, byteOffset }: Uint8Array,
-  session: number,
-): Extract<ToWorker, { type: 'accept' }> {
-  const connection = new DataView(buffer, byteOffset).getFloat64(0);
-  const nothing = { authenticationData: undefined, admission: undefined };
-  return { type: 'accept', connection, session, isNew: true, ...nothing };
 }
 
 function latin1Of(bytes: Uint8Array): string {

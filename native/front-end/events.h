@@ -32,8 +32,7 @@ enum class EventKind : uint8_t {
   slotsTaken,      // slots that this worker was to take are served here (value: the number of their move)
   workerGone,      // nothing is left here of a worker that is gone for good (value: worker)
   dropped,         // sessions that did not get messages in the last second (records: drops.h)
-  accepted,        // the session directory accepts a client as a plain one that packet control has adopted, or that has
-                   // left (value: session; the number of its connection)
+  connects,        // clients that ask for a session, for the session directory as they are (records: plain-clients.h)
   count,
 };
 

@@ -173,10 +173,6 @@ class FrontEnd : public Outbound::ConnectionEnder {
     resume(connection);
   }
 
-  // Records of plain clients that ask for a session, for the session directory.
-  bool hasConnects() const { return !connects_.empty(); }
-  std::vector<uint8_t> takeConnects() { return std::exchange(connects_, {}); }
-
   // Packet control takes a plain client over, and is told of everything from now on. Empty: it is none, or is taken
   // over already.
   std::vector<uint8_t> adoptPlain(uint32_t slot) {
@@ -333,7 +329,6 @@ class FrontEnd : public Outbound::ConnectionEnder {
     while (!resting_.isEmpty()) resting_.pop();
     fast_.clear();
     events_ = {};
-    connects_.clear();
   }
 
   // Closes connections that have not sent their CONNECT.
@@ -780,7 +775,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (!connect || !plainTerms_.cover(*connect)) return false;
     budget_.spend(connection, TurnBudget::ofControlPacket(body.size()));
     connection.introduction->connect.assign(body.begin(), body.end());
-    appendConnect(connects_, connection, *connect);
+    const bool isOpen = !events_.isEmpty() && events_.back().kind == EventKind::connects &&
+                        events_.back().bytes.size() < connectsBytesMax;
+    if (!isOpen) events_.push({EventKind::connects, 0, Reason::success, 0, 0, {}});
+    appendConnect(events_.back().bytes, connection, *connect);
     return true;
   }
 
@@ -819,6 +817,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // Of an introduction that waits for the first packet.
   static constexpr size_t introductionBytesMax = 512;
+  // Of an event `connects`, about: of 100 clients.
+  static constexpr size_t connectsBytesMax = 8'192;
   static constexpr uint8_t connectByte = uint8_t(PacketType::connect) << 4;
   static constexpr uint8_t disconnectByte = uint8_t(PacketType::disconnect) << 4;
   // Connections with closed sockets that are handled in a turn.
@@ -853,7 +853,6 @@ class FrontEnd : public Outbound::ConnectionEnder {
   bool arePacesHalved_ = false;
   TurnBudget budget_;
   PlainTerms plainTerms_;
-  std::vector<uint8_t> connects_;
   Fifo<ConnectionName> severed_;  // and not dealt with
   bool withholdsWills_ = false;
   uint32_t generations_ = 0;

@@ -2,18 +2,16 @@
 // session directory itself, in bytes that packet control passes on unread, and accepts the client by the terms that
 // packet control has set for all of them. Packet control learns of such a client when it has to do something for it.
 //
-//   CONNECT -> record -> session directory (lanes/directory-lane.h) -> accepted: CONNACK, no event
-//   anything else that happens, and each packet for packet control: it adopts the client
+//   CONNECT -> record -> session directory -> accepted: CONNACK, no event
+//                                          -> anything else, and each packet for packet control: it adopts the client
 #pragma once
 #include <bit>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "../lanes/directory-lane.h"
 #include "../wire/plain-connect.h"
 #include "connection.h"
-#include "events.h"
 
 namespace rally {
 
@@ -85,17 +83,6 @@ inline void appendConnect(std::vector<uint8_t>& records, const Connection& conne
   record.u32(0);  // the listener
   record.text(connect.clientId);
   record.text(bytesOfText(connection.introduction->address()));
-}
-
-inline Event acceptedEvent(const PlainAccept& accept) {
-  Event event{.kind = EventKind::accepted,
-              .first = 0,
-              .reason = Reason::success,
-              .slot = 0,
-              .value = accept.session,
-              .bytes = {}};
-  PostedRecord(event.bytes).f64(accept.connection);
-  return event;
 }
 
 inline Bytes plainClientId(const Connection& connection) {

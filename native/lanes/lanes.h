@@ -3,12 +3,10 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <vector>
 
 #include "deliveries.h"
-#include "directory-lane.h"
 #include "doorbell.h"
 #include "lane.h"
 #include "requests.h"
@@ -44,8 +42,7 @@ class Lanes {
         place_(place),
         records_(records),
         laneBytesMax_(workers_ == 1 ? bytesMax : bytesMax / (2 * (size_t(workers_) - 1))),
-        doorbells_(workers_),
-        directoryLanes_(workers_) {
+        doorbells_(workers_) {
     RALLY_ASSERT(place.workers > 0 && place.workers <= 64 && place.here != 0 &&
                  (place.here & ~(UINT64_MAX >> (64 - place.workers))) == 0);
     if (workers_ == 1) return;
@@ -94,10 +91,6 @@ class Lanes {
     }
   }
   Doorbell& doorbell(unsigned worker) { return doorbells_[worker]; }
-  DirectoryLane& directoryLane(unsigned worker) { return directoryLanes_[worker]; }
-  // Called by a worker, with its number, when its lane to the session directory is no longer empty. Set before the
-  // workers start.
-  std::function<void(unsigned)> onConnects = [](unsigned) {};
   // The number of a move of a session or of slots that begins at the worker: different from all others in the cluster,
   // and larger than all that have been seen here (a Lamport clock).
   uint64_t nextMove(unsigned worker) {
@@ -133,7 +126,6 @@ class Lanes {
   std::vector<std::unique_ptr<WorkerLane<Request>>> requests_;
   std::vector<std::unique_ptr<WorkerLane<ShardRecord>>> deliveries_;
   std::vector<Doorbell> doorbells_;
-  std::vector<DirectoryLane> directoryLanes_;
   std::atomic<uint64_t> moves_{0};
   std::atomic<size_t> subscriptionBytes_{0};
 };

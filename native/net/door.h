@@ -98,7 +98,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
   void answerOpening(uint32_t id, bool isAccepted, const std::string& answer) {
     const auto found = openings_.find(id);
     if (found == openings_.end()) return;
-    Opening opening = std::move(found->second);
+    const Opening opening = std::move(found->second);
     forgetOpening(*opening.visitor);
     if (!isAccepted) {
       opening.visitor->refuse(asBytes(answer));
@@ -106,7 +106,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     }
     known_.add(opening.question, answer);
     const std::vector<uint8_t> held = std::exchange(opening.visitor->held, {});
-    open(*opening.visitor, opening.key, answer, std::move(opening.introduction), held);
+    open(*opening.visitor, opening.key, answer, opening.introduction, held);
   }
   // The rules of packet control have changed.
   void forgetOpenings() { known_.clear(); }
@@ -186,7 +186,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     const std::string_view key = OpeningHandshake::isKey(given) ? given : std::string_view();
     const std::string* subprotocol = key.empty() ? nullptr : known_.find(question_);
     std::string introduction = introductionOf(visitor, client, request);
-    if (subprotocol) open(visitor, key, *subprotocol, std::move(introduction), rest);
+    if (subprotocol) open(visitor, key, *subprotocol, introduction, rest);
     else askToOpen({&visitor, question_, std::string(key), std::move(introduction)}, client);
     return subprotocol;
   }
@@ -214,25 +214,25 @@ class Door final : private ListenerOutlet, private VisitorPort {
   }
 
   // The visitor becomes a connection of the data plane, and is deleted.
-  void open(Visitor& visitor, std::string_view key, std::string_view subprotocol, std::string introduction,
+  void open(Visitor& visitor, std::string_view key, std::string_view subprotocol, const std::string& introduction,
             Bytes rest) {
     const std::string before = visitor.takeUnsent() + handshake_.accepted(key, subprotocol);
     const uint16_t listener = visitor.protocols().listener;
     remove(visitor);
     const SocketTransport::Taken taken = sockets_.take(visitor.stream, true);
-    sockets_.introduce(taken.connection, {std::move(introduction), listener, true});
+    sockets_.introduce(taken.connection, {introduction, listener, true});
     sockets_.sendBefore(taken.connection, before);
     sockets_.receive(taken.connection, rest);
   }
 
   void toDataPlane(Visitor& visitor, Bytes first) override {
     remove(visitor);
-    std::string introduction = introductionOf(visitor, visitor.remoteAddress, {});
+    const std::string introduction = introductionOf(visitor, visitor.remoteAddress, {});
     const uint64_t sinceMs = visitor.sinceMs();
     const uint16_t listener = visitor.protocols().listener;
     const SocketTransport::Taken taken = sockets_.take(visitor.stream, false);
     taken.connection.phaseSinceMs = sinceMs;
-    sockets_.introduce(taken.connection, {std::move(introduction), listener, false});
+    sockets_.introduce(taken.connection, {introduction, listener, false});
     sockets_.receive(taken.connection, first);
   }
 

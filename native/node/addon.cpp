@@ -8,7 +8,6 @@
 #include "../structures/enum-names.h"
 #include "brokers.h"
 #include "cluster-methods.h"
-#include "directory-methods.h"
 #include "engine-host.h"
 #include "engine-methods.h"
 #include "inspection-methods.h"
@@ -71,9 +70,6 @@ napi_value initialise(napi_env env, napi_value exports) {
                                Method{"readCounters", readCounters},
                                Method{"readTimes", readTimes},
                                Method{"setRules", setRules},
-                               Method{"hearConnects", hearConnects},
-                               Method{"takeConnects", takeConnects},
-                               Method{"acceptPlains", acceptPlains},
                                Method{"openStore", openStore},
                                Method{"readStore", readStore},
                                Method{"recoverStore", recoverStore},

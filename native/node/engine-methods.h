@@ -154,7 +154,11 @@ inline napi_value setPlainTerms(napi_env env, napi_callback_info info) {
 
 inline napi_value acceptPlain(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
-  return toBoolean(env, call.host->engine.acceptPlain({call.integer(0), call.integer(1)}));
+  Connection* connection = call.frontEnd().findPlainConnecting(call.integer(0));
+  if (!connection) return toBoolean(env, false);
+  Engine& engine = call.host->engine;
+  call.frontEnd().acceptPlain(*connection, engine.createSession(call.integer(1)), engine.workers());
+  return toBoolean(env, true);
 }
 
 inline napi_value adoptPlain(napi_env env, napi_callback_info info) {

@@ -1,7 +1,6 @@
 // native/front-end.h: the life of a connection, and what ends it.
 #include "hand-driven-broker.h"
 
-#include "../../native/broker.h"
 #include "../../native/net/http-text.h"
 
 using namespace rally;
@@ -306,9 +305,9 @@ TEST("front end: a plain client is connected without packet control, in the byte
   frontEnd.introduceLater(connection, plainIntroduction());
   frontEnd.receive(connection, Bytes(plainConnect("00044d515454 05 02 000a 06 210003 220007 0001 63")));
   CHECK(connection.phase == Phase::connecting);
-  CHECK_EQ(toHex(frontEnd.takeConnects()),
+  CHECK_EQ(toHex(frontEnd.events().front().bytes),
            "00000341700000100000000500000000000000000000000163000000093139322e302e322e31");
-  CHECK(!frontEnd.hasConnects() && alone.kinds().empty());
+  CHECK((alone.kinds() == std::vector{EventKind::connects}));
   const uint64_t number = numberOf(connection);
   CHECK(frontEnd.findPlainConnecting(number + (1 << slotBits)) == nullptr);
   CHECK(frontEnd.findPlainConnecting(number + 1) == nullptr);
@@ -352,8 +351,7 @@ TEST("front end: packet control adopts a plain client, and hears of one that lea
   };
   Connection& leaving = connecting();
   Connection& adopted = connecting();
-  CHECK_EQ(frontEnd.takeConnects().size(), size_t(2) * 38);
-  CHECK(alone.kinds().empty());
+  CHECK((alone.kinds() == std::vector{EventKind::connects}));  // one event for both
   size_t plain = 0;
   frontEnd.eachPlain([&](const Connection& connection) { plain += textOf(plainClientId(connection)) == "c"; });
   CHECK_EQ(plain, size_t(2));
@@ -376,66 +374,6 @@ TEST("front end: packet control adopts a plain client, and hears of one that lea
   CHECK((alone.kinds() == std::vector{EventKind::gone}));
 }
 
-TEST("engine: plain clients pass to the session directory and back in batches") {
-  Broker broker(2, Limits{}, HashKeys{});
-  std::vector<unsigned> rung;
-  broker.setOnConnects([&](unsigned row) { rung.push_back(row); });
-  const std::vector<PlainAccept> ofEarlierThread{{.connection = 1, .session = 1}};
-  broker.acceptPlains(1, ofEarlierThread);
-  Engine& engine = broker.engine(1);
-  NoTransport transport;
-  engine.attach();
-  FrontEnd& frontEnd = engine.frontEnd();
-  frontEnd.outbound().addTransport(transport);
-  frontEnd.setPlainTerms(plainTerms());
-  const auto turn = [&] {
-    engine.beginTurn(1);
-    engine.drainLanes();
-    engine.endTurn();
-  };
-  const auto connecting = [&]() -> Connection& {
-    Connection& connection = frontEnd.open(transport);
-    frontEnd.introduceLater(connection, plainIntroduction());
-    frontEnd.receive(connection, Bytes(plainConnect("00044d515454 05 02 0000 00 0001 63")));
-    return connection;
-  };
-  turn();
-  CHECK(rung.empty() && frontEnd.events().isEmpty());
-  Connection& first = connecting();
-  Connection& adopted = connecting();
-  CHECK(engine.hasWork());
-  turn();
-  CHECK((rung == std::vector<unsigned>{1}));
-  connecting();
-  turn();
-  CHECK((rung == std::vector<unsigned>{1}));  // they are not taken yet
-  const size_t batch = broker.takeConnects(1).size();
-  CHECK_EQ(batch, size_t(3) * 38);
-  CHECK(broker.takeConnects(1).empty() && broker.takeConnects(0).empty());
-  connecting();
-  turn();
-  CHECK((rung == std::vector<unsigned>{1, 1}));
-  CHECK_EQ(broker.takeConnects(1).size(), batch / 3);
-
-  const uint64_t adoptedNumber = numberOf(adopted);
-  CHECK(!frontEnd.adoptPlain(adopted.slot).empty());
-  CHECK(!engine.hasWork());
-  broker.acceptPlains(1, {{.connection = numberOf(first), .session = 8}, {.connection = adoptedNumber, .session = 9}});
-  CHECK(engine.hasWork());
-  turn();
-  CHECK(first.phase == Phase::connected && first.session->key == 8);
-  CHECK(adopted.phase == Phase::connecting && engine.findSession(9) == nullptr);
-  const Event& event = frontEnd.events().front();
-  CHECK(event.kind == EventKind::accepted && event.value == 9);
-  Octets number;
-  PostedRecord(number).f64(adoptedNumber);
-  CHECK(event.bytes == number);
-  frontEnd.events().pop();
-  CHECK(frontEnd.events().isEmpty());
-  frontEnd.outbound().removeTransport(transport);
-  engine.abandonConnections();
-}
-
 TEST("front end: every other CONNECT is for packet control") {
   const auto kindsOf = [](std::string_view body, Introduction introduction = plainIntroduction(),
                           uint16_t serverKeepAliveSeconds = 0, uint8_t first = 0x10) {
@@ -446,11 +384,9 @@ TEST("front end: every other CONNECT is for packet control") {
     Octets frame = plainConnect(body);
     frame[0] = first;
     alone.frontEnd.receive(connection, Bytes(frame));
-    std::vector<EventKind> kinds = alone.kinds();
-    CHECK_EQ(alone.frontEnd.hasConnects(), kinds.empty());
-    return kinds;
+    return alone.kinds();
   };
-  const std::vector<EventKind> plain;
+  const std::vector plain{EventKind::connects};
   const std::vector rare{EventKind::opened, EventKind::packet};
   CHECK(kindsOf("00044d515454 05 00 0000 00 0001 63") == plain);
   CHECK(kindsOf("00044d515454 05 02 0000 05 1100000000 0001 63") == plain);

@@ -110,7 +110,7 @@ test('what a storm of clients brings travels as bytes, in one piece', async () =
   );
 });
 
-test('a plain client comes in the bytes that the data plane writes (test/native/front-end.test.cpp)', () => {
+test('a plain client comes in the bytes that the data plane writes (test/native/front-end.test.cpp)', async () => {
   const hex = '00000341700000100000000500000000000000000000000163000000093139322e302e322e31';
   const request: ConnectRequest = {
     ...bare,
@@ -119,9 +119,16 @@ test('a plain client comes in the bytes that the data plane writes (test/native/
     remoteAddress: '192.0.2.1',
   };
   const taken: ToMain[] = [];
-  readToMain([Uint8Array.from(Buffer.from(hex + hex, 'hex'))], (each) => taken.push(each));
-  const one = connect(request, 2 ** 24 + 1);
-  assert.deepEqual(taken, [one, one]);
+  const outgoing = new Outgoing<ToMain>(
+    (posted) => readToMain(posted, (each) => taken.push(each)),
+    writeToMain,
+  );
+  const abandoned: ToMain = { type: 'abandoned', connection: 1, clientId: 'c' };
+  outgoing.send(abandoned);
+  outgoing.sendRecords(Buffer.from(hex, 'hex'));
+  outgoing.send(connect(bare, 1));
+  await turn();
+  assert.deepEqual(taken, [abandoned, connect(request, 2 ** 24 + 1), connect(bare, 1)]);
 });
 
 test('a client is accepted with all that it is granted', async () => {

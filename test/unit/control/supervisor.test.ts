@@ -49,8 +49,6 @@ class Stage {
       },
       releasePort: (descriptor) => void this.ports.push(`released ${descriptor}`),
       readCounters: () => [1, 2],
-      hearConnects: () => {},
-      takeConnects: () => undefined,
     };
     this.supervisor = new Supervisor(
       addon as Addon,

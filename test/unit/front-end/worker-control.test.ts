@@ -25,6 +25,7 @@ const acceptance = {
 class Stage {
   readonly calls: string[] = [];
   readonly posted: ToMain[] = [];
+  readonly records: string[] = [];
   /** Of Engine.adoptPlain(), by slot. */
   readonly plain = new Map<number, Uint8Array<ArrayBuffer>>();
   finishSubscribe = true;
@@ -58,6 +59,7 @@ class Stage {
       { createEngine: () => engine } as unknown as Addon,
       { broker: 1, worker: 0, version: '', config: resolveConfig(), startedBefore: 0, cluster: undefined },
       (message) => this.posted.push(message),
+      (records) => this.records.push(Buffer.from(records).toString('hex')),
     );
     this.calls.length = 0;
   }
@@ -141,25 +143,11 @@ test('a connection that was accepted just before the broker stops ends with the 
   assert.ok(hasEnded);
 });
 
-test('a plain client that is accepted by a message is accepted by the data plane', () => {
-  const { control, calls, posted } = new Stage().withPlain(0);
+test('the CONNECT of a plain client goes to the main thread as it is, and its acceptance to the data plane', () => {
+  const { control, calls, records, posted } = new Stage().withPlain(0);
+  control.onEvent(EventKind.connects, 0, 0, 0, 0, Buffer.from('0102', 'hex'));
   control.accept(acceptance);
-  assert.deepEqual([posted, calls], [[], ['acceptPlain']]);
-});
-
-test('a client that is accepted as a plain one is accepted by packet control if that knows it', () => {
-  const { control, calls, posted } = new Stage();
-  control.onEvent(EventKind.opened, slot, 0, 0, serial, Buffer.from('0\n127.0.0.1'));
-  control.onEvent(EventKind.packet, slot, 0x10, 0, 0, connectBody);
-  const number = Buffer.alloc(8);
-  number.writeDoubleBE(serial);
-  control.onEvent(EventKind.accepted, 0, 0, 0, session, number);
-  assert.deepEqual(calls, ['createSession', 'accept', 'resume']);
-  calls.length = 0;
-  number.writeDoubleBE(serial + 1); // it has left
-  control.onEvent(EventKind.accepted, 0, 0, 0, session + 1, number);
-  const closed = posted.at(-1);
-  assert.equal(closed?.type === 'closed' && closed.session, session + 1);
+  assert.deepEqual([records, posted, calls], [['0102'], [], ['acceptPlain']]);
 });
 
 test('a plain client that has left before it was accepted leaves no session behind', () => {
