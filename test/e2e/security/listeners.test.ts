@@ -187,7 +187,7 @@ test('listeners that are wrong are named', () => {
   });
   assert.throws(() => createBroker({ port: false, tcpPort: false }), {
     code: 'CONFIG_INVALID',
-    message: /no port/,
+    message: /All ports are off/,
   });
   createBroker({ port: false, tcpPort: false, host: '0.0.0.0', listeners: [{ port: 0, host: '::1' }] });
 });

@@ -182,7 +182,7 @@ test('at SIGHUP the command reads its certificates again, and says what has come
   await until('the line', () => command.stderr.includes('are invalid: the old ones stay in use'));
   assert.match(
     command.stderr,
-    /"reason":"the key in .*key\.pem is not that of the certificate in .*cert\.pem"/,
+    /"reason":"the key in .*key\.pem is not that of the certificate in .*cert\.pem: /,
   );
   assert.equal(await nameShownTo(tlsPort), 'second');
 });
