@@ -107,7 +107,7 @@ test('a certificate whose key has not come yet is not spoken of; if it does not 
   for (let times = 0; times < 4; times++) await look();
   assert.match(
     log.join('\n'),
-    /^error the new certificates are invalid.*not that of the certificate in cert$/,
+    /^error the new certificates are invalid.*not that of the certificate in cert: give the two that were made together$/,
   );
   assert.deepEqual([materials.length, keeper.counts.certificateReloadsRefused], [2, 1]);
 });
