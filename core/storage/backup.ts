@@ -66,7 +66,7 @@ function realPath(path: string): string {
   try {
     return realpathSync(whole);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || whole === dirname(whole)) throw error;
+    if (!isSystemError(error) || error.code !== 'ENOENT' || whole === dirname(whole)) throw error;
     return join(realPath(dirname(whole)), basename(whole));
   }
 }
