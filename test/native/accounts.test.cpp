@@ -509,7 +509,7 @@ TEST("accounts: an arena gives back what nobody has used for a second, but for s
 }
 
 TEST("accounts: the ranking finds who holds most, and who has for longest") {
-  check::eachSeed(20, [](check::Random& random) {
+  check::eachSeed(10, [](check::Random& random) {
     struct Holder {
       Ranking<Holder>::Place place;
       size_t bytes = 0;

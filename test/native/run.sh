@@ -16,7 +16,7 @@ compiler=g++ # it ships its sanitizers; clang needs a package for them
 if command -v clang++ >/dev/null && echo 'int main() {}' | clang++ -fsanitize=address -x c++ - -o "$out/probe" 2>/dev/null; then
   compiler=clang++
 fi
-flags=(-std=c++20 -O1 -g -fno-exceptions -fno-rtti -Wall -Wextra -Wconversion -Wshadow -Werror)
+flags=(-std=c++20 -O1 -g1 -fno-exceptions -fno-rtti -Wall -Wextra -Wconversion -Wshadow -Werror)
 [[ $compiler == clang++ ]] || flags+=(-Wno-tsan) # it warns of fences, which its ThreadSanitizer does not follow
 
 # Whether an object is there and newer than all that it was made of, as the compiler has noted.
@@ -42,6 +42,42 @@ build() {
   for source in "$@"; do objects+=("$out/$name-$(basename "$source" .cpp).o"); done
   # shellcheck disable=SC2086
   "$compiler" $own -pthread -o "$out/$name" "${objects[@]}" -Wl,--as-needed -lssl -lcrypto
+}
+
+# Those whose names mean something else elsewhere.
+apart='test/native/link.test.cpp|test/native/tls-channel.test.cpp|test/fuzz/tls-handshake.fuzz.cpp'
+by_hand=test/native/hand-driven-broker.cpp
+driven='"(hand-driven-broker|census|route-census)\.h"' # a header that brings the whole broker
+
+# Writes some sources as one, in which each test has its own namespace, and gives its path: gather NAME SOURCE... The
+# broker, which is in headers, is compiled once for all of them, where each alone would compile it again.
+gather() {
+  local gathered=$out/$1.cpp source
+  shift
+  {
+    for source in "$@"; do
+      sed -n -e "s|^#include \"|&../../$(dirname "$source")/|p" -e '/^#include </p' "$source"
+    done | sort -u
+    for source in "$@"; do
+      if [[ $source != "$by_hand" ]]; then
+        echo "namespace $(basename "$source" .cpp | tr .- _) {"
+        echo "#include \"../../$source\""
+        echo '}'
+      fi
+    done
+    if [[ " $* " == *" $by_hand "* ]]; then echo "#include \"../../$by_hand\""; fi
+  } >"$gathered.new"
+  if cmp --silent "$gathered.new" "$gathered"; then rm "$gathered.new"; else mv "$gathered.new" "$gathered"; fi
+  echo "$gathered"
+}
+
+# Gathers sources in two that take about as long: halves NAME SOURCE...
+halves() {
+  local half sources
+  for half in 0 1; do
+    mapfile -t sources < <(ls -S "${@:2}" | awk "NR % 2 == $half")
+    gather "$1-$half" "${sources[@]}"
+  done
 }
 
 declare -A running=()
@@ -75,29 +111,42 @@ having() {
   if [[ -z $text ]]; then printf '%s\n' "$@"; else grep -lF -- "$text" "$@" || true; fi
 }
 
+runner=test/native/main.cpp
 linked=(native/log/*.cpp native/cluster/*.cpp test/native/sim-disk.cpp test/native/log-life.cpp)
-common=(test/native/main.cpp test/native/hand-driven-broker.cpp)
 mapfile -t tests < <(having test/native/*.test.cpp)
 mapfile -t fuzzers < <(having test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 ((${#fuzzers[@]} == 0)) || fuzzers=(test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
+if [[ -z $text ]]; then
+  # What one change asks for is compiled file by file; here all of it is needed.
+  # shellcheck disable=SC2046
+  mapfile -t tests < <(
+    printf '%s\n' "${tests[@]}" "${fuzzers[@]}" | grep -xE "$apart"
+    halves driven "$by_hand" $(grep -lE "$driven" "${tests[@]}")
+    halves others $(grep -LE "$driven" "${tests[@]}" | grep -vxE "$apart")
+    gather fuzzers $(printf '%s\n' test/fuzz/*.fuzz.cpp | grep -vxE "$apart")
+  )
+  fuzzers=(test/fuzz/replay.cpp)
+elif ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
+  tests+=("$by_hand")
+fi
 if ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
-  build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" "${tests[@]}" "${fuzzers[@]}" \
-    "${linked[@]}" native/tls/*.cpp
+  build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "$runner" "${tests[@]}" "${fuzzers[@]}" "${linked[@]}" \
+    native/tls/*.cpp
   start address "$text"
 fi
 mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp test/native/log.test.cpp)
 if ((${#tests[@]} > 0)); then
-  build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp "${tests[@]}" "${linked[@]}"
+  build thread "-fsanitize=thread -fno-sanitize-recover=all" "$runner" "${tests[@]}" "${linked[@]}"
   start thread "$text"
 fi
 mapfile -t costs < <(having test/native/subscription-cost.cpp test/native/mass-wills.cpp)
 if ((${#costs[@]} > 0)); then
-  build cost -O2 "${common[@]}" "${costs[@]}" "${linked[@]}"
+  build cost -O2 "$runner" "$(gather costs "${costs[@]}" "$by_hand")" "${linked[@]}"
   start cost "$text"
 fi
 mapfile -t crashes < <(having test/native/log-crash.cpp)
 if ((${#crashes[@]} > 0)); then
-  build crash "-O2 -DRALLYMQ_FAULTS" test/native/main.cpp "${crashes[@]}" "${linked[@]}"
+  build crash "-O2 -DRALLYMQ_FAULTS" "$runner" "${crashes[@]}" "${linked[@]}"
   start crash "$text"
 fi
 

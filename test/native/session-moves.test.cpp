@@ -581,7 +581,7 @@ TEST("session moves: whatever comes in whatever state, the table says what follo
 // At every moment of a move between two nodes, of which one is lost then.
 TEST("session moves: whichever of two nodes is lost, the other one has the session whole, or none of it") {
   size_t stayed = 0, landed = 0, none = 0;
-  check::eachSeed(300, [&](check::Random& random) {
+  check::eachSeed(150, [&](check::Random& random) {
     std::deque<KeptDisk> disks(3);
     HandDrivenBroker broker(disks, std::vector<unsigned>{1, 1, 1}, slicesOf(1 + random.below(2)));
     const uint64_t key = waitingSession(broker,
@@ -639,7 +639,7 @@ void publishNext(Client& publisher, const std::string& topic, int qos, Counts& c
 }  // namespace
 
 TEST("session moves: chains begun at any moment, broken links, all QoS: no loss, no double, in order, nothing left") {
-  check::eachSeed(150, [](check::Random& random) {
+  check::eachSeed(80, [](check::Random& random) {
     const unsigned workers = unsigned(random.between(2, 4));
     Limits limits = slicesOf(random.pick(std::vector<size_t>{1, 2, 3, 256}));
     limits.laneRecords = random.pick(std::vector<uint32_t>{32, 128, 16'384});

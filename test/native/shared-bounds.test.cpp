@@ -110,7 +110,7 @@ ShareLevel levelOf(const Session& session, uint8_t qos, const Limits& limits) {
 }  // namespace
 
 TEST("shared bounds: a message goes to one of the best, and is dropped only when nobody can take it") {
-  check::eachSeed(250, [](check::Random& random) {
+  check::eachSeed(120, [](check::Random& random) {
     Scene scene(random, 20);
     for (int step = 0; step < 60; step++) {
       for (size_t i = random.below(4); i > 0; i--) scene.disturb();
@@ -146,7 +146,7 @@ TEST("shared bounds: a message goes to one of the best, and is dropped only when
 }
 
 TEST("shared bounds: each QoS 1 message is in one place, or has been received, or is counted as dropped") {
-  check::eachSeed(250, [](check::Random& random) {
+  check::eachSeed(120, [](check::Random& random) {
     Scene scene(random, 0);
     for (int step = 0; step < 250; step++) {
       if (random.chance(30)) scene.disturb();
