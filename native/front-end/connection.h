@@ -137,6 +137,7 @@ struct Connection {
   Marks<Connection>::Place starvedPlace;  // waits for memory of the arena
   ConnectionKind kind = ConnectionKind::client;
   bool withholdsProblems = false;       // the client wants no reason strings
+  bool resumes = false;                 // its session was there before, as its CONNACK says
   Reason finishedBy = Reason::success;  // why the server ends it once its input is drained
   Input input;
   Outbox outbox;

@@ -9,6 +9,7 @@
 
 #include "../structures/fifo.h"
 #include "../structures/slab.h"
+#include "../wire/connack.h"
 #include "connection-terms.h"
 #include "departures.h"
 #include "events.h"
@@ -207,6 +208,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.keepAliveMs = terms.keepAliveMs;
     connection.maximumPacketSize = terms.maximumPacketSize;
     connection.withholdsProblems = terms.withholdsProblems;
+    connection.resumes = saysSessionPresent(connack);
     connection.inflightMax = terms.receiveMaximum < limits_.inflightMax ? terms.receiveMaximum : limits_.inflightMax;
     connection.topicAliasMaximum = terms.version >= mqtt5 ? limits_.topicAliasMaximum : uint16_t(0);
     const uint16_t aliases = std::min(terms.topicAliasMaximum,

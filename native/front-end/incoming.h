@@ -111,9 +111,11 @@ class Incoming {
         outbound_.journal().forget(session, ack.packetId);  // or it would swallow another message after a crash
         outbound_.holdFor(session);
       }
-      // In MQTT 3.1.1 a PUBREL is always answered with PUBCOMP [v3 MQTT-4.3.3-2].
+      // In MQTT 3.1.1 a PUBREL is always answered with PUBCOMP [v3 MQTT-4.3.3-2]. Where a session goes on, one that
+      // is not known has been answered before, and that answer was lost: the message is complete, and "not found",
+      // which is no error then (5.0, 3.7.2.1), is taken for one by clients such as MQTT.js.
       answer(connection, PacketType::pubcomp, ack.packetId,
-             isKnown ? Reason::success : Reason::packetIdentifierNotFound);
+             isKnown || connection.resumes ? Reason::success : Reason::packetIdentifierNotFound);
       return Flow::next;
     }
     Window::Entry* entry = session.window.find(

@@ -537,6 +537,21 @@ TEST("front end: PUBREL is always answered; in MQTT 5 with the reason when it is
   }
 }
 
+TEST("front end: a PUBREL that is repeated since its PUBCOMP was lost with the connection is answered with success") {
+  HandDrivenBroker broker(1);
+  Client& client = broker.connected("c", 0);
+  client.publish("t", "x", 2);
+  broker.settle();
+  client.drop();
+  broker.settle();
+  client.connect(0);
+  broker.settle();
+  client.link->toClient.clear();
+  broker.receive(client, fromHex("6202 0001"));
+  broker.advance(0, 2);
+  CHECK_EQ(toHex(bytesOf(client.link->toClient)), std::string("70020001"));
+}
+
 TEST("front end: PUBREC of an unknown identifier, an error in a PUBREC, answers of the wrong kind") {
   HandDrivenBroker broker(1);
   Client& publisher = broker.connected("p", 0);

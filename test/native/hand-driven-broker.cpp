@@ -805,14 +805,14 @@ void HandDrivenBroker::place(const std::string& name) {
     record.worker = to;
     post(to, [this, name, link, key, to] {
       engine(to).createSession(key);
-      finishAccept(name, link);
+      finishAccept(name, link, false);
     });
   } else if (record.worker == to) {
-    post(to, [this, name, link] { finishAccept(name, link); });
+    post(to, [this, name, link] { finishAccept(name, link, true); });
   } else {
     const unsigned from = std::exchange(record.worker, to);
     post(to, [this, name, link, from, to, key = record.key] {
-      workers_[to]->arrivals[key] = [this, name, link] { finishAccept(name, link); };
+      workers_[to]->arrivals[key] = [this, name, link] { finishAccept(name, link, true); };
       begin(key, from, to);
     });
   }
@@ -840,7 +840,7 @@ void HandDrivenBroker::onSessionArrived(Worker& worker, uint64_t key) {
   done();
 }
 
-void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_ptr<Link>& link) {
+void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_ptr<Link>& link, bool isPresent) {
   Record& record = directory_[name];
   if (record.next != link) return;  // its worker was lost meanwhile
   const Client::Options& options = link->client->options;
@@ -869,7 +869,7 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
     const Octets access = options.access ? encoded(*options.access) : Octets();
     terms.accessBytes = access;
     engine.frontEnd().accept(connection, *session, std::move(terms),
-                             frameOf(0x20, options.version >= 5 ? Octets{1, 0, 0} : Octets{1, 0}));
+                             frameOf(0x20, options.version >= 5 ? Octets{isPresent, 0, 0} : Octets{isPresent, 0}));
     engine.frontEnd().resume(connection);
   } else if (!options.isPersistent) {
     endSession(record);

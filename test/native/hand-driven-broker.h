@@ -246,7 +246,7 @@ class HandDrivenBroker {
   void place(const std::string& name);
   void onOver(uint64_t key, rally::SessionState state);
   void onSessionArrived(Worker& worker, uint64_t key);
-  void finishAccept(const std::string& name, const std::shared_ptr<Link>& link);
+  void finishAccept(const std::string& name, const std::shared_ptr<Link>& link, bool isPresent);
   rally::ConnectionTerms termsOf(const Client::Options& options, uint64_t session) const;
   void endSession(Record& record);
   void begin(uint64_t key, unsigned from, unsigned to);
