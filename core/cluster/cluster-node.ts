@@ -138,6 +138,7 @@ export class ClusterNode {
       };
       const register = await openRegister(post.connection, clusterName, wait);
       const isReplicated = config.replicas > 1;
+      const compareReplicas = replicasComparison(isReplicated, logger);
       const needsStreams = isReplicated || data?.known?.stream !== undefined;
       const streams = needsStreams
         ? await LogStreams.open(post.connection, clusterName, config.limits.logCopies)
@@ -148,6 +149,7 @@ export class ClusterNode {
         ...events,
         onView: (view, before) => {
           remember(view);
+          compareReplicas(view);
           events.onView(view, before);
         },
         known: data?.known,
@@ -251,6 +253,32 @@ async function logPlaceOf(
   }
   const first = await streams.first(stream);
   return { stream, base: last.sequence, isWhole: first !== undefined && isWholeFrom(first.chunk) };
+}
+
+/**
+ * Names, once, the nodes whose number of replicas is not that of this one: such a cluster works, but it promises less
+ * than some of its nodes were started for.
+ */
+function replicasComparison(isReplicated: boolean, logger: Logger): (view: View) => void {
+  let named = '';
+  return (view) => {
+    const others = liveNodes(view).filter(
+      ({ stream, standsFor }) => standsFor === undefined && (stream !== undefined) !== isReplicated,
+    );
+    const nodes = others
+      .map(({ name }) => name)
+      .sort()
+      .join(', ');
+    if (nodes === named) return;
+    named = nodes;
+    if (nodes === '') return;
+    logger.warn(
+      { nodes },
+      isReplicated
+        ? 'these nodes run without replicas: what they acknowledge is only on their own disks. Start them with --replicas 3'
+        : 'these nodes run with replicas, and this one without: what it acknowledges is only on its own disk. Start it with --replicas 3',
+    );
+  };
 }
 
 function versionsOf([oldest, newest]: readonly [number, number] = [2, 2]): string {

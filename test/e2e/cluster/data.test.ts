@@ -11,7 +11,7 @@ import {
   type RoamingSession,
 } from '../../support/cluster/broker-cluster.ts';
 import { NatsServer } from '../../support/cluster/nats-server.ts';
-import { runCommand, startCommand } from '../../support/command.ts';
+import { type Command, runCommand, startCommand } from '../../support/command.ts';
 import { publishFrame } from '../../support/frames.ts';
 import { MqttSession } from '../../support/mqtt-session.ts';
 import { openConnected } from '../../support/raw-client.ts';
@@ -341,4 +341,27 @@ test('the replicas of a node may be turned on and off between starts, and it kee
     command.kill('SIGTERM');
     await command.exited();
   }
+});
+
+test('nodes with and without replicas in one cluster name each other', async (t) => {
+  const nats = await NatsServer.start(t);
+  const folder = await mkdtemp(join(tmpdir(), 'rallymq-replicas-'));
+  atEnd(t, () => rm(folder, { recursive: true, force: true }));
+  const config = join(folder, 'config');
+  await writeFile(config, JSON.stringify({ replicas: 3, limits: { logCopies: 1 } }));
+  const run = async (name: string, ...flags: string[]): Promise<Command> => {
+    const own = ['--cluster', nats.url, '--node-name', name, '--data', join(folder, name)];
+    const command = startCommand(t, [...own, ...flags]);
+    await command.ready();
+    return command;
+  };
+  const warnings = ({ stdout, stderr }: Command, pattern: RegExp): number =>
+    (stdout + stderr).split('\n').filter((line) => pattern.test(line)).length;
+  const a = await run('a', '--config', config);
+  const b = await run('b');
+  await until('a names b', () => warnings(a, /"nodes":"b","msg":"these nodes run without replicas/) === 1);
+  await until(
+    'b names a',
+    () => warnings(b, /"nodes":"a","msg":"these nodes run with replicas, and this one without/) === 1,
+  );
 });
