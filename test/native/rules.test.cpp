@@ -53,7 +53,7 @@ std::vector<std::string> allTopics() {
 
 TEST("rules: every topic is decided as a naive list of the same rules decides it") {
   const std::vector<std::string> topics = allTopics();
-  check::eachSeed(400, [&](check::Random& random) {
+  check::eachSeed(200, [&](check::Random& random) {
     const NaiveRules rules = randomRules(random);
     const std::shared_ptr<const RuleBook> book = rules.book();
     RuleGate gate(false);
@@ -75,7 +75,7 @@ TEST("rules: every topic is decided as a naive list of the same rules decides it
 
 TEST("rules: what covers a filter allows all that it matches, and what refuses it nothing that it would get") {
   const std::vector<std::string> topics = allTopics();
-  check::eachSeed(400, [&](check::Random& random) {
+  check::eachSeed(200, [&](check::Random& random) {
     const NaiveRules rules = randomRules(random);
     for (int i = 0; i < 20; i++) {
       const NaiveClient client = randomClient(random);
@@ -94,7 +94,7 @@ TEST("rules: what covers a filter allows all that it matches, and what refuses i
 }
 
 TEST("rules: a filter that an allow rule has is granted, as a whole where no rule denies some of it") {
-  check::eachSeed(400, [&](check::Random& random) {
+  check::eachSeed(200, [&](check::Random& random) {
     NaiveRules rules = everyoneMay({});
     for (size_t count = random.between(1, 6); count > 0; count--)
       rules.roles[roleName].push_back({.isPublish = false, .filter = randomFilter(random, false)});

@@ -731,7 +731,7 @@ TEST("session moves: chains begun at any moment, broken links, all QoS: no loss,
 }
 
 TEST("session moves: a session that is destroyed at any moment of any chain leaves nothing on any worker") {
-  check::eachSeed(200, [](check::Random& random) {
+  check::eachSeed(100, [](check::Random& random) {
     const unsigned workers = unsigned(random.between(2, 4));
     Limits limits = slicesOf(random.pick(std::vector<size_t>{1, 2, 256}));
     limits.laneRecords = random.pick(std::vector<uint32_t>{32, 16'384});

@@ -1,6 +1,6 @@
 /**
  * A minute of the soak, with other seeds each time: sessions that roam, takeovers, slow readers, shares, retained
- * messages, wills and QoS 0 to 2 against a model. `npm run soak` plays more, and any seed again.
+ * messages, wills and QoS 0 to 2 against a model. `npm run soak` plays more, also with late lanes, and any seed again.
  */
 import assert from 'node:assert/strict';
 import { type AddressInfo, createServer } from 'node:net';
@@ -24,7 +24,7 @@ for (const workers of [1, 2, 4]) {
       rounds: Number.POSITIVE_INFINITY,
       workers: [workers],
       secondsPerRound: 4,
-      switches: switchesOf([], []),
+      switches: switchesOf([], ['delays']), // which need an addon of their own
       say: (line) => console.log(line),
     });
     assert.ok(rounds > 0);
