@@ -1,8 +1,8 @@
 // Runs the compiled tests with node:test and prints failures, in full, and a summary; passing tests are silent.
 // `node scripts/run-tests.mjs` runs all, `node scripts/run-tests.mjs test/unit test/e2e/page` those whose path begins
-// with one of these; with `--together` first: only those that may run beside others, `--alone`: only those that may
-// not. The list of tests comes from the sources, so that no stale test in dist/ is run and no uncompiled one is
-// skipped.
+// with one of these; with `--together` first: only those that may run beside others, `--apart`: those that may run
+// beside one other, `--alone`: those that may not. The list of tests comes from the sources, so that no stale test in
+// dist/ is run and no uncompiled one is skipped.
 //
 // On a machine slowed down by others a test may wait in vain. In CI the files of a few failed tests are run once more;
 // tests that pass then are still printed as FAILED, are counted as unsteady, and are faults to investigate.
@@ -15,9 +15,9 @@ import { inspect } from 'node:util';
 const root = resolve(import.meta.dirname, '..');
 const fileTimeoutMs = 450_000; // the soak takes more than a minute
 // Tests that start browsers, fill both cores or measure run after the others ...
-const alone = ['test/attack/', 'test/e2e/bench/', 'test/e2e/browser/', 'test/e2e/load/', 'test/e2e/web/'];
+const apart = ['test/attack/', 'test/e2e/bench/', 'test/e2e/browser/', 'test/e2e/load/', 'test/e2e/web/'];
 // ... two at a time, unless they measure time or fill both cores: these run one by one.
-const oneByOne = [
+const alone = [
   'test/e2e/bench/scenarios',
   'test/e2e/load/',
   'test/e2e/web/budget',
@@ -39,13 +39,13 @@ const results = new Map();
 let unsteady = 0;
 
 const [first, ...rest] = process.argv.slice(2);
-const part = first === '--together' || first === '--alone' ? first : undefined;
+const parts = ['--together', '--apart', '--alone'];
+const part = parts.includes(first) ? first : undefined;
 const prefixes = part === undefined ? process.argv.slice(2) : rest;
-const [aloneSources, togetherSources] = partition(testSources(), beginsWith(alone));
-const sources = [
-  ...(part === '--alone' ? [] : togetherSources),
-  ...(part === '--together' ? [] : aloneSources),
-];
+const [separate, together] = partition(testSources(), beginsWith(apart));
+const [last, others] = partition(separate, beginsWith(alone));
+const runsIn = (name) => part === undefined || part === name;
+const sources = [together, others, last].filter((_, index) => runsIn(parts[index])).flat();
 if (sources.length === 0) fail(`no test begins with ${prefixes.join(' or ') || 'test/'}`);
 const uncompiled = sources.filter((source) => !existsSync(compiledFrom(source)));
 if (uncompiled.length > 0) fail(`not compiled, run npm run build first: ${uncompiled.join(' ')}`);
@@ -53,16 +53,15 @@ if (uncompiled.length > 0) fail(`not compiled, run npm run build first: ${uncomp
 // Each file is its own process, whose errors should show source lines.
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`.trim();
 const startMs = performance.now();
-if (part !== '--alone') {
-  const [longSources, shortSources] = partition(togetherSources, beginsWith(long));
+if (runsIn('--together')) {
+  const [longSources, shortSources] = partition(together, beginsWith(long));
   await runFiles([...longSources.toReversed(), ...shortSources], filesTogether);
 }
-if (part !== '--together') {
-  const [last, others] = partition(aloneSources, beginsWith(oneByOne));
+if (runsIn('--apart')) {
   const [waiting, busy] = partition(others, beginsWith(idle));
   await Promise.all([runFiles(waiting, 1), runFiles(busy, 2)]);
-  await runFiles(last, 1);
 }
+if (runsIn('--alone')) await runFiles(last, 1);
 await runFailedAgain();
 const counts = totals();
 summarise();

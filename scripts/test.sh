@@ -33,6 +33,10 @@ over_tls=(test/e2e/wire test/conformance/v5.0/3.3 test/conformance/v5.0/4.3 test
 RALLYMQ_TEST_TLS=1 node scripts/run-tests.mjs "${over_tls[@]}" || status=1
 node scripts/test-nodes.mjs --short || status=1
 
+# They wait more than they compute.
+echo 'apart:'
+node scripts/run-tests.mjs --apart || status=1
+
 renice -n 0 -g "$native" >/dev/null 2>&1 || true # only root may
 wait "$native" || status=1
 native=
