@@ -323,12 +323,20 @@ test('three replicas: a node is lost for good, and all that it has acknowledged 
   );
 });
 
-test('the replicas of a node may be turned on and off between starts, and it keeps what it has', async (t) => {
+/** One NATS server, a folder, and in it a configuration with replicas, which that server can keep. */
+async function replicasPlace(
+  t: TestContext,
+): Promise<{ readonly nats: NatsServer; readonly folder: string; readonly config: string }> {
   const nats = await NatsServer.start(t);
   const folder = await mkdtemp(join(tmpdir(), 'rallymq-replicas-'));
   atEnd(t, () => rm(folder, { recursive: true, force: true }));
   const config = join(folder, 'config');
   await writeFile(config, JSON.stringify({ replicas: 3, limits: { logCopies: 1 } }));
+  return { nats, folder, config };
+}
+
+test('the replicas of a node may be turned on and off between starts, and it keeps what it has', async (t) => {
+  const { nats, folder, config } = await replicasPlace(t);
   const own = ['--cluster', nats.url, '--node-name', 'a', '--data', join(folder, 'data')];
   for (const [start, flags] of [[], ['--config', config], [], ['--config', config]].entries()) {
     const command = startCommand(t, [...own, ...flags]);
@@ -344,11 +352,7 @@ test('the replicas of a node may be turned on and off between starts, and it kee
 });
 
 test('nodes with and without replicas in one cluster name each other', async (t) => {
-  const nats = await NatsServer.start(t);
-  const folder = await mkdtemp(join(tmpdir(), 'rallymq-replicas-'));
-  atEnd(t, () => rm(folder, { recursive: true, force: true }));
-  const config = join(folder, 'config');
-  await writeFile(config, JSON.stringify({ replicas: 3, limits: { logCopies: 1 } }));
+  const { nats, folder, config } = await replicasPlace(t);
   const run = async (name: string, ...flags: string[]): Promise<Command> => {
     const own = ['--cluster', nats.url, '--node-name', name, '--data', join(folder, name)];
     const command = startCommand(t, [...own, ...flags]);
