@@ -3,7 +3,6 @@
  * the data plane runs in worker threads.
  */
 import { EventEmitter } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { BrokerError } from './broker-error.ts';
 import { accountsBytesMax, accountsOf } from './config/limits.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
@@ -23,6 +22,7 @@ import type { SecurityHooks } from './security/gatekeeper.ts';
 import type { ClientInfo } from './sessions/session-record.ts';
 import { shownBytes } from './storage/store-text.ts';
 import type { ReloadOutcome } from './tls/tls-keeper.ts';
+import { version } from './version.ts';
 import type { QoS } from './wire/packets.ts';
 
 export { BrokerError, type BrokerErrorCode } from './broker-error.ts';
@@ -75,13 +75,9 @@ export {
 } from './security/scram-sha-256.ts';
 export type { ClientInfo } from './sessions/session-record.ts';
 export type { ReloadOutcome } from './tls/tls-keeper.ts';
+export { version } from './version.ts';
 export type { QoS } from './wire/packets.ts';
 export type { Properties } from './wire/properties.ts';
-
-/** The version of this package. */
-export const version: string = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-).version;
 
 /** An error of a listener is uncaught, and changes nothing for clients. */
 export interface BrokerEvents {

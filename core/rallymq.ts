@@ -33,9 +33,5 @@ if (sentence !== undefined) {
   process.stderr.write(`rallymq: ${sentence}\n`);
   process.exitCode = 1;
 } else {
-  // In parts, so that fewer files are open at once.
-  await import('./security/gatekeeper.ts');
-  await import('./http/http-front-end.ts');
-  await import('./control-plane.ts');
   await import('./cli.ts');
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { version } from '../../core/broker.ts';
+import { version } from '../../core/version.ts';
 import { root } from '../root.ts';
 import { benchCertificate } from './certificate.ts';
 import { readyChild, startChild } from './child.ts';
