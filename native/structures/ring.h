@@ -19,8 +19,9 @@ class Ring {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
+  // Slots take no memory before their first use.
   explicit Ring(size_t capacity)
-      : slots_(std::make_unique<T[]>(std::bit_ceil(capacity))), mask_(std::bit_ceil(capacity) - 1) {}
+      : slots_(std::make_unique_for_overwrite<T[]>(std::bit_ceil(capacity))), mask_(std::bit_ceil(capacity) - 1) {}
 
   // Producer.
   bool push(const T& value) {
