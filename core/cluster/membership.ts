@@ -9,16 +9,16 @@
  * Time is measured in the node's own beats that have come back, so a node that was paused or cut off does not
  * mistake its own silence for that of the others.
  */
-import { isRecord } from '../config/option-rules.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
+import { type Beat, decodeBeat, encodeBeat } from './beat.ts';
 import type { KnownCluster } from './cluster-memory.ts';
-import type { Post, Register, Subjects } from './ports.ts';
+import type { Post, Register, Subjects, Written } from './ports.ts';
+import { TakeOvers } from './take-overs.ts';
 import {
   decodeView,
   encodeView,
   firstView,
   haveRoomFor,
-  isCount,
   linkVersionOf,
   liveNodes,
   type Newcomer,
@@ -96,47 +96,19 @@ const nobody = 0;
 const retryMs = 100;
 /** How long a node that finds no state listens for others before it founds a cluster: the state may be lost. */
 const listenMs = 3 * beatMs;
-/**
- * How often stand-ins for a lost node are started, by one node after the other, with the delay doubled before each
- * further attempt. Until one has joined, the lost node stays in the view: a client that connected without its session
- * would get an empty one. The delays add up to half a minute, for any number of nodes; after that, unserved slots are
- * the greater evil.
- */
-const takeOversMax = 8;
-const takeOverAgainMs = 250;
-const takeOverAgainMsMax = 8_000;
-
-interface Beat {
-  readonly from: number;
-  /** How many it has sent, except those that only announce something new. */
-  readonly tick: number;
-  readonly epoch: number;
-  readonly applied: number;
-  readonly move: number;
-  /**
-   * Lost nodes, the number of failed attempts to take over their logs, and whether the sender is trying (1) or not (0).
-   * Absent: it tries alone, or not at all.
-   */
-  readonly takeOvers?: readonly (readonly [incarnation: number, failed: number, isUnderWay: number])[];
-}
-
-/** The takeover of a lost node's log. */
-interface TakeOver {
-  /** Failed attempts, on any node, and why the last one failed. */
-  failed: number;
-  reason: string;
-  /** On this node. */
-  isUnderWay: boolean;
-  /** When the next one may begin. */
-  notBeforeMs: number;
-}
+/** What a node that wants to join does next. */
+type JoinStep =
+  /** The sentence is for the log, once. */
+  | { readonly kind: 'wait'; readonly ms: number; readonly sentence: string | undefined }
+  | { readonly kind: 'refused'; readonly refusal: JoinRefusal }
+  /** The node is in this view, if nobody else writes before. */
+  | { readonly kind: 'write'; readonly view: View; readonly revision: number }
+  | { readonly kind: 'joined'; readonly node: NodeEntry; readonly view: View; readonly revision: number };
 
 interface Peer {
   /** The number of own beats that had come back when it was last heard. */
   heardAt: number;
   applied: number;
-  /** Lost nodes whose logs it is taking over. Undefined: it does not take turns with others. */
-  takingOver: readonly number[] | undefined;
 }
 
 export class Membership {
@@ -161,11 +133,26 @@ export class Membership {
   #isWriting = false;
   #timer: Timer | undefined;
   #left: (() => void) | undefined;
-  /** By incarnation: lost nodes whose logs are to be taken over. */
-  readonly #takeOvers = new Map<number, TakeOver>();
+  readonly #takeOvers: TakeOvers;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    const { clock, takeOver, onNote } = options;
+    this.#takeOvers = new TakeOvers({
+      clock,
+      start:
+        takeOver &&
+        ((lost, failed) => takeOver(lost, (reason) => (this.#isOver ? undefined : failed(reason)))),
+      isLost: (incarnation) => this.#isLost(incarnation),
+      ableNodes: (lost) => (this.#view === undefined ? [] : this.#ableNodes(this.#view, lost)),
+      isThisNode: (incarnation) => incarnation === this.#node?.incarnation,
+      confirmView: (done) => this.#confirmView(done),
+      tell: () => this.beatNow(),
+      due: () => {
+        if (!this.#isOver && this.isReached) this.#tend();
+      },
+      onNote,
+    });
   }
 
   /** The last view that included this node. */
@@ -185,7 +172,7 @@ export class Membership {
   }
   /** For a lost node whose log is to be taken over. */
   takeOverOf(incarnation: number): { readonly failed: number; readonly reason: string } | undefined {
-    return this.#takeOvers.get(incarnation);
+    return this.#takeOvers.of(incarnation);
   }
   appliedBy(incarnation: number): number {
     if (incarnation === this.#node?.incarnation) return this.#options.applied();
@@ -205,91 +192,81 @@ export class Membership {
     const again = (ms: number): void => {
       this.#options.clock.after(ms, () => this.#tryToJoin(done, waitedMs + ms));
     };
-    const noteOnce = (sentence: string): void => {
-      if (waitedMs === 0) this.#options.onNote('info', {}, sentence);
-    };
     if (this.#isOver) return;
     this.#options.register.read((written) => {
       if (this.#isOver) return;
-      if (written === undefined) {
-        noteOnce('the state of the cluster cannot be read yet');
-        again(retryMs);
-        return;
+      const step = this.#joinStep(written, waitedMs);
+      switch (step.kind) {
+        case 'wait':
+          if (waitedMs === 0 && step.sentence !== undefined) this.#options.onNote('info', {}, step.sentence);
+          again(step.ms);
+          break;
+        case 'refused':
+          done(step.refusal);
+          break;
+        case 'write':
+          this.#options.register.write(encodeView(step.view), step.revision, () => again(0)); // the next read shows it
+          break;
+        case 'joined':
+          this.#node = step.node;
+          this.#tickHeard = this.#ticks; // of other newcomers too, until now
+          this.#adopt(step.view, step.revision);
+          this.#beat();
+          done(undefined);
+          break;
       }
-      const { name, id, workers, links, keepsData, known, clock } = this.#options;
-      const isSilent = clock.nowMs() - this.#othersHeardMs > listenMs;
-      if (written.revision === 0 && (waitedMs < listenMs || !isSilent)) {
-        if (!isSilent)
-          noteOnce('waiting until the running nodes have written the state of the cluster again');
-        again(beatMs);
-        return;
-      }
-      const read =
-        written.revision === 0
-          ? firstView(known?.keys ?? this.#options.makeKeys())
-          : decodeView(written.bytes);
-      if (typeof read === 'string') {
-        done({ why: 'viewNotReadable', sentence: read });
-        return;
-      }
-      if (known !== undefined && written.revision !== 0 && known.keys !== read.keys) {
-        done({ why: 'otherCluster', known });
-        return;
-      }
-      const found = known === undefined ? read : withPast(read, known.epoch, known.incarnation);
-      const own = liveNodes(found).find((node) => node.id === id);
-      if (own !== undefined) {
-        this.#node = own;
-        this.#tickHeard = this.#ticks; // of other newcomers too, until now
-        this.#adopt(found, written.revision);
-        this.#beat();
-        done(undefined);
-        return;
-      }
-      const namesake = liveNodes(found).find((node) => node.name === name);
-      if (namesake !== undefined && this.#peers.has(namesake.incarnation)) {
-        done({ why: 'nameTaken' });
-        return;
-      }
-      if (namesake !== undefined && waitedMs < cutOffMs) {
-        noteOnce('waiting until the previous node of this name is known to be lost');
-        again(beatMs); // it may be this node's previous incarnation, whose end no node has noticed yet
-        return;
-      }
-      const { stream, standsFor } = this.#options;
-      const lost = namesake?.incarnation ?? (standsFor ? nodeOf(found, standsFor)?.incarnation : undefined);
-      const others = lost === undefined ? found : withoutNode(found, lost);
-      const newcomer: Newcomer = {
-        name,
-        id,
-        workers,
-        links,
-        keepsData,
-        ...(stream !== undefined && { stream }),
-        ...(standsFor !== undefined && { standsFor }),
-      };
-      const refusal = refusalOf(newcomer, liveNodes(others));
-      if (refusal !== undefined) {
-        done(refusal);
-        return;
-      }
-      const heard = liveNodes(others).filter(({ incarnation }) => this.#isHeard(incarnation));
-      const isNobodyLeft = heard.length === 0 && this.#beats >= lostBeats;
-      const next = withNode(isNobodyLeft ? { ...others, nodes: [] } : others, newcomer);
-      // A stand-in does not wait: the lost node stays in the view, with its workers, until it is there.
-      if (next === undefined && (standsFor !== undefined || !haveRoomFor(heard, newcomer))) {
-        done({ why: 'full' });
-        return;
-      }
-      if (next === undefined) {
-        noteOnce('waiting until it is known which nodes are lost, and their workers are released');
-        this.#ticks++;
-        this.#sendBeat(); // to find out whether it would hear the others
-        again(beatMs);
-        return;
-      }
-      this.#options.register.write(encodeView(next), written.revision, () => again(0)); // the next read shows it
     });
+  }
+
+  /** What follows from what is in the register, if it can be read. */
+  #joinStep(written: Written | undefined, waitedMs: number): JoinStep {
+    if (written === undefined) return wait(retryMs, 'the state of the cluster cannot be read yet');
+    const { id, known, clock, makeKeys } = this.#options;
+    const { revision } = written;
+    const isSilent = clock.nowMs() - this.#othersHeardMs > listenMs;
+    if (revision === 0 && !isSilent)
+      return wait(beatMs, 'waiting until the running nodes have written the state of the cluster again');
+    if (revision === 0 && waitedMs < listenMs) return wait(beatMs);
+    const read = revision === 0 ? firstView(known?.keys ?? makeKeys()) : decodeView(written.bytes);
+    if (typeof read === 'string') return refuse({ why: 'viewNotReadable', sentence: read });
+    if (known !== undefined && known.keys !== read.keys) return refuse({ why: 'otherCluster', known });
+    const view = known === undefined ? read : withPast(read, known.epoch, known.incarnation);
+    const node = liveNodes(view).find((each) => each.id === id);
+    return node === undefined
+      ? this.#newcomerStep(view, revision, waitedMs)
+      : { kind: 'joined', node, view, revision };
+  }
+
+  /** This node is not in the view yet. */
+  #newcomerStep(view: View, revision: number, waitedMs: number): JoinStep {
+    const { name, id, workers, links, keepsData, stream, standsFor } = this.#options;
+    const namesake = liveNodes(view).find((node) => node.name === name);
+    if (namesake !== undefined && this.#peers.has(namesake.incarnation)) return refuse({ why: 'nameTaken' });
+    // It may be this node's previous incarnation, whose end no node has noticed yet.
+    if (namesake !== undefined && waitedMs < cutOffMs)
+      return wait(beatMs, 'waiting until the previous node of this name is known to be lost');
+    const lost = namesake?.incarnation ?? (standsFor ? nodeOf(view, standsFor)?.incarnation : undefined);
+    const others = lost === undefined ? view : withoutNode(view, lost);
+    const newcomer: Newcomer = {
+      name,
+      id,
+      workers,
+      links,
+      keepsData,
+      ...(stream !== undefined && { stream }),
+      ...(standsFor !== undefined && { standsFor }),
+    };
+    const refusal = refusalOf(newcomer, liveNodes(others));
+    if (refusal !== undefined) return refuse(refusal);
+    const heard = liveNodes(others).filter(({ incarnation }) => this.#isHeard(incarnation));
+    const isNobodyLeft = heard.length === 0 && this.#beats >= lostBeats;
+    const next = withNode(isNobodyLeft ? { ...others, nodes: [] } : others, newcomer);
+    if (next !== undefined) return { kind: 'write', view: next, revision };
+    // A stand-in does not wait: the lost node stays in the view, with its workers, until it is there.
+    if (standsFor !== undefined || !haveRoomFor(heard, newcomer)) return refuse({ why: 'full' });
+    this.#ticks++;
+    this.#sendBeat(); // to find out whether it would hear the others
+    return wait(beatMs, 'waiting until it is known which nodes are lost, and their workers are released');
   }
 
   /** Gives away the node's slots, and calls back when it has left the cluster. */
@@ -332,17 +309,13 @@ export class Membership {
       epoch: this.#view?.epoch ?? 0,
       applied: this.#options.applied(),
       move: this.#options.lastMove(),
-      ...(this.#options.takeOver && {
-        takeOvers: [...this.#takeOvers].map(
-          ([incarnation, { failed, isUnderWay }]) => [incarnation, failed, isUnderWay ? 1 : 0] as const,
-        ),
-      }),
+      takeOvers: this.#takeOvers.told,
     };
-    this.#options.post.publish(this.#options.subjects.beats, Buffer.from(JSON.stringify(beat)));
+    this.#options.post.publish(this.#options.subjects.beats, encodeBeat(beat));
   }
 
   #onBeat(bytes: Uint8Array): void {
-    const beat = readBeat(bytes);
+    const beat = decodeBeat(bytes);
     if (beat === undefined || this.#isOver) return;
     if (beat.from === (this.#node?.incarnation ?? nobody)) {
       if (beat.tick > this.#tickHeard) this.#beats++;
@@ -351,10 +324,8 @@ export class Membership {
       this.#noteReach();
     } else {
       if (beat.from !== nobody) this.#othersHeardMs = this.#options.clock.nowMs();
-      const takingOver = beat.takeOvers?.filter(([, , isUnderWay]) => isUnderWay === 1).map(([lost]) => lost);
-      this.#peers.set(beat.from, { heardAt: this.#beats, applied: beat.applied, takingOver });
-      if (this.#takeOvers.get(beat.from)?.isUnderWay === false) this.#takeOvers.delete(beat.from); // it was not lost
-      for (const [incarnation, failed] of beat.takeOvers ?? []) this.#noteFailed(incarnation, failed);
+      this.#peers.set(beat.from, { heardAt: this.#beats, applied: beat.applied });
+      this.#takeOvers.heard(beat.from, beat.takeOvers);
       if (beat.move > this.#options.lastMove()) this.#options.onMove(beat.move);
     }
     if (this.#view !== undefined && beat.epoch > this.#view.epoch) this.#read();
@@ -370,6 +341,12 @@ export class Membership {
 
   #isHeard(incarnation: number): boolean {
     return this.#peers.has(incarnation) && this.#silence(incarnation) < lostBeats;
+  }
+
+  /** It is in the view and silent. */
+  #isLost(incarnation: number): boolean {
+    const isThere = this.#view !== undefined && nodeOf(this.#view, incarnation) !== undefined;
+    return isThere && incarnation !== this.#node?.incarnation && !this.#isHeard(incarnation);
   }
 
   #silence(incarnation: number): number {
@@ -393,6 +370,16 @@ export class Membership {
         this.#options.onNote('warn', { reason: view }, 'the state of the cluster cannot be read');
       else if (written.revision > this.#revision) this.#adopt(view, written.revision);
       else this.#takeEarlier(view, written.revision);
+    });
+  }
+
+  /** Whether this node has the last view; reads it otherwise. */
+  #confirmView(done: (isLast: boolean) => void): void {
+    this.#options.register.read((written) => {
+      if (this.#isOver) return;
+      const isLast = written !== undefined && written.revision <= this.#revision;
+      done(isLast);
+      if (!isLast) this.#read();
     });
   }
 
@@ -441,8 +428,7 @@ export class Membership {
     this.#revision = revision;
     const live = new Set(liveNodes(view).map(({ incarnation }) => incarnation));
     for (const incarnation of this.#peers.keys()) if (!live.has(incarnation)) this.#peers.delete(incarnation);
-    for (const incarnation of this.#takeOvers.keys())
-      if (!live.has(incarnation)) this.#takeOvers.delete(incarnation);
+    this.#takeOvers.keepOnly(live);
     for (const incarnation of live) this.#greet(incarnation);
     this.#options.onView(view, before);
     this.beatNow();
@@ -451,7 +437,7 @@ export class Membership {
   /** Counts the nodes in the view as heard: their silence begins now. */
   #greet(incarnation: number): void {
     if (incarnation !== this.#node?.incarnation && !this.#peers.has(incarnation))
-      this.#peers.set(incarnation, { heardAt: this.#beats, applied: 0, takingOver: undefined });
+      this.#peers.set(incarnation, { heardAt: this.#beats, applied: 0 });
   }
 
   /** Takes the next step for which this node is responsible, one at a time. */
@@ -470,7 +456,7 @@ export class Membership {
 
   #nextView(view: View, node: NodeEntry): View | undefined {
     const lost = this.#lostNode(view, node);
-    if (lost !== undefined && this.#isTakenOver(view, node, lost)) return undefined;
+    if (lost !== undefined && this.#takeOvers.isAwaited(lost)) return undefined;
     if (lost !== undefined) {
       this.#options.onNote('warn', { node: lost.name }, 'a node is silent: the others get its slots');
       return withoutNode(view, lost.incarnation);
@@ -486,104 +472,6 @@ export class Membership {
     const next = nextStepOf(view);
     if (next === undefined) this.#finalEpoch = view.epoch;
     return next;
-  }
-
-  /**
-   * Whether it stays in the view until another node takes over its log. The oldest node tries first, and after each
-   * failure the next one. If two try at once, the stream of the log decides (log-streams.ts).
-   */
-  #isTakenOver(view: View, node: NodeEntry, lost: NodeEntry): boolean {
-    const { takeOver, clock } = this.#options;
-    const { incarnation } = lost;
-    if (lost.stream === undefined || takeOver === undefined) return false;
-    const known = this.#takeOvers.get(incarnation);
-    if (known !== undefined && known.failed >= takeOversMax) return false;
-    const failed = known?.failed ?? 0;
-    if (this.#turnOf(view, failed, incarnation)?.incarnation !== node.incarnation) return true;
-    if (known !== undefined && (known.isUnderWay || clock.nowMs() < known.notBeforeMs)) return true;
-    const under: TakeOver = known ?? { failed, reason: '', isUnderWay: true, notBeforeMs: 0 };
-    under.isUnderWay = true;
-    this.#takeOvers.set(incarnation, under);
-    this.beatNow();
-    // It may have left: a leaving node writes the last view, and perhaps no other node has heard of it.
-    this.#options.register.read((written) => {
-      if (this.#isOver) return;
-      if (written === undefined || written.revision > this.#revision) {
-        under.isUnderWay = false;
-        this.#read();
-        return;
-      }
-      const attempt = under.failed + 1;
-      this.#options.onNote(
-        'warn',
-        { node: lost.name, attempt },
-        'a node is silent: this node takes over its log',
-      );
-      takeOver(lost, (reason) => this.#takeOverAgain(lost, under, reason));
-    });
-    return true;
-  }
-
-  #takeOverAgain({ name, incarnation }: NodeEntry, takeOver: TakeOver, reason: string): void {
-    if (this.#isOver) return;
-    const { onNote } = this.#options;
-    takeOver.isUnderWay = false;
-    if (this.#isHeard(incarnation)) {
-      this.#takeOvers.delete(incarnation); // it was not lost
-      return;
-    }
-    const againMs = this.#noteFailed(incarnation, takeOver.failed + 1);
-    takeOver.reason = reason;
-    if (takeOver.failed >= takeOversMax) {
-      onNote(
-        'error',
-        { node: name, reason, attempts: takeOver.failed },
-        'the log of a lost node cannot be taken over: the others get its slots, and its clients new sessions',
-      );
-    } else {
-      const next = this.#view && this.#turnOf(this.#view, takeOver.failed, incarnation)?.name;
-      onNote(
-        'warn',
-        { node: name, reason, attempts: takeOver.failed, againMs, next },
-        'the log of a lost node could not be taken over yet: its clients and slots wait for the next attempt',
-      );
-    }
-    this.beatNow();
-  }
-
-  /**
-   * Notes the number of failed attempts to take over a node's log, here or elsewhere. Returns the time until the next
-   * one.
-   */
-  #noteFailed(incarnation: number, failed: number): number {
-    const { clock } = this.#options;
-    const againMs = Math.min(takeOverAgainMs * 2 ** (failed - 1), takeOverAgainMsMax);
-    const isOurs = incarnation === this.#node?.incarnation || this.#isHeard(incarnation);
-    const known = this.#takeOvers.get(incarnation);
-    if (isOurs || failed <= (known?.failed ?? 0) || this.#view === undefined) return againMs;
-    if (nodeOf(this.#view, incarnation) === undefined) return againMs;
-    const notBeforeMs = clock.nowMs() + againMs;
-    const reason = 'another node could not, as its log says';
-    if (known === undefined)
-      this.#takeOvers.set(incarnation, { failed, reason, isUnderWay: false, notBeforeMs });
-    else Object.assign(known, { failed, reason, notBeforeMs });
-    clock.after(failed < takeOversMax ? againMs : 0, () => {
-      if (!this.#isOver && this.isReached) this.#tend();
-    });
-    return againMs;
-  }
-
-  /** Whose turn it is after this many failed attempts. */
-  #turnOf(view: View, failed: number, lost: number): NodeEntry | undefined {
-    const able = this.#ableNodes(view, lost);
-    const trying = able.find(({ incarnation }) => this.#peers.get(incarnation)?.takingOver?.includes(lost));
-    if (trying !== undefined) return trying;
-    const taking = able.filter(
-      ({ incarnation }) =>
-        incarnation === this.#node?.incarnation || this.#peers.get(incarnation)?.takingOver !== undefined,
-    );
-    // A node of the previous version, which does not report the fate of its attempts, is left to make them alone.
-    return able[0] === taking[0] ? taking[failed % taking.length] : able[0];
   }
 
   #lostNode(view: View, node: NodeEntry): NodeEntry | undefined {
@@ -618,6 +506,14 @@ export class Membership {
   }
 }
 
+function wait(ms: number, sentence?: string): JoinStep {
+  return { kind: 'wait', ms, sentence };
+}
+
+function refuse(refusal: JoinRefusal): JoinStep {
+  return { kind: 'refused', refusal };
+}
+
 /** Why the newcomer cannot join these nodes. */
 function refusalOf(newcomer: Newcomer, nodes: readonly NodeEntry[]): JoinRefusal | undefined {
   for (const node of nodes) {
@@ -626,26 +522,4 @@ function refusalOf(newcomer: Newcomer, nodes: readonly NodeEntry[]): JoinRefusal
       return { why: 'otherStorage', node };
   }
   return undefined;
-}
-
-function readBeat(bytes: Uint8Array): Beat | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  if (!isRecord(value)) return undefined;
-  const { from, tick, epoch, applied, move, takeOvers } = value;
-  if (!isCount(from) || !isCount(tick) || !isCount(epoch) || !isCount(applied) || !isCount(move))
-    return undefined;
-  const beat = { from, tick, epoch, applied, move };
-  return areTakeOvers(takeOvers) ? { ...beat, takeOvers } : beat;
-}
-
-function areTakeOvers(value: unknown): value is readonly (readonly [number, number, number])[] {
-  return (
-    Array.isArray(value) &&
-    value.every((each) => Array.isArray(each) && each.length === 3 && each.every(isCount))
-  );
 }

@@ -1,6 +1,7 @@
 /**
  * The pages: the files of dist/web/public, read into memory at startup, with the Brotli and gzip variants that the
- * build has added. Each has an ETag. A page is the `index.html` of the folder that its path names.
+ * build has added; the brokers of a process share them. Each has an ETag. A page is the `index.html` of the folder that
+ * its path names.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -46,8 +47,19 @@ const builtPath = '/mqtt';
 // From dist/core/http/pages.js.
 const publicFolder = fileURLToPath(new URL('../../web/public/', import.meta.url));
 
+/** By MQTT path. */
+const loaded = new Map<string, Pages>();
+
 /** `mqttPath`: where the pages connect to the broker. There are no pages if they are not built. */
 export function loadPages(mqttPath: string): Pages {
+  const known = loaded.get(mqttPath);
+  if (known !== undefined) return known;
+  const pages = readPages(mqttPath);
+  loaded.set(mqttPath, pages);
+  return pages;
+}
+
+function readPages(mqttPath: string): Pages {
   const pages = new Map<string, Page>();
   if (!existsSync(publicFolder)) return pages;
   for (const name of readdirSync(publicFolder, { recursive: true, encoding: 'utf8' })) {

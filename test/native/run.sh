@@ -83,12 +83,13 @@ halves() {
   done
 }
 
+secondsMax=2400 # for a process that gets what others leave of the cores
 declare -A running=()
 # Starts a test binary as so many processes; the next one is built meanwhile: start NAME PROCESSES
 start() {
   local part
   for ((part = 0; part < $2; part++)); do
-    timeout 900 "$out/$1" "$text" "$part" "$2" >"$out/$1.$part.log" 2>&1 &
+    timeout "$secondsMax" "$out/$1" "$text" "$part" "$2" >"$out/$1.$part.log" 2>&1 &
     running[$1.$part]=$!
   done
 }
@@ -105,7 +106,10 @@ finish() {
   local ok bad
   ok=$(grep -c '^ok ' "$log" || true)
   bad=$(grep -c '^failed ' "$log" || true)
-  if ((status != 0 && bad == 0)); then bad=1; fi # it crashed
+  if ((status != 0 && bad == 0)); then
+    bad=1
+    echo "$1 ended with status $status (124: it took more than $secondsMax s), after the case that is last in $log"
+  fi
   passed=$((passed + ok))
   failed=$((failed + bad))
   if ((bad > 0)); then

@@ -227,7 +227,7 @@ test('the state of the cluster is deleted by hand: the nodes write it again, and
     ),
   );
   c.cluster.stop();
-  await until('c is out', () => areSettled(a, b));
+  await until('c is out', () => namesIn(a).length === 2 && areSettled(a, b));
   assert.deepEqual(
     [namesIn(a), namesIn(b)],
     [
