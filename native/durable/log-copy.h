@@ -25,7 +25,7 @@ class LogCopy : private log::Visitor {
   }
   LogCopy(const LogCopy&) = delete;
   LogCopy& operator=(const LogCopy&) = delete;
-  ~LogCopy() override { log_->close(); }
+  ~LogCopy() override = default;
 
   // A chunk that marks that this log continues.
   std::vector<uint8_t> mark() const {
@@ -49,10 +49,11 @@ class LogCopy : private log::Visitor {
     group_.clear();
     return isWhole && makeRoom(pendingBytesMax);
   }
-  // Everything is on the disk. False: the disk has failed or is full.
+  // Everything is on the disk, and the directory is free: the copy is of no more use. False: the disk has failed or is
+  // full.
   bool finish() {
     const bool isWritten = makeRoom(0);
-    log_->close();
+    log_.reset();
     return isWritten;
   }
 

@@ -392,7 +392,6 @@ TEST("log: a log is made of the chunks of another one, but for a group that is n
   chunks[1][40] ^= 1;
   CHECK(!copy->take(Bytes(chunks[1])));
   CHECK(copy->finish());
-  copy.reset();
   Collected found;
   options.directory = folder.path();
   options.isReplicated = false;
