@@ -1,5 +1,6 @@
 /** The sign of life that each node posts to all nodes of the cluster, itself too (membership.ts). */
 import { isRecord } from '../config/option-rules.ts';
+import { parsed } from './json-bytes.ts';
 import { isCount } from './view.ts';
 
 export interface Beat {
@@ -22,12 +23,7 @@ export function encodeBeat(beat: Beat): Uint8Array {
 
 /** Undefined: it is not one. */
 export function decodeBeat(bytes: Uint8Array): Beat | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch {
-    return undefined;
-  }
+  const value = parsed(bytes);
   if (!isRecord(value)) return undefined;
   const { from, tick, epoch, applied, move, takeOvers } = value;
   if (!isCount(from) || !isCount(tick) || !isCount(epoch) || !isCount(applied) || !isCount(move))

@@ -5,6 +5,7 @@
  */
 import { isRecord } from '../config/option-rules.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
+import { parsed } from './json-bytes.ts';
 import { type NodeMessage, readNodeMessage } from './node-messages.ts';
 import type { Post, Subjects } from './ports.ts';
 import { isCount } from './view.ts';
@@ -155,12 +156,7 @@ interface Frame {
 }
 
 function readFrame(bytes: Uint8Array): Frame | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch {
-    return undefined;
-  }
+  const value = parsed(bytes);
   if (!isRecord(value)) return undefined;
   const { from, first, received, messages } = value;
   const isFrame = isCount(from) && isCount(first) && isCount(received) && Array.isArray(messages);

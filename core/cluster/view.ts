@@ -10,6 +10,7 @@
  * before.
  */
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
+import { parsed } from './json-bytes.ts';
 import { bestWorkerOf, clusterWorkersMax, type SlotWorker, slotCount, standInWorkers } from './slots.ts';
 
 /** The version written; a node that reads a higher one is too old for its cluster. */
@@ -234,14 +235,6 @@ export function decodeView(bytes: Uint8Array): View | string {
   if (!isSlotList(owners) || !isSlotList(since)) return 'its slots are wrong';
   if (owners.some((worker) => worker >= clusterWorkersMax)) return 'its slots are wrong';
   return { epoch, keys, lastIncarnation, nodes, owners, since };
-}
-
-function parsed(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 function isNode(value: unknown): value is NodeEntry {
