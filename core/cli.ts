@@ -1,9 +1,8 @@
 /** The command `rallymq`: finds out what is asked for, and loads what that needs and no more. */
 import { constants, setPriority } from 'node:os';
 import { exitFailed, fail, stopSignal, watchOutput } from './command/ending.ts';
-import { type CommandLine, commandNames, readCommandLine } from './config/command-line.ts';
+import { commandNames, readCommandLine } from './config/command-line.ts';
 import type { BrokerConfig } from './config/options.ts';
-import type { storeCommand as StoreCommand, StoreRequest } from './storage/store-command.ts';
 
 interface Command {
   readonly usage: string;
@@ -63,7 +62,18 @@ const commands: Readonly<Record<(typeof commandNames)[number], () => Promise<Com
   },
   store: async () => {
     const { readStoreRequest, storeCommand, storeUsage } = await import('./storage/store-command.ts');
-    return { usage: storeUsage, run: (args) => runStore(readStoreRequest(args, env), storeCommand) };
+    return {
+      usage: storeUsage,
+      run: async (args) => {
+        const request = readStoreRequest(args, env);
+        // The broker that uses the directory has priority if there are not enough processors.
+        if (request.action === 'backup' || request.action === 'check')
+          setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+        const { text, isSound } = await storeCommand(request);
+        if (!isSound) process.exitCode = exitFailed;
+        return text;
+      },
+    };
   },
 };
 
@@ -79,15 +89,6 @@ async function subcommand({ usage, run }: Command, args: readonly string[]): Pro
   const asksForHelp = args.some((each) => each === '--help' || each === '-h');
   const text = asksForHelp ? usage : await run(args);
   if (typeof text === 'string') stdout.write(text);
-}
-
-async function runStore(request: StoreRequest, storeCommand: typeof StoreCommand): Promise<string> {
-  // The broker that uses the directory has priority if there are not enough processors.
-  if (request.action === 'backup' || request.action === 'check')
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
-  const { text, isSound } = await storeCommand(request);
-  if (!isSound) process.exitCode = exitFailed;
-  return text;
 }
 
 async function mainCommand(): Promise<void> {
@@ -110,7 +111,7 @@ async function mainCommand(): Promise<void> {
 
 /** From the current flags, environment and file. Errors: see readCommandLine(). */
 function configNow(): BrokerConfig {
-  const command: CommandLine = readCommandLine(process.argv.slice(2), env);
+  const command = readCommandLine(process.argv.slice(2), env);
   if (command.action !== 'start') throw new Error('the command line has not changed');
   return command.config;
 }

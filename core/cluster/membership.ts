@@ -96,6 +96,7 @@ const nobody = 0;
 const retryMs = 100;
 /** How long a node that finds no state listens for others before it founds a cluster: the state may be lost. */
 const listenMs = 3 * beatMs;
+
 /** What a node that wants to join does next. */
 type JoinStep =
   /** The sentence is for the log, once. */

@@ -43,7 +43,7 @@ export function watchOutput(): void {
 }
 
 /** When standard output accepts no more, this is done instead of ending. */
-export function onceOutputLost(act: () => void): void {
+export function whenOutputLost(act: () => void): void {
   onOutputLost = act;
 }
 
@@ -58,6 +58,6 @@ function endWithOutput(error: NodeJS.ErrnoException): void {
 export function stopSignal(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  onceOutputLost(() => stop.abort());
+  whenOutputLost(() => stop.abort());
   return stop.signal;
 }

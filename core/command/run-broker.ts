@@ -9,7 +9,7 @@ import { loadAddon } from '../data-plane/addon.ts';
 import { systemClock } from '../sessions/timers.ts';
 import { keepsData } from '../storage/keeps-data.ts';
 import { version } from '../version.ts';
-import { exitFailed, fail, onceOutputLost } from './ending.ts';
+import { exitFailed, fail, whenOutputLost } from './ending.ts';
 
 /** Runs until a signal or a request of the API ends it. `configNow`: reads the configuration again. */
 export async function runBroker(config: BrokerConfig, configNow: () => BrokerConfig): Promise<void> {
@@ -21,7 +21,7 @@ export async function runBroker(config: BrokerConfig, configNow: () => BrokerCon
   }
   const broker = brokerOf(config, configNow);
   const notices = serviceNotices(config);
-  onceOutputLost(() => {}); // it continues without it
+  whenOutputLost(() => {}); // it continues without it
   reloadOnSignal(broker, config, notices);
   broker.on('error', (error) => fail(error, exitFailed));
   stopOnSignals(broker, notices);
