@@ -234,6 +234,7 @@ export class ControlPlane {
   }
 
   #onWorkerLost(worker: number): void {
+    this.#early = this.#early?.filter(([from]) => from !== worker);
     this.#gatekeeper.workerLost(worker);
     this.#overload.workerLost(worker);
     this.#directory.workerLost(worker);
@@ -379,8 +380,7 @@ export class ControlPlane {
       return;
     }
     this.#early ??= [];
-    await this.#dataPlane.joinAgain();
-    this.#letEarlyIn();
+    if (await this.#dataPlane.joinAgain()) this.#letEarlyIn();
   }
 
   #letEarlyIn(): void {

@@ -20,7 +20,8 @@ import type { NodeAnswer, NodeQuestion, ToldWill } from './node-messages.ts';
 import { Subjects } from './ports.ts';
 import { clusterWorkersMax, standInWorkers } from './slots.ts';
 import { Superseded } from './superseded.ts';
-import { liveNodes, type NodeEntry, type View, workersOf } from './view.ts';
+import type { StartTakeOver } from './take-overs.ts';
+import { liveNodes, type View, workersOf } from './view.ts';
 
 export interface ClusterNodeEvents {
   sessions(): SessionHolder;
@@ -34,7 +35,7 @@ export interface ClusterNodeEvents {
   onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
   publishWill(will: ToldWill): void;
   /** As in MembershipOptions. */
-  takeOver(lost: NodeEntry, failed: (reason: string) => void): void;
+  readonly takeOver: StartTakeOver;
 }
 
 /** What the node has on its disk when it joins. */
@@ -188,9 +189,10 @@ export class ClusterNode {
     }
   }
 
-  /** Errors: CLUSTER_REFUSED. */
+  /** Errors: CLUSTER_REFUSED. Superseded: the data on disk is obsolete. */
   async join(): Promise<JoinedPlace> {
     const refusal = await new Promise<JoinRefusal | undefined>((done) => this.cluster.join(done));
+    if (refusal?.why === 'superseded') throw new Superseded();
     if (refusal !== undefined) throw new BrokerError('CLUSTER_REFUSED', sentenceOf(refusal, this.#config));
     const { node, view } = this.cluster;
     if (node === undefined || view === undefined) throw new Error('a node without an address has joined');
@@ -295,7 +297,7 @@ function assertSameCluster(known: KnownCluster | undefined, clusterName: string)
 }
 
 function sentenceOf(
-  refusal: JoinRefusal,
+  refusal: Exclude<JoinRefusal, { readonly why: 'superseded' }>,
   { nodeName, clusterName, workers, replicas }: BrokerConfig,
 ): string {
   switch (refusal.why) {

@@ -17,16 +17,18 @@ import {
   jetstreamManager,
 } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
 import { messageOf } from '../system-reason.ts';
 import { type JetStreamWait, onceServed } from './jetstream-wait.ts';
 import type { LogAccess } from './log-access.ts';
 import { connectToNats, type NatsPost } from './nats-connection.ts';
 
-/** The last chunk of a stream. */
+/** A chunk in a stream. */
 export interface StoredChunk {
   readonly sequence: number;
+  /** As it was appended with; an empty string: without one. */
+  readonly name: string;
   readonly chunk: Uint8Array;
 }
 
@@ -45,6 +47,7 @@ const requestMs = 2_000;
 /** The last chunk has another sequence, or another name. */
 const outrunCodes = [10_071, 10_070];
 const streamNotFound = 10_059;
+const nameHeader = 'Nats-Msg-Id';
 /** Chunks to read ahead. */
 const readAhead = 256;
 
@@ -139,7 +142,7 @@ export class LogStreams {
   ): Promise<StoredChunk | undefined> {
     try {
       const message = await this.#manager.streams.getMessage(this.#nameOf(id), query);
-      return message === null ? undefined : { sequence: message.seq, chunk: message.data };
+      return message === null ? undefined : storedChunk(message.seq, message.header, message.data);
     } catch (error) {
       if (error instanceof JetStreamApiError && error.code === streamNotFound) return undefined;
       throw error;
@@ -150,9 +153,9 @@ export class LogStreams {
     const { behind, name, nameBefore } = place;
     const expect = { lastSequence: behind, ...(nameBefore !== undefined && { lastMsgID: nameBefore }) };
     try {
-      await this.#jetstream.publish(this.#subjectOf(id), chunk, { msgID: name, expect });
+      const { seq } = await this.#jetstream.publish(this.#subjectOf(id), chunk, { msgID: name, expect });
       this.#refusal = undefined;
-      return 'stored';
+      return seq === behind + 1 ? 'stored' : 'outrun';
     } catch (error) {
       const isOutrun = error instanceof JetStreamApiError && outrunCodes.includes(error.code);
       if (!isOutrun) this.#refusal = messageOf(error);
@@ -176,7 +179,7 @@ export class LogStreams {
     const messages: ConsumerMessages = await consumer.consume({ max_messages: readAhead });
     for await (const message of messages) {
       if (message.seq > last) break;
-      yield { sequence: message.seq, chunk: message.data };
+      yield storedChunk(message.seq, message.headers, message.data);
       if (message.seq === last) break;
     }
     await messages.close();
@@ -207,6 +210,10 @@ export class LogStreams {
 
 function endedKeyOf(id: string): string {
   return `log-ended.${id}`;
+}
+
+function storedChunk(sequence: number, headers: MsgHdrs | undefined, chunk: Uint8Array): StoredChunk {
+  return { sequence, name: headers?.get(nameHeader) ?? '', chunk };
 }
 
 /** Which log continues behind a chunk, as named by Addon.openStore(). Undefined: not a chunk. */

@@ -13,7 +13,7 @@ import type { Clock, Timer } from '../sessions/timers.ts';
 import { type Beat, decodeBeat, encodeBeat } from './beat.ts';
 import type { KnownCluster } from './cluster-memory.ts';
 import type { Post, Register, Subjects, Written } from './ports.ts';
-import { TakeOvers } from './take-overs.ts';
+import { type StartTakeOver, TakeOvers } from './take-overs.ts';
 import {
   decodeView,
   encodeView,
@@ -61,9 +61,9 @@ export interface MembershipOptions {
   onView(view: View, before: View | undefined): void;
   /**
    * A node whose log is replicated is lost. This node is to start a stand-in, which joins and removes the lost node in the same
-   * view; `failed` is called, with a sentence, if this has not worked: then the next node tries. Undefined: this node cannot.
+   * view. Undefined: this node cannot.
    */
-  takeOver?: ((lost: NodeEntry, failed: (reason: string) => void) => void) | undefined;
+  takeOver?: StartTakeOver | undefined;
   /** The others have removed this node: its incarnation is over. */
   onEvicted(): void;
   /** The node no longer hears its own beats, or hears them again. */
@@ -74,6 +74,8 @@ export interface MembershipOptions {
 export type JoinRefusal =
   | { readonly why: 'nameTaken' }
   | { readonly why: 'full' }
+  /** A stand-in continues this node's log. */
+  | { readonly why: 'superseded' }
   /** The node's data belongs to another cluster, or was never in one. */
   | { readonly why: 'otherCluster'; readonly known: KnownCluster }
   /** This node keeps data and the other does not, or vice versa. */
@@ -96,6 +98,8 @@ const nobody = 0;
 const retryMs = 100;
 /** How long a node that finds no state listens for others before it founds a cluster: the state may be lost. */
 const listenMs = 3 * beatMs;
+/** How long a node waits for others that take over the log of its previous incarnation. */
+const takeOverMs = 20 * beatMs;
 
 /** What a node that wants to join does next. */
 type JoinStep =
@@ -210,6 +214,7 @@ export class Membership {
           break;
         case 'joined':
           this.#node = step.node;
+          this.#heardMs = this.#options.clock.nowMs(); // while it waited it had no reason to hear itself
           this.#tickHeard = this.#ticks; // of other newcomers too, until now
           this.#adopt(step.view, step.revision);
           this.#beat();
@@ -241,11 +246,16 @@ export class Membership {
   /** This node is not in the view yet. */
   #newcomerStep(view: View, revision: number, waitedMs: number): JoinStep {
     const { name, id, workers, links, keepsData, stream, standsFor } = this.#options;
-    const namesake = liveNodes(view).find((node) => node.name === name);
+    const nodes = liveNodes(view);
+    const namesake = nodes.find((node) => node.name === name);
     if (namesake !== undefined && this.#peers.has(namesake.incarnation)) return refuse({ why: 'nameTaken' });
+    const isSuperseded = nodes.some((node) => node.standsFor !== undefined && node.stream === stream);
+    if (stream !== undefined && standsFor === undefined && isSuperseded) return refuse({ why: 'superseded' });
     // It may be this node's previous incarnation, whose end no node has noticed yet.
     if (namesake !== undefined && waitedMs < cutOffMs)
       return wait(beatMs, 'waiting until the previous node of this name is known to be lost');
+    if (namesake !== undefined && waitedMs < takeOverMs && this.#takeOvers.isTried(namesake.incarnation))
+      return wait(beatMs); // its data here would be obsolete a moment later
     const lost = namesake?.incarnation ?? (standsFor ? nodeOf(view, standsFor)?.incarnation : undefined);
     const others = lost === undefined ? view : withoutNode(view, lost);
     const newcomer: Newcomer = {

@@ -7,8 +7,9 @@
  *
  * Many are in transit at once. When one is refused or not answered, the replicator waits for the others, asks the
  * stream how far it got, and appends the missing ones again. A node that finds another node's chunk there has been
- * deposed.
+ * deposed. The answer may be outdated: a leader that has just been elected does not know everything that is stored yet.
  */
+import { randomUUID } from 'node:crypto';
 import type { Replica } from '../data-plane/addon.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { type Appended, type ChunkPlace, ownerOf, type StoredChunk } from './log-streams.ts';
@@ -35,6 +36,8 @@ export interface ReplicatorOptions {
 const windowBytesMax = 1_048_576;
 const windowChunksMax = 64;
 const retryMs = 250;
+/** So often a stream with less than was stored is asked again: after that, it has lost it. */
+const outdatedMax = 20;
 const dropMs = 1_000;
 
 interface Pending {
@@ -44,22 +47,27 @@ interface Pending {
 
 export class Replicator {
   readonly #options: ReplicatorOptions;
+  /** Another run may begin at the same base: JetStream would take its chunks for those of this one. */
+  readonly #run = randomUUID();
   /** Taken, but not known to be stored together with all previous ones. */
   readonly #window: Pending[] = [];
   #windowBytes = 0;
   #stored = 0;
-  /** The last stored one. */
-  #last: Uint8Array | undefined;
+  /** The sequence behind which this run begins. */
+  #base: number;
   #underWay = 0;
   #isBroken = false;
   /** How much was stored when the missing ones were last appended again. */
   #storedBefore = -1;
+  /** How often, one after the other, the stream had less than was stored. */
+  #outdated = 0;
   #isOver = false;
   #dropped = 0;
   #resent = 0;
 
   constructor(options: ReplicatorOptions) {
     this.#options = options;
+    this.#base = options.base;
   }
 
   get resent(): number {
@@ -93,11 +101,11 @@ export class Replicator {
 
   #append(pending: Pending, number: number): void {
     this.#underWay++;
-    const { stream, base } = this.#options;
+    const { stream } = this.#options;
     const place: ChunkPlace = {
-      behind: base + number,
-      name: this.#nameOf(pending.chunk, number),
-      nameBefore: number === 0 ? undefined : this.#nameOf(pending.chunk, number - 1),
+      behind: this.#base + number,
+      name: this.#nameOf(number),
+      nameBefore: number === 0 ? undefined : this.#nameOf(number - 1),
     };
     void stream.append(pending.chunk, place).then((appended) => {
       this.#underWay--;
@@ -109,9 +117,8 @@ export class Replicator {
     });
   }
 
-  /** Unique to this run: of two runs with the same base, one has stored nothing. */
-  #nameOf(chunk: Uint8Array, number: number): string {
-    return `${ownerOf(chunk)}-${this.#options.base}-${number}`;
+  #nameOf(number: number): string {
+    return `${this.#run}-${number}`;
   }
 
   #advance(): void {
@@ -122,10 +129,7 @@ export class Replicator {
 
   #settle(count: number): void {
     if (count === 0 || this.#isOver) return;
-    for (const { chunk } of this.#window.splice(0, count)) {
-      this.#windowBytes -= chunk.length;
-      this.#last = chunk;
-    }
+    for (const { chunk } of this.#window.splice(0, count)) this.#windowBytes -= chunk.length;
     this.#stored += count;
     this.#options.replica.stored(this.#stored);
   }
@@ -137,25 +141,48 @@ export class Replicator {
   }
 
   async #recover(): Promise<void> {
-    const { stream, base, clock } = this.#options;
+    const { stream, clock, onDeposed } = this.#options;
+    const again = (): void => {
+      clock.after(retryMs, () => void this.#recover());
+    };
     if (this.#isOver) return;
     let last: StoredChunk | undefined;
     try {
       last = await stream.last();
     } catch {
-      clock.after(retryMs, () => void this.#recover());
+      again();
       return;
     }
     if (this.#isOver) return;
-    const there = (last?.sequence ?? 0) - base - this.#stored;
-    const ours = there === 0 ? this.#last : this.#window[there - 1]?.chunk;
-    const isOurs = there === 0 && this.#stored === 0 ? true : isSame(ours, last?.chunk);
-    if (!isOurs) {
-      this.#isOver = true;
-      this.#options.onDeposed();
+    const there = this.#storedOf(last);
+    this.#outdated = there === 'less' ? this.#outdated + 1 : 0;
+    if (there === 'less' && this.#outdated <= outdatedMax) {
+      again();
       return;
     }
-    this.#settle(there);
+    if (typeof there === 'string') {
+      this.#isOver = true;
+      onDeposed();
+      return;
+    }
+    this.#settle(there - this.#stored);
+    this.#appendAgain();
+  }
+
+  /** How many chunks of this run are stored if this is the last one of the stream. */
+  #storedOf(last: StoredChunk | undefined): number | 'less' | 'others' {
+    const sequence = last?.sequence ?? 0;
+    const count = sequence - this.#base;
+    if (count < this.#stored) return 'less';
+    if (count === 0 || (last !== undefined && last.name === this.#nameOf(count - 1))) return count;
+    const isOfPreviousRun =
+      this.#stored === 0 && this.#window.some(({ chunk }) => isOfSameLog(chunk, last?.chunk));
+    if (!isOfPreviousRun) return 'others';
+    this.#base = sequence; // it was outdated when this run began
+    return 0;
+  }
+
+  #appendAgain(): void {
     this.#isBroken = false;
     this.#storedBefore = this.#stored;
     for (const [index, pending] of this.#window.entries()) {
@@ -167,7 +194,7 @@ export class Replicator {
   }
 
   #dropLater(): void {
-    const { clock, replica, stream, base } = this.#options;
+    const { clock, replica, stream } = this.#options;
     clock.after(dropMs, () => {
       if (this.#isOver) return;
       const { droppable } = replica.figures();
@@ -179,11 +206,11 @@ export class Replicator {
         this.#dropped = droppable;
         this.#dropLater();
       };
-      stream.dropBefore(base + droppable + 1).then(dropped, () => this.#dropLater());
+      stream.dropBefore(this.#base + droppable + 1).then(dropped, () => this.#dropLater());
     });
   }
 }
 
-function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
-  return one !== undefined && other !== undefined && Buffer.compare(one, other) === 0;
+function isOfSameLog(one: Uint8Array, other: Uint8Array | undefined): boolean {
+  return other !== undefined && ownerOf(one) === ownerOf(other);
 }

@@ -12,10 +12,16 @@ import type { Clock } from '../sessions/timers.ts';
 import type { ToldTakeOvers } from './beat.ts';
 import type { NodeEntry } from './view.ts';
 
+/**
+ * Starts a stand-in; calls `failed`, with a sentence, if that has not worked. Without a sentence: no attempt is needed, as
+ * the others have everything that was in the log.
+ */
+export type StartTakeOver = (lost: NodeEntry, failed: (reason: string | undefined) => void) => void;
+
 export interface TakeOversOptions {
   readonly clock: Clock;
-  /** Starts a stand-in; calls `failed`, with a sentence, if that has not worked. Undefined: this node cannot. */
-  readonly start: ((lost: NodeEntry, failed: (reason: string) => void) => void) | undefined;
+  /** Undefined: this node cannot. */
+  readonly start: StartTakeOver | undefined;
   /** The node is in the view and silent, and not this one. */
   isLost(incarnation: number): boolean;
   /** Those that may act for the cluster, besides the lost one, the oldest first. */
@@ -27,7 +33,7 @@ export interface TakeOversOptions {
   tell(): void;
   /** It may be time for an attempt. */
   due(): void;
-  onNote(level: 'warn' | 'error', fields: object, sentence: string): void;
+  onNote(level: 'info' | 'warn' | 'error', fields: object, sentence: string): void;
 }
 
 /**
@@ -60,6 +66,11 @@ export class TakeOvers {
 
   constructor(options: TakeOversOptions) {
     this.#options = options;
+  }
+
+  /** Another node is taking over its log. */
+  isTried(lost: number): boolean {
+    return [...this.#others.values()].some((tried) => tried?.includes(lost) === true);
   }
 
   /** For this node's beats. */
@@ -112,23 +123,25 @@ export class TakeOvers {
     return true;
   }
 
-  #begin(start: NonNullable<TakeOversOptions['start']>, lost: NodeEntry, takeOver: TakeOver): void {
+  #begin(start: StartTakeOver, lost: NodeEntry, takeOver: TakeOver): void {
     const attempt = takeOver.failed + 1;
     const sentence = 'a node is silent: this node takes over its log';
     this.#options.onNote('warn', { node: lost.name, attempt }, sentence);
     start(lost, (reason) => this.#onFailed(lost, takeOver, reason));
   }
 
-  #onFailed({ name, incarnation }: NodeEntry, takeOver: TakeOver, reason: string): void {
+  #onFailed({ name, incarnation }: NodeEntry, takeOver: TakeOver, reason: string | undefined): void {
     const { isLost, onNote, tell } = this.#options;
     takeOver.isUnderWay = false;
     if (!isLost(incarnation)) {
       this.#byLost.delete(incarnation);
       return;
     }
-    const delayMs = this.#noteFailed(incarnation, takeOver.failed + 1);
-    takeOver.reason = reason;
-    if (takeOver.failed >= attemptsMax) {
+    const delayMs = this.#noteFailed(incarnation, reason === undefined ? attemptsMax : takeOver.failed + 1);
+    takeOver.reason = reason ?? '';
+    if (reason === undefined) {
+      onNote('info', { node: name }, 'other nodes already have everything that a lost node had');
+    } else if (takeOver.failed >= attemptsMax) {
       onNote(
         'error',
         { node: name, reason, attempts: takeOver.failed },

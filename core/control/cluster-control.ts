@@ -138,6 +138,7 @@ export class ClusterControl implements Directory {
     this.#views.clear();
     this.#links.clear();
     this.#applied = new Array<undefined>(config.workers).fill(undefined);
+    this.#whole = Promise.resolve();
     const { ClusterNode } = await import('../cluster/cluster-node.ts');
     let heard = (): void => {};
     this.#heard = new Promise((resolve) => {
@@ -154,7 +155,7 @@ export class ClusterControl implements Directory {
       onNews: (news) => this.#options.onNews(news),
       onQuestion: (question) => this.#options.onQuestion(question),
       publishWill: (will) => this.#options.publishWill(will),
-      takeOver: (lost, failed) => this.#takeOver(lost, failed),
+      takeOver: (lost, failed) => void this.#takeOver(lost, failed),
     });
     // What stand-ins have left that ended with an earlier process.
     if (this.#data === undefined && data !== undefined)
@@ -222,16 +223,16 @@ export class ClusterControl implements Directory {
 
   // --- the logs of nodes that are lost --------------------------------------------------------------------
 
-  #takeOver(lost: NodeEntry, failed: (reason: string) => void): void {
-    const { stream, name } = lost;
-    if (stream === undefined || this.#standIns.has(stream)) {
-      failed('an earlier attempt has not ended yet');
-      return;
-    }
-    this.#standFor(stream, lost).catch((err: unknown) => {
+  async #takeOver(lost: NodeEntry, failed: (reason: string | undefined) => void): Promise<void> {
+    const { stream = '', name } = lost;
+    try {
+      if (await this.#node?.streams?.hasEnded(stream)) failed(undefined);
+      else if (this.#standIns.has(stream)) failed('an earlier attempt has not ended yet');
+      else await this.#standFor(stream, lost);
+    } catch (err) {
       this.#options.logger.debug({ err, node: name }, 'a stand-in could not be started');
       failed(messageOf(err));
-    });
+    }
   }
 
   /** Resolves when the sessions of the log are in the cluster. */

@@ -59,6 +59,9 @@ export class DataPlane {
   #address: Address | undefined;
   /** Of all workers so far. */
   #starts = 0;
+  /** While workers are started: their incarnation is over already. */
+  #giveUpStart: (() => void) | undefined;
+  #isStopped = false;
 
   constructor(options: DataPlaneOptions) {
     this.#options = options;
@@ -85,28 +88,39 @@ export class DataPlane {
 
   /** Resolves when clients can connect. Errors: those of Broker.start(). */
   async start(place: ListeningPlace): Promise<Address> {
-    const address = await this.#startWorkers(place);
+    const address = await this.#startIncarnation(place);
     this.#place = place;
     this.#address = address;
     return address;
   }
 
   async stop(reasonCode: number): Promise<void> {
+    this.#isStopped = true;
     await this.#supervisor?.stop(reasonCode);
     await this.#options.cluster?.stopReplication();
   }
 
   /**
    * To the other nodes, this incarnation's workers and sessions no longer exist. So clients are disconnected,
-   * and find a node that has joined anew when they come back.
+   * and find a node that has joined anew when they come back. Resolves when they can; false: whoever was starting the
+   * incarnation starts the next one.
    */
-  async joinAgain(): Promise<void> {
+  async joinAgain(): Promise<boolean> {
+    if (this.#giveUpStart !== undefined) {
+      this.#giveUpStart();
+      return false;
+    }
+    await this.#replaceIncarnation();
+    return true;
+  }
+
+  async #replaceIncarnation(): Promise<void> {
     const { config, logger, events, isRunning } = this.#options;
     try {
       await this.#stopIncarnation();
       if (this.#place === undefined || this.#address === undefined || !isRunning()) return;
       takeOver(config, withPortsOf(config, this.#address));
-      await this.#startWorkers(this.#place);
+      await this.#startIncarnation(this.#place);
       if (!isRunning()) {
         await this.#stopIncarnation();
         return;
@@ -126,13 +140,40 @@ export class DataPlane {
     const { config, events } = this.#options;
     const supervisor = this.#supervisor;
     await supervisor?.stop(ReasonCode.serverShuttingDown);
-    this.#starts = supervisor?.starts ?? 0;
+    this.#starts = supervisor?.starts ?? this.#starts;
     this.#supervisor = undefined; // its broker no longer exists
     await this.#options.cluster?.stopReplication();
     for (let worker = 0; worker < config.workers; worker++) events.onWorkerLost(worker);
   }
 
-  async #startWorkers({ numericHost, listenerHosts, httpSocket }: ListeningPlace): Promise<Address> {
+  /** Starts one, and others if the cluster has removed it before its clients could connect. */
+  async #startIncarnation(place: ListeningPlace): Promise<Address> {
+    for (;;) {
+      let isOver = false;
+      const over = new Promise<void>((resolve) => {
+        this.#giveUpStart = () => {
+          isOver = true;
+          resolve();
+        };
+      });
+      try {
+        const address = await this.#startWorkers(place, over);
+        if (!isOver) return address;
+      } catch (error) {
+        if (!isOver || this.#isStopped) throw error;
+      } finally {
+        this.#giveUpStart = undefined;
+      }
+      await this.#stopIncarnation();
+      if (this.#isStopped) throw new BrokerError('NOT_RUNNING', 'The broker was stopped while it started.');
+    }
+  }
+
+  /** Does not wait for the other nodes once its incarnation is over. */
+  async #startWorkers(
+    { numericHost, listenerHosts, httpSocket }: ListeningPlace,
+    over: Promise<void>,
+  ): Promise<Address> {
     const { config, version, logger, tls, events, cluster } = this.#options;
     const addon = loadAddon();
     const broker = await this.#openBroker(addon, numericHost);
@@ -151,8 +192,7 @@ export class DataPlane {
     this.#supervisor = supervisor;
     this.#options.onSupervisor(supervisor);
     const address = await supervisor.start(numericHost, httpSocket, listenerHosts);
-    await cluster?.heard;
-    await cluster?.whole;
+    await Promise.race([over, Promise.all([cluster?.heard, cluster?.whole])]);
     return address;
   }
 

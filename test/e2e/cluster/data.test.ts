@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { connect } from '@nats-io/transport-node';
 import { atEnd } from '../../support/at-end.ts';
 import {
   BrokerCluster,
@@ -349,6 +350,38 @@ test('the replicas of a node may be turned on and off between starts, and it kee
     command.kill('SIGTERM');
     await command.exited();
   }
+});
+
+test('a node whose log is taken over while it starts begins with an empty one, and goes on', async (t) => {
+  const { nats, folder, config } = await replicasPlace(t);
+  const data = join(folder, 'data');
+  const flags = ['--cluster', nats.url, '--node-name', 'a', '--data', data, '--config', config];
+  const first = startCommand(t, flags);
+  await first.ready();
+  first.kill('SIGKILL');
+  await first.exited();
+  const connection = await connect({ servers: nats.url });
+  atEnd(t, () => connection.close());
+  // It asks where its log ends; before it has appended anything there, another one does so.
+  let isTakenOver = false;
+  connection.subscribe('$JS.API.STREAM.MSG.GET.*', {
+    callback: (_, { subject }) => {
+      const id = /\.rally-rallymq-log-(\w+)$/.exec(subject)?.[1];
+      if (id === undefined || isTakenOver) return;
+      isTakenOver = true;
+      connection.publish(`rally.rallymq.log.${id}`, Buffer.alloc(32, 1));
+    },
+  });
+  await connection.flush();
+  const again = startCommand(t, flags);
+  const ports = await again.ready();
+  assert.ok(isTakenOver);
+  assert.match(again.stdout + again.stderr, /the cluster has removed this node; it joins again/);
+  const session = new MqttSession(t, ports, 'durable');
+  await session.connect('tcp');
+  await session.subscribe('kept/0', 1);
+  session.publish('kept/0', 'stored', 1);
+  await until('the message', () => session.handed.length === 1);
 });
 
 test('nodes with and without replicas in one cluster name each other', async (t) => {

@@ -74,6 +74,8 @@ test(`nodes of a cluster have faults under load, with ${values.replicas} replica
       t.diagnostic(`round ${round}: ${what}: ${messages} messages, ${seconds} s`);
     }
   } catch (error) {
+    for (const [index, server] of cluster.natsServers.entries())
+      t.diagnostic(`nats-${index} says:\n${await server.report()}`);
     for (const { broker } of traffic.places)
       t.diagnostic(`${broker.name} at last:\n${broker.command.stderr.split('\n').slice(-40).join('\n')}`);
     throw error;

@@ -5,6 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { atEnd } from '../at-end.ts';
 import { unusedPort } from '../command.ts';
 import { until } from '../wait.ts';
@@ -69,6 +71,26 @@ export class NatsServer {
       if (child.exitCode !== null) throw new Error(`nats-server does not run:\n${this.#said}`);
       return this.#said.includes('Server is ready');
     });
+  }
+
+  /** Why a test has failed: what JetStream says of its streams, and what the server has said since it was started. */
+  async report(): Promise<string> {
+    return `${await this.#streams()}\n${this.#said}`;
+  }
+
+  async #streams(): Promise<string> {
+    const connection = await connect({ servers: this.url, timeout: 2_000 });
+    try {
+      const manager = await jetstreamManager(connection, { timeout: 2_000, checkAPI: false });
+      const lines: string[] = [];
+      for await (const { config, state, cluster } of manager.streams.list())
+        lines.push(`${config.name} ${JSON.stringify({ state, cluster })}`);
+      return lines.join('\n');
+    } catch (error) {
+      return `JetStream does not list its streams: ${error}`;
+    } finally {
+      await connection.close();
+    }
   }
 
   signal(signal: NodeJS.Signals): void {

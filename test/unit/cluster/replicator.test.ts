@@ -11,7 +11,7 @@ import { Random } from '../../support/random.ts';
 /** A stream in memory: each append is answered in one of the next turns, or is lost on its way there or back. */
 class FakeStream implements LogStream {
   readonly chunks: Uint8Array[];
-  #lastName = '';
+  readonly #names: string[];
   readonly #random: Random;
   readonly #lossPercent: number;
   #first = 1;
@@ -19,7 +19,10 @@ class FakeStream implements LogStream {
   constructor(random: Random, lossPercent: number, before: number) {
     this.#random = random;
     this.#lossPercent = lossPercent;
-    this.chunks = Array.from({ length: before }, (_, index) => Buffer.from(`before ${index}`));
+    this.chunks = Array.from({ length: before }, (_, index) =>
+      Buffer.alloc(40, `before ${index}`).fill(1, 0, 32),
+    );
+    this.#names = this.chunks.map((_, index) => `before-${index}`);
   }
 
   async #someTurns(): Promise<void> {
@@ -30,26 +33,33 @@ class FakeStream implements LogStream {
   }
 
   addOfAnother(): void {
-    this.chunks.push(Buffer.from('of another one'));
-    this.#lastName = 'of another one';
+    this.chunks.push(Buffer.alloc(40, 'of another one').fill(2, 0, 32));
+    this.#names.push('of another one');
+  }
+
+  lose(count: number): void {
+    this.chunks.splice(-count);
+    this.#names.splice(-count);
   }
 
   async append(chunk: Uint8Array, { behind, name, nameBefore }: ChunkPlace): Promise<Appended> {
     const isLost = this.#isLost();
-    const isLast = behind === this.chunks.length && (nameBefore ?? this.#lastName) === this.#lastName;
+    const isLast = behind === this.chunks.length && (nameBefore ?? this.#names.at(-1)) === this.#names.at(-1);
     const appended: Appended = isLost ? 'unknown' : isLast ? 'stored' : 'outrun';
     if (appended === 'stored') {
       this.chunks.push(chunk);
-      this.#lastName = name;
+      this.#names.push(name);
     }
     await this.#someTurns();
     return this.#isLost() ? 'unknown' : appended;
   }
+  /** Also of a leader that has just been elected, and does not know all that is stored yet. */
   async last(): Promise<StoredChunk | undefined> {
     await this.#someTurns();
     if (this.#isLost()) throw new Error('no answer');
-    const chunk = this.chunks.at(-1);
-    return chunk === undefined ? undefined : { sequence: this.chunks.length, chunk };
+    const sequence = Math.max(this.chunks.length - (this.#isLost() ? this.#random.below(40) : 0), 0);
+    const chunk = this.chunks[sequence - 1];
+    return chunk && { sequence, name: this.#names[sequence - 1] ?? '', chunk };
   }
   async dropBefore(sequence: number): Promise<void> {
     await turn();
@@ -97,8 +107,9 @@ function timerOf(immediate: NodeJS.Immediate): { cancel(): void } {
 test('replicator: whatever is lost on the way, the stream has each chunk once and in order', async () => {
   for (let seed = 1; seed <= 40; seed++) {
     const random = new Random(seed);
-    const base = random.below(3);
-    const stream = new FakeStream(random, seed % 4 === 0 ? 0 : 15, base);
+    const before = random.below(3);
+    const base = random.below(before + 1); // what was there when the run began was perhaps outdated
+    const stream = new FakeStream(random, seed % 4 === 0 ? 0 : 15, before);
     const replica = new FakeReplica(60);
     const replicator = new Replicator({
       replica,
@@ -113,16 +124,16 @@ test('replicator: whatever is lost on the way, the stream has each chunk once an
       replica.more(random.below(5));
       replicator.pump();
       await turn();
-      assert.ok(base + replica.stored_ <= stream.chunks.length, `seed ${seed}: told before it was stored`);
+      assert.ok(before + replica.stored_ <= stream.chunks.length, `seed ${seed}: told before it was stored`);
     }
-    const kept = stream.chunks.slice(base).map((chunk) => chunk.toString());
+    const kept = stream.chunks.slice(before).map((chunk) => chunk.toString());
     assert.deepEqual(
       kept,
       replica.made.map((chunk) => chunk.toString()),
       `seed ${seed}`,
     );
     replica.droppable = 17;
-    for (let turns = 0; stream.first !== base + 18; turns++) {
+    for (let turns = 0; stream.first !== before + 18; turns++) {
       assert.ok(turns < 100, 'nothing is dropped');
       await turn();
     }
@@ -154,6 +165,30 @@ test('replicator: who finds the chunk of another one in the stream stores nothin
     assert.equal(stream.chunks.length, count, `seed ${seed}: it has appended behind the other one`);
     assert.ok(replica.stored_ + 1 < count, `seed ${seed}: told more than was stored`);
   }
+});
+
+test('replicator: a stream that has lost what was stored is asked again, and then nothing is stored any more', async () => {
+  const clock = new FakeClock();
+  const stream = new FakeStream(new Random(1), 0, 2);
+  const replica = new FakeReplica(10);
+  let deposed = 0;
+  const replicator = new Replicator({ replica, stream, clock, base: 2, onDeposed: () => deposed++ });
+  const pass = async (ms: number): Promise<void> => {
+    for (let turns = 0; turns < 100; turns++) await turn();
+    clock.advance(ms);
+  };
+  replica.more(4);
+  replicator.start();
+  await pass(0);
+  assert.equal(replica.stored_, 5);
+  stream.lose(2);
+  replica.more(5);
+  replicator.pump();
+  for (let second = 0; second < 4; second++) await pass(1_000);
+  assert.equal(deposed, 0, 'its answer may be outdated');
+  for (let quarter = 0; quarter < 20; quarter++) await pass(250);
+  assert.equal(deposed, 1);
+  assert.equal(replica.stored_, 5);
 });
 
 test('replicator: a stream that stores nothing is asked now and then, and all is stored once it does', async () => {
