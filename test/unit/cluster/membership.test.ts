@@ -1,0 +1,125 @@
+/** Nodes that are lost, and whose logs others take over, in a simulated cluster without clients. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type JoinRefusal, Membership, type MembershipOptions } from '../../../core/cluster/membership.ts';
+import { Subjects } from '../../../core/cluster/ports.ts';
+import type { StartTakeOver } from '../../../core/cluster/take-overs.ts';
+import { liveNodes, type View } from '../../../core/cluster/view.ts';
+import { SimulatedNats } from '../../support/cluster/simulated-nats.ts';
+import { Actor, SimulatedTime } from '../../support/cluster/simulated-time.ts';
+import { Random } from '../../support/random.ts';
+
+interface Member {
+  readonly actor: Actor;
+  readonly membership: Membership;
+  /** 'waits' until it has joined, or may not. */
+  outcome: 'waits' | 'joined' | JoinRefusal['why'];
+  readonly notes: string[];
+}
+
+class Stage {
+  readonly time = new SimulatedTime();
+  readonly #nats = new SimulatedNats(this.time, new Random(1));
+  #ids = 0;
+
+  /** `stream`: of its log. */
+  start(name: string, own: Partial<MembershipOptions> = {}): Member {
+    const actor = new Actor(this.time);
+    let view: View | undefined;
+    const notes: string[] = [];
+    const membership = new Membership({
+      clock: actor.clock,
+      post: this.#nats.postOf(actor),
+      register: this.#nats.registerOf(actor),
+      subjects: new Subjects('test'),
+      name,
+      workers: 1,
+      keepsData: true,
+      links: [2, 2],
+      id: `${++this.#ids}`,
+      stream: `log of ${name}`,
+      makeKeys: () => '00112233'.repeat(8),
+      applied: () => view?.epoch ?? 0,
+      lastMove: () => 0,
+      onMove: () => {},
+      onView: (next) => {
+        view = next;
+      },
+      onEvicted: () => {},
+      onReach: () => {},
+      onNote: (_level, _fields, sentence) => notes.push(sentence),
+      ...own,
+    });
+    const member: Member = { actor, membership, outcome: 'waits', notes };
+    membership.join((refusal) => {
+      member.outcome = refusal?.why ?? 'joined';
+    });
+    return member;
+  }
+
+  kill({ actor }: Member): void {
+    actor.isGone = true;
+    this.#nats.forget(actor);
+  }
+}
+
+function namesIn({ membership: { view } }: Member): string[] {
+  return view === undefined ? [] : liveNodes(view).map(({ name }) => name);
+}
+
+/** Two nodes, of which one is lost. The other one takes over its log as it is told to. */
+function withLost(takeOver: StartTakeOver): { readonly stage: Stage; readonly left: Member } {
+  const stage = new Stage();
+  const left = stage.start('left', { takeOver });
+  stage.time.run(5_000);
+  const lost = stage.start('lost');
+  stage.time.run(5_000);
+  assert.deepEqual(namesIn(left), ['left', 'lost']);
+  stage.kill(lost);
+  stage.time.run(5_000);
+  return { stage, left };
+}
+
+test('a node comes back while another one takes over its log: it waits, and what it has is obsolete then', () => {
+  let isTried = false;
+  const { stage, left } = withLost(() => {
+    isTried = true;
+  });
+  assert.ok(isTried);
+  const back = stage.start('lost');
+  stage.time.run(6_000);
+  assert.equal(back.outcome, 'waits');
+  const incarnation = left.membership.view?.nodes.find(({ name }) => name === 'lost')?.incarnation;
+  const standIn = stage.start('stand-in', { stream: 'log of lost', standsFor: incarnation });
+  stage.time.run(2_000);
+  assert.equal(standIn.outcome, 'joined');
+  assert.equal(back.outcome, 'superseded');
+});
+
+test('a node comes back while another one tries to take over its log for long: it joins with what it has', () => {
+  const { stage, left } = withLost(() => {});
+  const back = stage.start('lost');
+  stage.time.run(9_000);
+  assert.equal(back.outcome, 'waits');
+  stage.time.run(5_000);
+  assert.equal(back.outcome, 'joined');
+  assert.deepEqual(namesIn(left), ['left', 'lost']);
+});
+
+test('a lost node whose log others have already is taken out at once', () => {
+  const { left } = withLost((_, failed) => failed(undefined));
+  assert.deepEqual(namesIn(left), ['left']);
+  assert.ok(left.notes.includes('other nodes already have everything that a lost node had'));
+});
+
+test('a lost node whose log cannot be taken over is taken out after eight attempts', () => {
+  let attempts = 0;
+  const { stage, left } = withLost((_, failed) => {
+    attempts++;
+    failed('there is none');
+  });
+  assert.deepEqual(namesIn(left), ['left', 'lost']);
+  stage.time.run(40_000);
+  assert.equal(attempts, 8);
+  assert.deepEqual(namesIn(left), ['left']);
+});
