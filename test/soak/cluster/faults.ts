@@ -36,6 +36,9 @@ const cut: Disturbance = {
   end: ({ proxy }) => proxy.mend(),
 };
 
+/** Of these no node is removed. */
+const unnoticed: readonly string[] = ['pause-briefly', 'cut-briefly', 'restart-nats'];
+
 /** A node is dead after 3 s of silence. */
 function briefMs(random: Random): number {
   return 200 + random.below(1_300);
@@ -196,8 +199,32 @@ export function isFault(name: string): name is FaultName {
 
 /** What happened. Everyone is there again afterwards. */
 export async function play(name: FaultName, scene: Scene): Promise<string> {
-  const what = await faults[name](scene);
-  await scene.cluster.settled(settledMs);
-  assert.ok(scene.traffic.places.every(({ isUp }) => isUp));
+  const { cluster, traffic } = scene;
+  const before = await incarnations(cluster);
+  const begun = traffic.now();
+  let what = await faults[name](scene);
+  await cluster.settled(settledMs);
+  if (unnoticed.includes(name)) {
+    const after = await incarnations(cluster);
+    const removed = traffic.places.filter(({ broker }) => isOfNew(broker.name, before, after));
+    for (const place of removed) {
+      await findAgain(scene, place, begun);
+      what += `; this machine was so slow that ${place.broker.name} was removed`;
+    }
+  }
+  assert.ok(traffic.places.every(({ isUp }) => isUp));
   return what;
+}
+
+function isOfNew(name: string, before: readonly string[], after: readonly string[]): boolean {
+  return after.some((each) => each.startsWith(`${name} `) && !before.includes(each));
+}
+
+/** Its clients are disconnected, and find the node that has joined anew. */
+async function findAgain({ traffic, isReplicated }: Scene, place: Place, lostAt: number): Promise<void> {
+  place.isUp = false;
+  traffic.shake();
+  await place.again();
+  if (!isReplicated) place.away.push([lostAt, traffic.now()]);
+  place.isUp = true;
 }
