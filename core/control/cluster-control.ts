@@ -520,6 +520,7 @@ export class ClusterControl implements Directory {
   #onEvicted(): void {
     if (this.#isEvicted) return;
     this.#isEvicted = true;
+    this.#node?.cluster.stop(); // the others need not wait for the end of its workers
     this.#options.logger.error('the cluster has removed this node; it joins again as a new one');
     this.#options.onEvicted();
   }
