@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { atEnd } from '../../support/at-end.ts';
 import {
@@ -382,6 +383,49 @@ test('a node whose log is taken over while it starts begins with an empty one, a
   await session.subscribe('kept/0', 1);
   session.publish('kept/0', 'stored', 1);
   await until('the message', () => session.handed.length === 1);
+});
+
+test('the copy of a log is deleted by hand: the node makes another one, and loses nothing', async (t) => {
+  const { nats, folder, config } = await replicasPlace(t);
+  const flags = [
+    '--cluster',
+    nats.url,
+    '--node-name',
+    'a',
+    '--data',
+    join(folder, 'data'),
+    '--config',
+    config,
+  ];
+  const command = startCommand(t, flags);
+  const ports = await command.ready();
+  const session = new MqttSession(t, ports, 'durable');
+  await session.connect('tcp');
+  await session.subscribe('kept/+', 1);
+  session.publish('kept/0', 'before', 1);
+  await until('the first message', () => session.handed.length === 1);
+  const connection = await connect({ servers: nats.url });
+  atEnd(t, () => connection.close());
+  const { streams } = await jetstreamManager(connection);
+  const names = async (): Promise<string[]> => {
+    const all: string[] = [];
+    for await (const name of streams.names()) if (/-log-/.test(name)) all.push(name);
+    return all;
+  };
+  const [stream = ''] = await names();
+  await streams.delete(stream);
+  session.publish('kept/1', 'after', 1);
+  await until('the broker says so', () =>
+    /it joins again as a new one/.test(command.stdout + command.stderr),
+  );
+  await until('it is there again', async () => {
+    const answer = await fetch(`http://127.0.0.1:${ports.port}/readyz`).catch(() => undefined);
+    return answer?.status === 200;
+  });
+  assert.deepEqual(await names(), [stream]);
+  await session.connect('tcp');
+  assert.ok(session.isSessionPresent);
+  await until('both messages', () => new Set(session.handed.map(({ text }) => text)).size === 2);
 });
 
 test('nodes with and without replicas in one cluster name each other', async (t) => {
