@@ -60,3 +60,8 @@ export class BrokerError extends Error {
     this.code = code;
   }
 }
+
+/** What start() rejects with if stop() was called meanwhile. */
+export function stoppedWhileStarting(): BrokerError {
+  return new BrokerError('NOT_RUNNING', 'The broker was stopped while it was starting.');
+}

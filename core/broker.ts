@@ -3,7 +3,7 @@
  * the data plane runs in worker threads.
  */
 import { EventEmitter } from 'node:events';
-import { BrokerError } from './broker-error.ts';
+import { BrokerError, stoppedWhileStarting } from './broker-error.ts';
 import { accountsBytesMax, accountsOf } from './config/limits.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
@@ -180,8 +180,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 
   #assertNotStopped(): void {
-    if (this.#state === 'stopped')
-      throw new BrokerError('NOT_RUNNING', 'The broker was stopped while it was starting.');
+    if (this.#state === 'stopped') throw stoppedWhileStarting();
   }
 
   #release(): void {

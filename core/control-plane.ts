@@ -3,6 +3,7 @@
  * handles it, and starts and stops them all. The parts are in core/control/ and in the folders of their
  * subjects.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError } from './broker-error.ts';
 import { readNews } from './cluster/news.ts';
 import type { ToldWill } from './cluster/node-messages.ts';
@@ -118,6 +119,8 @@ export class ControlPlane {
   readonly #cluster: ClusterControl | undefined;
   #drain: Drain | undefined;
   #isRunning = false;
+  /** Settles when no start is under way, and never rejects. */
+  #starting: Promise<unknown> = Promise.resolve();
   /** It is stopping: its sessions move to other nodes. */
   #isLeaving = false;
   /** Requests of clients while other workers start; undefined once the broker has started. */
@@ -219,7 +222,13 @@ export class ControlPlane {
   }
 
   /** Starts the workers on `numericHost`; resolves when clients can connect. Errors: see Broker.start(). */
-  async start(numericHost: string, listenerHosts: readonly string[]): Promise<Address> {
+  start(numericHost: string, listenerHosts: readonly string[]): Promise<Address> {
+    const starting = this.#start(numericHost, listenerHosts);
+    this.#starting = starting.catch(() => {});
+    return starting;
+  }
+
+  async #start(numericHost: string, listenerHosts: readonly string[]): Promise<Address> {
     await this.#tls?.load();
     const httpSocket = await this.#http.listen();
     try {
@@ -229,6 +238,7 @@ export class ControlPlane {
     } catch (error) {
       this.#http.close();
       await this.#cluster?.leave();
+      await this.#gatekeeper.close();
       throw error;
     }
   }
@@ -380,7 +390,9 @@ export class ControlPlane {
       return;
     }
     this.#early ??= [];
-    if (await this.#dataPlane.joinAgain()) this.#letEarlyIn();
+    const joining = this.#dataPlane.joinAgain();
+    this.#starting = Promise.all([this.#starting, joining]);
+    if (await joining) this.#letEarlyIn();
   }
 
   #letEarlyIn(): void {
@@ -493,6 +505,8 @@ export class ControlPlane {
     const isElsewhere = this.#config.serverReference !== undefined;
     await this.#cluster?.leave();
     await this.#dataPlane.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
+    // What takes longer, such as the reading of a large store, ends with nothing started.
+    await Promise.race([this.#starting, delay(this.#config.limits.stopMs, undefined, { ref: false })]);
     await this.#gatekeeper.close();
     this.#http.close();
   }

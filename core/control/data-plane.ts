@@ -5,7 +5,7 @@
  *
  *   rules -> join the cluster | open and read the store -> addon.createBroker() -> Supervisor -> workers listen
  */
-import { BrokerError } from '../broker-error.ts';
+import { BrokerError, stoppedWhileStarting } from '../broker-error.ts';
 import { type KnownCluster, readKnownCluster } from '../cluster/cluster-memory.ts';
 import { Superseded, setLogAside } from '../cluster/superseded.ts';
 import type { BrokerConfig } from '../config/options.ts';
@@ -88,14 +88,17 @@ export class DataPlane {
 
   /** Resolves when clients can connect. Errors: those of Broker.start(). */
   async start(place: ListeningPlace): Promise<Address> {
+    if (this.#isStopped) throw stoppedWhileStarting();
     const address = await this.#startIncarnation(place);
     this.#place = place;
     this.#address = address;
     return address;
   }
 
+  /** A start under way fails then. */
   async stop(reasonCode: number): Promise<void> {
     this.#isStopped = true;
+    this.#giveUpStart?.();
     await this.#supervisor?.stop(reasonCode);
     await this.#options.cluster?.stopReplication();
   }
@@ -127,7 +130,10 @@ export class DataPlane {
       }
       for (let worker = 0; worker < config.workers; worker++) events.onWorkerRestarted(worker);
     } catch (cause) {
-      if (!isRunning()) return;
+      if (!isRunning()) {
+        await this.#options.cluster?.leave(); // it may have joined after it was told to leave
+        return;
+      }
       logger.error({ err: cause }, 'the node could not join its cluster again');
       const message = 'The node could not join its cluster again; see the log above.';
       events.onFatal(
@@ -165,7 +171,7 @@ export class DataPlane {
         this.#giveUpStart = undefined;
       }
       await this.#stopIncarnation();
-      if (this.#isStopped) throw new BrokerError('NOT_RUNNING', 'The broker was stopped while it started.');
+      if (this.#isStopped) throw stoppedWhileStarting();
     }
   }
 
@@ -177,6 +183,10 @@ export class DataPlane {
     const { config, version, logger, tls, events, cluster } = this.#options;
     const addon = loadAddon();
     const broker = await this.#openBroker(addon, numericHost);
+    if (this.#isStopped) {
+      addon.destroyBroker(broker);
+      throw stoppedWhileStarting();
+    }
     const supervisor = new Supervisor(
       addon,
       broker,

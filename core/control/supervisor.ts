@@ -3,7 +3,12 @@
  * again and takes over its sessions, subscriptions and retained messages, which survive in the data plane.
  */
 import { Worker } from 'node:worker_threads';
-import { BrokerError, type BrokerErrorCode, isBrokerErrorCode } from '../broker-error.ts';
+import {
+  BrokerError,
+  type BrokerErrorCode,
+  isBrokerErrorCode,
+  stoppedWhileStarting,
+} from '../broker-error.ts';
 import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { type Addon, type TimeName, type Times, type TlsMaterial, timesOf } from '../data-plane/addon.ts';
@@ -154,6 +159,7 @@ export class Supervisor {
       for (const [index, listener] of this.#config.listeners.entries())
         places.push(await this.#placeOf(listener, listenerHosts[index] ?? host, chosen));
       this.#places = places;
+      this.#assertNotStopping();
       const address: Address = {
         host,
         port: chosen(this.#config.port) || 0,
@@ -165,6 +171,7 @@ export class Supervisor {
       await Promise.all(
         Array.from({ length: this.#config.workers }, (_, index) => this.#startWorker(index, address)),
       );
+      this.#assertNotStopping();
       this.#address = address;
       for (const [index, worker] of this.#workers.entries())
         if (worker === undefined) this.#lose(index, address);
@@ -175,6 +182,11 @@ export class Supervisor {
     } finally {
       for (const descriptor of descriptors) this.#addon.releasePort(descriptor);
     }
+  }
+
+  /** stop() was called while start() waited. */
+  #assertNotStopping(): void {
+    if (this.#isStopping) throw stoppedWhileStarting();
   }
 
   async #placeOf(

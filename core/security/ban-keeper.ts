@@ -102,6 +102,7 @@ export class BanKeeper implements Bans {
   /** From now on the file is checked every second. */
   watch(): void {
     if (this.#options.path === undefined) return;
+    this.#timer?.cancel(); // a node that joins its cluster again begins anew
     this.#timer = this.#options.clock.after(lookMs, () => {
       this.#look(this.#options.path ?? '');
       this.watch();

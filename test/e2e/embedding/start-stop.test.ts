@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createBroker } from '../../../core/broker.ts';
 import { startBroker } from '../../support/broker.ts';
@@ -84,6 +85,27 @@ test('stop() while start() is under way', async (t) => {
   await broker.stop();
   assert.equal(await started, 'NOT_RUNNING');
   assert.throws(() => broker.statistics(), { code: 'NOT_RUNNING' });
+});
+
+test('stop() at any moment of a start: nothing is left, and the next broker can have its port and data', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'rallymq-stop-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const options = { port: await unusedPort(), tcpPort: false, workers: 2, logLevel: 'silent' } as const;
+  for (const dataDirectory of [false, join(folder, 'data')] as const)
+    for (const ms of [0, 3, 20, 60]) {
+      const broker = createBroker({ ...options, dataDirectory });
+      const started = broker.start().then(
+        () => 'started',
+        (error) => error.code,
+      );
+      await delay(ms);
+      await broker.stop();
+      await within(`the end of the start (${ms} ms)`, started);
+      const next = createBroker({ ...options, dataDirectory });
+      t.after(() => next.stop());
+      await next.start();
+      await next.stop();
+    }
 });
 
 test('every stop() resolves when it has stopped', async (t) => {

@@ -1,6 +1,9 @@
 /** The supervisor against threads that are played by hand: what it tells them, and what follows from what they say. */
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { BrokerError } from '../../../core/broker-error.ts';
@@ -38,8 +41,17 @@ class Stage {
   readonly ports: string[] = [];
   readonly supervisor: Supervisor;
 
-  constructor(options: { workers?: number; port?: number; tcpPort?: number | false; stopMs?: number } = {}) {
-    const { workers = 2, port = 0, tcpPort = 0, stopMs = 5_000 } = options;
+  constructor(
+    options: {
+      workers?: number;
+      port?: number;
+      tcpPort?: number | false;
+      stopMs?: number;
+      socket?: string;
+    } = {},
+  ) {
+    const { workers = 2, port = 0, tcpPort = 0, stopMs = 5_000, socket } = options;
+    const listeners = socket === undefined ? [] : [{ name: 'socket', socket }];
     const addon: Partial<Addon> = {
       destroyBroker: (broker) => void this.events.push(`destroyed ${broker}`),
       bindPort: () => {
@@ -48,12 +60,13 @@ class Stage {
         return [free, free];
       },
       releasePort: (descriptor) => void this.ports.push(`released ${descriptor}`),
+      openSocket: () => 9,
       readCounters: () => [1, 2],
     };
     this.supervisor = new Supervisor(
       addon as Addon,
       7,
-      resolveConfig({ workers, port, tcpPort, limits: { stopMs } }),
+      resolveConfig({ workers, port, tcpPort, listeners, limits: { stopMs } }),
       '1.2.3',
       createLogger('silent'),
       { material: noTls.tls, ticketKeys: noTls.ticketKeys },
@@ -248,4 +261,30 @@ test('a worker that ends in the turn in which it listens has not been restarted:
   stage.thread(2).say({ type: 'listening' });
   await turn();
   assert.deepEqual(stage.events.slice(3), ['0 says listening', 'restarted 0']);
+});
+
+test('stop() while the workers start: one that has listened and ended is not started again', async () => {
+  const stage = new Stage();
+  const starting = stage.supervisor.start('127.0.0.1', '/socket');
+  stage.thread(0).say({ type: 'listening' });
+  const stopping = stage.supervisor.stop(0x8b);
+  stage.thread(0).end();
+  stage.thread(1).say({ type: 'listening' });
+  await turn();
+  stage.thread(1).end();
+  await stopping;
+  await assert.rejects(starting, { code: 'NOT_RUNNING' });
+  assert.equal(stage.threads.length, 2);
+  assert.ok(!stage.events.includes('lost 0'));
+});
+
+test('stop() before a Unix socket is ready: no worker is started', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'rallymq-supervisor-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const stage = new Stage({ socket: join(folder, 'socket') });
+  const starting = stage.supervisor.start('127.0.0.1', '/socket');
+  await stage.supervisor.stop(0x8b);
+  await assert.rejects(starting, { code: 'NOT_RUNNING' });
+  assert.deepEqual(stage.threads, []);
+  assert.ok(stage.ports.includes('released 9'));
 });

@@ -224,6 +224,15 @@ test('the keeper reads its file again when it changes, keeps what it had if that
   assert.equal(clock.timers, 0);
 });
 
+test('a node that joins its cluster again watches the file once', (t) => {
+  const { keeper, clock } = keeperOf(t, 'username lee\n');
+  keeper.watch();
+  keeper.watch();
+  assert.equal(clock.timers, 1);
+  keeper.close();
+  assert.equal(clock.timers, 0);
+});
+
 test('where the file cannot be written nothing changes', (t) => {
   const { keeper, path, told } = keeperOf(t, 'username lee\n');
   keeper.load();
