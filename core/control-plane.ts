@@ -507,6 +507,8 @@ export class ControlPlane {
     await this.#dataPlane.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
     // What takes longer, such as the reading of a large store, ends with nothing started.
     await Promise.race([this.#starting, delay(this.#config.limits.stopMs, undefined, { ref: false })]);
+    // What they have not answered they never will.
+    for (let worker = 0; worker < this.#config.workers; worker++) this.#asks.workerLost(worker);
     await this.#gatekeeper.close();
     this.#http.close();
   }
@@ -533,6 +535,7 @@ export class ControlPlane {
   }
 
   async #reloadAccess(): Promise<void> {
+    this.assertRunning(); // it may have waited for another reload
     await this.#gatekeeper.reload();
     this.#endStreams();
   }

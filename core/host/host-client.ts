@@ -102,6 +102,8 @@ export class HostClient {
   #link: HostLink | undefined;
   /** The message that the engine is about to deliver. */
   #arriving: Arrival | undefined;
+  /** The error of every request from now on. */
+  #closedBy: BrokerError | undefined;
 
   constructor(limits: Limits, channel: HostChannel) {
     this.#limits = limits;
@@ -129,7 +131,8 @@ export class HostClient {
    * thousands per second. Throws the errors of publish(), or rejects with them.
    */
   send(topic: string, payload: string | Uint8Array, options: PublishOptions): number | Promise<number> {
-    const hasRoom = this.#waiting.size === 0 && this.#engine.requestCount < this.#window;
+    const isFree = this.#closedBy === undefined && this.#waiting.size === 0;
+    const hasRoom = isFree && this.#engine.requestCount < this.#window;
     if (options.qos !== 0 || !hasRoom) return this.publish(topic, payload, options);
     const packet = publicationOf(topic, payload, options, this.#limits);
     let outcome: Promise<number> | number | undefined;
@@ -199,6 +202,7 @@ export class HostClient {
       subscription.listeners.delete(listener);
       if (subscription.listeners.size > 0 || this.#byFilter.get(filter) !== subscription) return;
       this.#forget(subscription);
+      if (this.#closedBy !== undefined) return; // the broker's end was its own
       await this.#unsubscribe(filter);
     };
   }
@@ -324,10 +328,11 @@ export class HostClient {
     for (const id of subscription.ids) this.#byId.delete(id);
   }
 
-  /** There will be no more answers. */
+  /** There will be no more answers: whatever is asked from now on fails. */
   close(): void {
     this.#link?.flush();
     const error = new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.');
+    this.#closedBy = error;
     const waiting = this.#waiting.takeAll();
     this.#engine.end(error);
     for (const { reject } of waiting) reject(error);
@@ -335,6 +340,7 @@ export class HostClient {
 
   /** Passes requests to the engine, in order, when the window has room. */
   #ask(ask: (asker: Asker) => void): Promise<Answer | undefined> {
+    if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
     return new Promise((resolve, reject) => {
       const asker: Asker = {
         succeed: (answer) => {

@@ -108,6 +108,24 @@ test('stop() at any moment of a start: nothing is left, and the next broker can 
     }
 });
 
+test('stop() while the configuration is reloaded: every reload() settles', async (t) => {
+  const options = { port: 0, tcpPort: false, workers: 2, logLevel: 'silent' } as const;
+  for (let round = 0; round < 3; round++) {
+    const broker = createBroker(options);
+    t.after(() => broker.stop());
+    await broker.start();
+    const reloads = Array.from({ length: 10 }, (_, index) =>
+      broker.reload({ ...options, limits: { stopMs: 4_000 + index } }).then(
+        () => 'reloaded',
+        (error) => error.code,
+      ),
+    );
+    await broker.stop();
+    const outcomes = await within('the reloads', Promise.all(reloads));
+    assert.equal(outcomes.at(-1), 'NOT_RUNNING');
+  }
+});
+
 test('every stop() resolves when it has stopped', async (t) => {
   const running = await startBroker(t);
   const client = await openClient(t, 'tcp', running);

@@ -394,6 +394,21 @@ test('the end rejects what waits and what is under way', async () => {
   await plane.expect(`32 07 0001'a' 0001 00 '1'`);
 });
 
+test('after the end nothing waits for an answer, and a subscription is over', async () => {
+  const plane = new FakeDataPlane();
+  const subscribing = plane.host.subscribe('a', () => {}, 1);
+  plane.receive('90 04 00 01 00 01');
+  const unsubscribe = await within('the subscription', subscribing);
+  plane.host.close();
+  await within('the end of a subscription', unsubscribe());
+  for (const asked of [
+    plane.host.publish('a', '1'),
+    plane.host.send('a', '0', { qos: 0 }),
+    plane.host.subscribe('b', () => {}),
+  ])
+    await assert.rejects(within('an answer', Promise.resolve(asked)), coded('NOT_RUNNING'));
+});
+
 test('a bad packet from the data plane is a bug, and a goodbye is none', () => {
   const plane = new FakeDataPlane();
   plane.receive('e0 01 8b');
