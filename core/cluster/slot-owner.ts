@@ -47,7 +47,6 @@ interface Rival {
   readonly stamp: number;
 }
 
-type Held = readonly [clientId: string, claim: Claim];
 type Unclaimed = readonly [from: number, message: MessageOf<'unclaimed'>];
 
 export class SlotOwner {
@@ -59,8 +58,8 @@ export class SlotOwner {
   readonly #told = new Map<number, number>();
   /** The lowest of all nodes in the view. */
   #toldByAll = 0;
-  /** Claims for slots that some nodes have not reported on yet. */
-  #held: Held[] = [];
+  /** By client identifier, in order: claims for slots that some nodes have not reported on yet. The last one of each node. */
+  #held = new Map<string, Claim[]>();
   /** For such slots too: sessions lent to lost nodes. */
   #unclaimed: Unclaimed[] = [];
   /**
@@ -89,7 +88,7 @@ export class SlotOwner {
   }
   /** Whether a node has the identifier or has claimed it, if its slot is this node's. */
   isClaimed(clientId: string): boolean {
-    return this.#held.some(([held]) => held === clientId) || this.#entryOf(clientId) !== undefined;
+    return this.#held.has(clientId) || this.#entryOf(clientId) !== undefined;
   }
 
   // --- claims ---------------------------------------------------------------------------------------------
@@ -110,9 +109,13 @@ export class SlotOwner {
     const entry = entries.get(clientId);
     const isWaiting = entry?.waiter?.from === claim.from;
     if (isWaiting && (entry.waiter?.claim ?? 0) > claim.claim) return; // it has claimed it again since
-    if (!this.#isReady(clientId)) {
-      if (isWaiting) entry.waiter = claim;
-      else this.#held.push([clientId, claim]);
+    const isReady = this.#isReady(clientId);
+    if (!isReady && isWaiting) {
+      entry.waiter = claim;
+      return;
+    }
+    if (!isReady || this.#held.has(clientId)) {
+      this.#hold(clientId, claim); // also behind earlier ones, which are about to be served
       return;
     }
     if (entry === undefined || (entry.holder === claim.from && !entry.isLent)) {
@@ -126,6 +129,13 @@ export class SlotOwner {
     if (entry.waiter !== undefined && !isWaiting) this.#deny(clientId, entry.waiter);
     entry.waiter = claim;
     if (entry.askedFor === undefined) this.#askToYield(clientId, entry, claim);
+  }
+
+  #hold(clientId: string, claim: Claim): void {
+    const held = this.#held.get(clientId) ?? [];
+    const [earlier] = held.filter(({ from }) => from === claim.from);
+    if (earlier !== undefined && earlier.claim > claim.claim) return;
+    this.#held.set(clientId, [...held.filter((each) => each !== earlier), claim]);
   }
 
   #askToYield(clientId: string, entry: Entry, { from: to, isClean }: Claim): void {
@@ -164,7 +174,7 @@ export class SlotOwner {
   /** The waiting node is served once all nodes have reported. */
   #wait(clientId: string, { waiter }: Entry): void {
     this.#entriesOf(clientId)?.delete(clientId);
-    if (waiter !== undefined) this.#held.push([clientId, waiter]);
+    if (waiter !== undefined) this.#hold(clientId, waiter);
   }
 
   /** No node has it any more, except the one waiting for it. */
@@ -261,7 +271,7 @@ export class SlotOwner {
     const isOther = entry !== undefined && entry.holder !== from;
     if (isOther && !isBetter(rival, entry) && !this.#isToldByAll) this.#returning.set(clientId, this.#epoch); // its holder may miss it
     if (isOther && this.#returning.has(clientId)) this.#rivals.push(rival);
-    else this.#settleRival(rival, []);
+    else this.#settleRival(rival, new Map());
   }
 
   #onHeldLent(from: number, clientId: string): void {
@@ -295,11 +305,11 @@ export class SlotOwner {
   }
 
   /** The holder or its lender has the session, unless it is lost and claimed again: by one of `held`. */
-  #settleRival(rival: Rival, held: readonly Held[]): void {
+  #settleRival(rival: Rival, held: ReadonlyMap<string, readonly Claim[]>): void {
     const { from, clientId, stamp } = rival;
     const entries = this.#entriesOf(clientId);
     const entry = entries?.get(clientId);
-    const isClaimed = held.some(([each, claim]) => each === clientId && claim.from === entry?.holder);
+    const isClaimed = held.get(clientId)?.some((claim) => claim.from === entry?.holder) === true;
     const isWithLender = entry?.lender !== undefined || entry?.isLent === true;
     if (entry !== undefined && isBetter(rival, entry))
       entries?.set(clientId, this.#newEntry(from, false, stamp, entry.holder));
@@ -357,7 +367,11 @@ export class SlotOwner {
     const isOver = (from: number, clientId: string): boolean =>
       !this.#isThere(from) || this.#entriesOf(clientId) === undefined;
     for (const [from] of this.#told) if (!this.#isThere(from)) this.#told.delete(from);
-    this.#held = this.#held.filter(([clientId, { from }]) => !isOver(from, clientId));
+    for (const [clientId, claims] of this.#held) {
+      const left = claims.filter(({ from }) => !isOver(from, clientId));
+      if (left.length > 0) this.#held.set(clientId, left);
+      else this.#held.delete(clientId);
+    }
     this.#rivals = this.#rivals.filter(({ from, clientId }) => !isOver(from, clientId));
     this.#unclaimed = this.#unclaimed.filter(([from]) => this.#isThere(from));
     this.#strays = this.#strays.filter(({ from }) => this.#isThere(from));
@@ -376,9 +390,15 @@ export class SlotOwner {
         const isLenderLost = entry.lender !== undefined && !this.#isThere(entry.lender);
         if (isLenderLost) entry.lender = entry.session = undefined;
         const isLender = entry.lender !== undefined || isLenderLost;
-        if (!this.#isThere(entry.holder)) this.#loseHolder(clientId, entry, isLender, heirs);
+        if (!this.#isThere(entry.holder)) {
+          this.#loseHolder(clientId, entry, isLender, heirs);
+          continue;
+        }
         // A node that is lost may have what was lent to it in its log, and the lender no more.
-        else if (isLenderLost || (entry.isLent && isAnyLost)) this.#returning.set(clientId, view.epoch);
+        if (isLenderLost || (entry.isLent && isAnyLost)) this.#returning.set(clientId, view.epoch);
+        // A holder that knows already that the node is lost for which it was asked does not answer.
+        const isAskedInVain = entry.askedFor !== undefined && !this.#isThere(entry.askedFor);
+        if (isAskedInVain && entry.waiter !== undefined) this.#askToYield(clientId, entry, entry.waiter);
       }
   }
 
@@ -405,7 +425,7 @@ export class SlotOwner {
     const view = this.#view;
     if (view === undefined) return;
     const held = this.#held;
-    this.#held = [];
+    this.#held = new Map();
     const unclaimed = this.#unclaimed;
     this.#unclaimed = [];
     for (const [clientId, epoch] of this.#returning)
@@ -419,7 +439,7 @@ export class SlotOwner {
       else this.#settleRival(rival, held);
     for (const [from, message] of unclaimed)
       if (message.isWhole === true) this.onUnclaimed(from, message, true);
-    for (const [clientId, claim] of held) this.onClaim(clientId, claim);
+    for (const [clientId, claims] of held) for (const claim of claims) this.onClaim(clientId, claim);
     for (const [from, message] of unclaimed)
       if (this.#isReady(message.clientId)) this.#giveBack(from, message);
     const strays = this.#strays;
