@@ -12,7 +12,8 @@ import type { SessionHolder } from './client-directory.ts';
 import { Cluster } from './cluster.ts';
 import { type KnownCluster, writeKnownCluster } from './cluster-memory.ts';
 import type { JetStreamWait } from './jetstream-wait.ts';
-import { isWholeFrom, LogStreams, ownerOf } from './log-streams.ts';
+import { type LogPlace, logPlaceOf, type NodeData } from './log-place.ts';
+import { LogStreams } from './log-streams.ts';
 import type { JoinRefusal } from './membership.ts';
 import { connectToNats, type NatsPost } from './nats-connection.ts';
 import { openRegister } from './nats-register.ts';
@@ -36,26 +37,6 @@ export interface ClusterNodeEvents {
   publishWill(will: ToldWill): void;
   /** As in MembershipOptions. */
   readonly takeOver: StartTakeOver;
-}
-
-/** What the node has on its disk when it joins. */
-export interface NodeData {
-  readonly directory: string;
-  /** Undefined: nothing yet. */
-  readonly known: KnownCluster | undefined;
-  /** As named by Addon.openStore(). */
-  readonly log: string;
-  /** The log is empty. */
-  readonly isEmpty: boolean;
-}
-
-/** Where the second copy of a node's log goes. */
-export interface LogPlace {
-  readonly stream: string;
-  /** The sequence of the last chunk there; 0: none. */
-  readonly base: number;
-  /** The stream has the complete log. */
-  readonly isWhole: boolean;
 }
 
 /** What the data plane of a node is created with. */
@@ -232,29 +213,6 @@ export class ClusterNode {
     this.cluster.stop();
     await this.#post.close();
   }
-}
-
-/** Undefined: the log is no longer replicated. Errors: Superseded, CLUSTER_REFUSED, those of JetStream. */
-async function logPlaceOf(
-  streams: LogStreams,
-  { known, log, isEmpty }: NodeData,
-  isReplicated: boolean,
-  wait: JetStreamWait,
-): Promise<LogPlace | undefined> {
-  const stream = known?.stream ?? log;
-  const last = await streams.last(stream);
-  if (last !== undefined && ownerOf(last.chunk) !== log) throw new Superseded();
-  if (last === undefined && (await streams.hasEnded(stream))) throw new Superseded();
-  if (!isReplicated) {
-    if (last !== undefined) await streams.drop(stream); // it has not ended: it may be replicated again
-    return undefined;
-  }
-  if (last === undefined) {
-    await streams.create(stream, wait);
-    return { stream, base: 0, isWhole: isEmpty };
-  }
-  const first = await streams.first(stream);
-  return { stream, base: last.sequence, isWhole: first !== undefined && isWholeFrom(first.chunk) };
 }
 
 /**

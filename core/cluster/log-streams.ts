@@ -50,6 +50,8 @@ const streamNotFound = 10_059;
 const nameHeader = 'Nats-Msg-Id';
 /** Chunks to read ahead. */
 const readAhead = 256;
+/** A reader that hears nothing for so long looks whether JetStream still knows it: a server that ends forgets it. */
+const readMs = 2_000;
 
 export class LogStreams {
   readonly #jetstream: JetStreamClient;
@@ -173,16 +175,29 @@ export class LogStreams {
     await this.#manager.streams.purge(this.#nameOf(id), { seq: sequence });
   }
 
-  /** The chunks from the first one up to this sequence, in order. Errors: those of JetStream. */
+  /**
+   * The chunks from the first one up to this sequence, in order. Rejects if one of them is missing: it has been lost, or
+   * dropped meanwhile, or the connection has been closed. Errors: those of JetStream.
+   */
   async *read(id: string, last: number): AsyncGenerator<StoredChunk> {
     const consumer = await this.#jetstream.consumers.get(this.#nameOf(id));
-    const messages: ConsumerMessages = await consumer.consume({ max_messages: readAhead });
-    for await (const message of messages) {
-      if (message.seq > last) break;
-      yield storedChunk(message.seq, message.headers, message.data);
-      if (message.seq === last) break;
+    const messages: ConsumerMessages = await consumer.consume({
+      max_messages: readAhead,
+      expires: readMs,
+      idle_heartbeat: readMs / 2,
+    });
+    try {
+      let before: number | undefined;
+      for await (const { seq, headers, data } of messages) {
+        if (before !== undefined && seq !== before + 1) break;
+        yield storedChunk(seq, headers, data);
+        if (seq === last) return;
+        before = seq;
+      }
+      throw new Error(`a chunk is missing behind ${before ?? 'the beginning'}, before ${last}`);
+    } finally {
+      await messages.close();
     }
-    await messages.close();
   }
 
   /** Of all streams of this cluster. Errors: those of JetStream. */

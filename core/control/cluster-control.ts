@@ -6,9 +6,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionHolder } from '../cluster/client-directory.ts';
 import type { NodeFigures } from '../cluster/cluster.ts';
-import type { ClusterNode, JoinedPlace, NodeData } from '../cluster/cluster-node.ts';
+import type { ClusterNode, JoinedPlace } from '../cluster/cluster-node.ts';
 import { type LaneFigures, lanesByNode } from '../cluster/lane-figures.ts';
 import { logAccessOf } from '../cluster/log-access.ts';
+import type { NodeData } from '../cluster/log-place.ts';
 import {
   type LentSession,
   type NodeAnswer,
