@@ -233,6 +233,8 @@ export class Cluster implements Directory {
       incarnation,
       soon,
       onMessage: (from, message) => this.#onMessage(from, message),
+      onTooLarge: (type, bytes) =>
+        this.#options.onNote('warn', { type, bytes }, 'a message for another node is too large for NATS'),
     });
     const key = Buffer.from(view.keys, 'hex');
     const send = (to: number, message: NodeMessage): void => this.#messenger?.send(to, message);

@@ -19,16 +19,25 @@ export interface MessengerOptions {
   /** Runs it later, but before timers: setImmediate. */
   soon(action: () => void): void;
   onMessage(from: number, message: NodeMessage): void;
+  /** A message that NATS would not carry is not sent. */
+  onTooLarge(type: NodeMessage['type'], bytes: number): void;
 }
 
 /** Between two checks for unacknowledged messages. */
 const resendMs = 250;
-/** In one frame: far below the 1 MiB that NATS allows. */
+/** In one frame with several messages. */
 const frameBytesMax = 256 * 1_024;
+/** Leaves room for the head of the frame in the 1 MiB that NATS allows. */
+const messageBytesMax = 1_000_000;
+
+interface Message {
+  readonly text: string;
+  readonly bytes: number;
+}
 
 interface Line {
   /** Sent or to be sent, and not acknowledged; `first` is the number of the first one. */
-  waiting: string[];
+  waiting: Message[];
   first: number;
   /** How many of them were sent. */
   sent: number;
@@ -69,7 +78,13 @@ export class Messenger {
     }
     const line = this.#lines.get(to);
     if (line === undefined) return;
-    line.waiting.push(JSON.stringify(message));
+    const text = JSON.stringify(message);
+    const bytes = Buffer.byteLength(text);
+    if (bytes > messageBytesMax) {
+      this.#options.onTooLarge(message.type, bytes);
+      return;
+    }
+    line.waiting.push({ text, bytes });
     this.#flushSoon(to, line);
   }
 
@@ -107,10 +122,11 @@ export class Messenger {
       const messages: string[] = [];
       let bytes = 0;
       const first = line.first + line.sent;
-      while (line.sent < line.waiting.length && (messages.length === 0 || bytes < frameBytesMax)) {
-        const message = line.waiting[line.sent++] ?? '';
-        bytes += message.length;
-        messages.push(message);
+      for (let next = line.waiting[line.sent]; next !== undefined; next = line.waiting[line.sent]) {
+        bytes += next.bytes;
+        if (messages.length > 0 && bytes > frameBytesMax) break;
+        messages.push(next.text);
+        line.sent++;
       }
       const head = `"from":${this.#options.incarnation},"first":${first},"received":${line.received}`;
       const frame = Buffer.from(`{${head},"messages":[${messages.join(',')}]}`);

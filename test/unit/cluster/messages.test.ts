@@ -10,6 +10,9 @@ import { Wills } from '../../../core/cluster/wills.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { Random, replayOf, seeds } from '../../support/random.ts';
 
+/** Of NATS. */
+const payloadBytesMax = 1_048_576;
+
 /** Carries at once, or not at all. */
 class LossyPost implements Post {
   readonly #listeners = new Map<string, (bytes: Uint8Array, subject: string) => void>();
@@ -20,6 +23,7 @@ class LossyPost implements Post {
     this.#random = random;
   }
   publish(subject: string, bytes: Uint8Array): void {
+    assert.ok(bytes.length <= payloadBytesMax);
     if (this.#random.below(100) >= this.lossPercent) this.#listeners.get(subject)?.(bytes, subject);
   }
   subscribe(subject: string, onMessage: (bytes: Uint8Array, subject: string) => void): void {
@@ -32,8 +36,14 @@ const subjects = new Subjects('test');
 function pair(
   post: Post,
   clock: FakeClock,
-): { readonly a: Messenger; readonly b: Messenger; readonly atB: string[] } {
+): {
+  readonly a: Messenger;
+  readonly b: Messenger;
+  readonly atB: string[];
+  readonly tooLarge: string[];
+} {
   const atB: string[] = [];
+  const tooLarge: string[] = [];
   const messenger = (incarnation: number, heard: string[]): Messenger =>
     new Messenger({
       clock,
@@ -43,10 +53,11 @@ function pair(
       soon: (action) => void clock.after(0, action),
       onMessage: (from, message) =>
         heard.push(`${from} ${'clientId' in message ? message.clientId : message.type}`),
+      onTooLarge: (type, bytes) => tooLarge.push(`${type} ${bytes}`),
     });
   const [a, b] = [messenger(1, []), messenger(2, atB)];
   for (const each of [a, b]) each.setPeers([1, 2]);
-  return { a, b, atB };
+  return { a, b, atB, tooLarge };
 }
 
 function release(clientId: string): NodeMessage {
@@ -82,6 +93,26 @@ test('frames that are large are cut, and what is for a node itself comes later',
   clock.advance(1);
   assert.equal(atB.length, 21);
   assert.ok(atB.some((line) => line === '2 own'));
+});
+
+test('no frame is larger than NATS allows, and a message that would be is not sent', () => {
+  const clock = new FakeClock();
+  const { a, atB, tooLarge } = pair(new LossyPost(new Random(1)), clock);
+  const packet = (bytes: number): string => 'x'.repeat(bytes);
+  const will = (bytes: number): NodeMessage => ({
+    type: 'will',
+    clientId: 'mortal',
+    will: { packet: packet(bytes), topicPrefix: '', delayMs: 0 },
+  });
+  for (let number = 0; number < 8; number++) a.send(2, release('客'.repeat(30_000))); // of three bytes each
+  for (const bytes of [200_000, 999_000, 1_100_000, 999_000]) a.send(2, will(bytes));
+  a.send(2, release('last'));
+  clock.advance(1);
+  assert.deepEqual(
+    atB.map((line) => line.length),
+    [...new Array<number>(8).fill(30_002), 8, 8, 8, 6],
+  );
+  assert.deepEqual(tooLarge, ['will 1100085']);
 });
 
 test('a node that is no peer is sent nothing, and not heard', () => {
