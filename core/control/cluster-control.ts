@@ -18,6 +18,7 @@ import {
   usedStamp,
 } from '../cluster/node-messages.ts';
 import { Replication, type ReplicationFigures } from '../cluster/replication.ts';
+import { Orphans } from '../cluster/orphans.ts';
 import { StandIn, type StandInBroker } from '../cluster/stand-in.ts';
 import { linkVersionOf, liveNodes, type NodeEntry, type View } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
@@ -70,7 +71,6 @@ const lookMs = 20;
 
 /** Between two searches for logs without a node, and in how many of them a log is found before it gets a stand-in. */
 const orphansMs = 5_000;
-const orphanLooksMax = 6;
 
 /** What waits for JetStream longer than this is reported: a server that is restarted takes less. */
 const lateMs = 5_000;
@@ -117,10 +117,7 @@ export class ClusterControl implements Directory {
   #whole = Promise.resolve();
   /** By stream. */
   readonly #standIns = new Map<string, StandIn>();
-  /** By stream: in how many looks it was nobody's. */
-  readonly #orphans = new Map<string, number>();
-  /** By stream: why it is still nobody's. */
-  readonly #abandoned = new Map<string, string>();
+  readonly #orphans: Orphans;
   #orphansTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ClusterControlOptions) {
@@ -128,6 +125,15 @@ export class ClusterControl implements Directory {
   }
 
   /**
+    this.#orphans = new Orphans({
+      view: () => (this.#isReached ? this.#view : undefined),
+      incarnation: () => this.#place?.incarnation,
+      streams: async () => (await this.#node?.streams?.ids()) ?? [],
+      isEmpty: async (stream) => (await this.#node?.streams?.last(stream)) === undefined,
+      hasStandIn: (stream) => this.#standIns.has(stream),
+      standFor: (stream) => this.#standFor(stream, undefined),
+      onNote: (level, fields, sentence) => options.logger[level](fields, sentence),
+    });
    * Joins, or joins again after an eviction, with the data on the disk. Errors: CLUSTER_NOT_REACHABLE,
    * CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE, STORE_NOT_USABLE.
    */
@@ -189,7 +195,7 @@ export class ClusterControl implements Directory {
       },
     );
     if (config.standsFor === undefined)
-      this.#orphansTimer = setInterval(() => void this.#lookForOrphans(), orphansMs).unref();
+      this.#orphansTimer = setInterval(() => void this.#orphans.look(), orphansMs).unref();
   }
 
   /** The log is closed: what was in it to the end is stored, if that can be done soon. */
@@ -262,7 +268,6 @@ export class ClusterControl implements Directory {
       this.#standIns.delete(stream);
       throw error;
     }
-    this.#abandoned.delete(stream);
     const fields = { node: lost?.name, stream };
     logger.info(fields, 'this node has taken over the log of a lost node: its sessions are available again');
     void this.#giveAll(standIn, stream, fields);
@@ -279,41 +284,6 @@ export class ClusterControl implements Directory {
       await standIn.stop().catch(() => {}); // it has ended already
     }
     this.#standIns.delete(stream);
-  }
-
-  /** Logs that nobody goes on with: their nodes have left, or were lost when nobody could. */
-  async #lookForOrphans(): Promise<void> {
-    const streams = this.#node?.streams;
-    const view = this.#view;
-    const serving = view === undefined ? [] : liveNodes(view).filter(({ state }) => state === 'serving');
-    const rank = serving.findIndex(({ incarnation }) => incarnation === this.#place?.incarnation);
-    if (streams === undefined || view === undefined || rank < 0 || !this.#isReached) return;
-    let ids: readonly string[];
-    try {
-      ids = await streams.ids();
-    } catch (err) {
-      this.#options.logger.debug({ err }, 'JetStream does not list the logs');
-      return;
-    }
-    const owned = new Set(liveNodes(this.#view ?? view).map(({ stream }) => stream));
-    for (const id of this.#orphans.keys()) if (!ids.includes(id) || owned.has(id)) this.#orphans.delete(id);
-    for (const id of this.#abandoned.keys())
-      if (!ids.includes(id) || owned.has(id)) this.#abandoned.delete(id);
-    for (const id of ids) {
-      if (owned.has(id) || this.#standIns.has(id)) continue;
-      const looks = (this.#orphans.get(id) ?? 0) + 1;
-      this.#orphans.set(id, looks);
-      // The oldest node tries first, and then the others, in turn.
-      const round = orphanLooksMax * serving.length;
-      if (looks % round !== (orphanLooksMax * (rank + 1)) % round) continue;
-      await this.#standFor(id, undefined).catch((err: unknown) => {
-        this.#abandoned.set(id, messageOf(err));
-        this.#options.logger.error(
-          { err, stream: id },
-          'this node cannot take over the log of a lost node yet: the next one tries',
-        );
-      });
-    }
   }
 
   /**
@@ -433,7 +403,10 @@ export class ClusterControl implements Directory {
     const lost = (this.#node?.cluster.nodes ?? []).flatMap(({ name, takeOver }) =>
       takeOver === undefined ? [] : [`of ${name} (${takeOver.failed} attempts): ${takeOver.reason}`],
     );
-    return [...lost, ...[...this.#abandoned].map(([stream, reason]) => `in the stream ${stream}: ${reason}`)];
+    return [
+      ...lost,
+      ...[...this.#orphans.abandoned].map(([stream, reason]) => `in the stream ${stream}: ${reason}`),
+    ];
   }
 
   /** What is stored waits for JetStream, or sessions of lost nodes are not available yet. Undefined: neither. */
