@@ -15,7 +15,7 @@ import type { JetStreamWait } from './jetstream-wait.ts';
 import { type LogPlace, logPlaceOf, type NodeData } from './log-place.ts';
 import { LogStreams } from './log-streams.ts';
 import type { JoinRefusal } from './membership.ts';
-import { connectToNats, type NatsPost } from './nats-connection.ts';
+import { connectToNats, type NatsListener, type NatsPost } from './nats-connection.ts';
 import { openRegister } from './nats-register.ts';
 import type { NodeAnswer, NodeQuestion, ToldWill } from './node-messages.ts';
 import { Subjects } from './ports.ts';
@@ -62,6 +62,7 @@ export class ClusterNode {
   /** From its last run. */
   readonly #known: KnownCluster | undefined;
   readonly #noteLeaving: () => void;
+  #giveUpJoining: (() => void) | undefined;
 
   private constructor(
     post: NatsPost,
@@ -82,14 +83,15 @@ export class ClusterNode {
   }
 
   /**
-   * Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE. Superseded: the data on disk is
-   * obsolete.
+   * `signal`: when it is aborted, its reason is thrown soon. Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED,
+   * CLUSTER_FILE_UNREADABLE. Superseded: the data on disk is obsolete.
    */
   static async connect(
     config: BrokerConfig,
     logger: Logger,
     data: NodeData | undefined,
     events: ClusterNodeEvents,
+    signal: AbortSignal,
   ): Promise<ClusterNode> {
     const { nodeName = '', clusterName, workers, standsFor } = config;
     assertSameCluster(data?.known, clusterName);
@@ -104,7 +106,7 @@ export class ClusterNode {
         logger.error({ err }, 'the node cannot save the epoch of its cluster');
       }
     };
-    const post = await connectToNats(config, `rallymq ${nodeName}`, connectMs, {
+    const listener: NatsListener = {
       onUp: () => {},
       onWait: (reason) => logger.warn({ reason }, 'NATS cannot be reached yet'),
       onRefused: (reason) =>
@@ -112,11 +114,13 @@ export class ClusterNode {
           { reason },
           'NATS refuses this node: put valid credentials into the file of clusterCredentials',
         ),
-    });
+    };
+    const post = await connectToNats(config, `rallymq ${nodeName}`, connectMs, listener, signal);
     try {
       const wait: JetStreamWait = {
         waitMs: connectMs,
         onWait: (reason) => logger.warn({ reason }, 'JetStream does not serve yet'),
+        signal,
       };
       const register = await openRegister(post.connection, clusterName, wait);
       const isReplicated = config.replicas > 1;
@@ -127,6 +131,7 @@ export class ClusterNode {
         : undefined;
       if (streams !== undefined && data !== undefined)
         logPlace = await logPlaceOf(streams, data, isReplicated, wait);
+      signal.throwIfAborted();
       const cluster = new Cluster({
         ...events,
         onView: (view, before) => {
@@ -170,9 +175,13 @@ export class ClusterNode {
     }
   }
 
-  /** Errors: CLUSTER_REFUSED. Superseded: the data on disk is obsolete. */
+  /** Errors: CLUSTER_REFUSED; NOT_RUNNING: it was closed before. Superseded: the data on disk is obsolete. */
   async join(): Promise<JoinedPlace> {
-    const refusal = await new Promise<JoinRefusal | undefined>((done) => this.cluster.join(done));
+    const refusal = await new Promise<JoinRefusal | undefined>((done, fail) => {
+      const sentence = 'The node was stopped before it had joined its cluster.';
+      this.#giveUpJoining = () => fail(new BrokerError('NOT_RUNNING', sentence));
+      this.cluster.join(done);
+    });
     if (refusal?.why === 'superseded') throw new Superseded();
     if (refusal !== undefined) throw new BrokerError('CLUSTER_REFUSED', sentenceOf(refusal, this.#config));
     const { node, view } = this.cluster;
@@ -211,6 +220,7 @@ export class ClusterNode {
 
   async close(): Promise<void> {
     this.cluster.stop();
+    this.#giveUpJoining?.();
     await this.#post.close();
   }
 }

@@ -11,6 +11,8 @@ import { messageOf } from '../system-reason.ts';
 export interface JetStreamWait {
   readonly waitMs: number;
   onWait(reason: string): void;
+  /** Once it is aborted, nothing is tried again: the reason is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 export const noWait: JetStreamWait = { waitMs: 0, onWait: () => {} };
@@ -21,7 +23,7 @@ const temporaryCodes = [10_005, 10_008, 10_009, 10_023];
 
 /** Retries while JetStream may still become available, for at most the given time. Rejects: as the last attempt. */
 export async function onceServed<Result>(
-  { waitMs, onWait }: JetStreamWait,
+  { waitMs, onWait, signal }: JetStreamWait,
   attempt: () => Promise<Result>,
 ): Promise<Result> {
   const endMs = performance.now() + waitMs;
@@ -34,6 +36,7 @@ export async function onceServed<Result>(
       if (!hasTold) onWait(messageOf(error));
       hasTold = true;
       await delay(pauseMs);
+      signal?.throwIfAborted();
     }
   }
 }

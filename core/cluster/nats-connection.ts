@@ -10,6 +10,7 @@ import {
   connect,
   credsAuthenticator,
   type NatsConnection,
+  type ServerInfo,
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
@@ -28,6 +29,8 @@ const pingMs = 1_500;
 const pingsUnanswered = 1;
 /** The first version whose compare-and-set and heartbeats were tested. */
 const oldest = [2, 9] as const;
+/** What one message may need. */
+const payloadBytes = 1_048_576;
 
 export class NatsPost implements Post {
   readonly connection: NatsConnection;
@@ -84,26 +87,28 @@ export interface NatsListener {
 }
 
 /**
- * Connects, trying for `waitMs`. Errors: CLUSTER_NOT_REACHABLE; CLUSTER_REFUSED if NATS does not accept this
- * node or is too old; CLUSTER_FILE_UNREADABLE.
+ * Connects, trying for `waitMs`, or until `signal` is aborted: its reason is thrown. Errors: CLUSTER_NOT_REACHABLE;
+ * CLUSTER_REFUSED if NATS does not accept this node, is too old or allows only small messages; CLUSTER_FILE_UNREADABLE.
  */
 export async function connectToNats(
   settings: NatsSettings,
   name: string,
   waitMs: number,
   listener: NatsListener,
+  signal?: AbortSignal,
 ): Promise<NatsPost> {
   const options = optionsOf(settings, name);
   const shown = settings.cluster?.join(', ') ?? '';
   const endMs = performance.now() + waitMs;
   let hasWaited = false;
   for (;;) {
+    signal?.throwIfAborted();
     try {
       const connection = await connect(options);
-      const version = connection.info?.version ?? '';
-      if (isOldEnough(version)) return new NatsPost(connection, listener);
+      const fault = faultOf(connection.info);
+      if (fault === undefined) return new NatsPost(connection, listener);
       await connection.close();
-      throw refused(`NATS at ${shown} is version ${version}: RallyMQ needs ${oldest.join('.')} or newer.`);
+      throw refused(`NATS at ${shown} ${fault}.`);
     } catch (cause) {
       if (cause instanceof BrokerError) throw cause;
       const reason = messageOf(cause);
@@ -124,6 +129,16 @@ export async function connectToNats(
 
 function refused(sentence: string, cause?: unknown): BrokerError {
   return new BrokerError('CLUSTER_REFUSED', sentence, { cause });
+}
+
+/** Why this NATS cannot be used; undefined: it can. */
+function faultOf({
+  version = '',
+  max_payload: bytesMax = payloadBytes,
+}: Partial<ServerInfo> = {}): string | undefined {
+  if (!isOldEnough(version)) return `is version ${version}: RallyMQ needs ${oldest.join('.')} or newer`;
+  if (bytesMax >= payloadBytes) return undefined;
+  return `allows messages of ${bytesMax} bytes: RallyMQ needs max_payload ${payloadBytes}, the default`;
 }
 
 function isOldEnough(version: string): boolean {

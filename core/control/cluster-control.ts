@@ -4,9 +4,10 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BrokerError } from '../broker-error.ts';
 import type { SessionHolder } from '../cluster/client-directory.ts';
 import type { NodeFigures } from '../cluster/cluster.ts';
-import type { ClusterNode, JoinedPlace } from '../cluster/cluster-node.ts';
+import type { ClusterNode, ClusterNodeEvents, JoinedPlace } from '../cluster/cluster-node.ts';
 import { type LaneFigures, lanesByNode } from '../cluster/lane-figures.ts';
 import { logAccessOf } from '../cluster/log-access.ts';
 import type { NodeData } from '../cluster/log-place.ts';
@@ -17,8 +18,8 @@ import {
   type ToldWill,
   usedStamp,
 } from '../cluster/node-messages.ts';
-import { Replication, type ReplicationFigures } from '../cluster/replication.ts';
 import { Orphans } from '../cluster/orphans.ts';
+import { Replication, type ReplicationFigures } from '../cluster/replication.ts';
 import { StandIn, type StandInBroker } from '../cluster/stand-in.ts';
 import { linkVersionOf, liveNodes, type NodeEntry, type View } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
@@ -69,7 +70,7 @@ const givenAtOnce = 1_000;
 const giveAgainMs = 250;
 const lookMs = 20;
 
-/** Between two searches for logs without a node, and in how many of them a log is found before it gets a stand-in. */
+/** Between two searches for logs without a node. */
 const orphansMs = 5_000;
 
 /** What waits for JetStream longer than this is reported: a server that is restarted takes less. */
@@ -106,6 +107,8 @@ export class ClusterControl implements Directory {
   #applied: (ClusterView | undefined)[] = [];
   #isEvicted = false;
   #hasLeft = false;
+  /** Aborted when the node leaves: it does not join any more. */
+  readonly #leaving = new AbortController();
   /** By worker: its last report on its links. */
   readonly #links = new Map<number, readonly LinkFigures[]>();
   #heard = Promise.resolve();
@@ -122,9 +125,6 @@ export class ClusterControl implements Directory {
 
   constructor(options: ClusterControlOptions) {
     this.#options = options;
-  }
-
-  /**
     this.#orphans = new Orphans({
       view: () => (this.#isReached ? this.#view : undefined),
       incarnation: () => this.#place?.incarnation,
@@ -134,8 +134,11 @@ export class ClusterControl implements Directory {
       standFor: (stream) => this.#standFor(stream, undefined),
       onNote: (level, fields, sentence) => options.logger[level](fields, sentence),
     });
+  }
+
+  /**
    * Joins, or joins again after an eviction, with the data on the disk. Errors: CLUSTER_NOT_REACHABLE,
-   * CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE, STORE_NOT_USABLE.
+   * CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE, STORE_NOT_USABLE; NOT_RUNNING after leave().
    */
   async join(data: NodeData | undefined): Promise<JoinedPlace> {
     const { config, logger } = this.#options;
@@ -152,7 +155,8 @@ export class ClusterControl implements Directory {
       heard = resolve;
     });
     const sessions = this.#sessionHolder();
-    this.#node = await ClusterNode.connect(config, logger, data, {
+    const { signal } = this.#leaving;
+    const events: ClusterNodeEvents = {
       sessions: () => sessions,
       onHeard: () => heard(),
       onView: (view, before) => this.#onView(view, before),
@@ -163,11 +167,13 @@ export class ClusterControl implements Directory {
       onQuestion: (question) => this.#options.onQuestion(question),
       publishWill: (will) => this.#options.publishWill(will),
       takeOver: (lost, failed) => void this.#takeOver(lost, failed),
-    });
+    };
+    this.#node = await ClusterNode.connect(config, logger, data, events, signal);
     // What stand-ins have left that ended with an earlier process.
     if (this.#data === undefined && data !== undefined)
       await rm(join(data.directory, standInFolderName), { recursive: true, force: true });
     this.#data = data;
+    signal.throwIfAborted();
     this.#place = await this.#node.join();
     this.#isEvicted = false;
     this.#hasLeft = false;
@@ -362,8 +368,9 @@ export class ClusterControl implements Directory {
     return this.#whole;
   }
 
-  /** Gives the slots to the other nodes, and ends. */
+  /** Gives the slots to the other nodes, and ends. A node that is just joining gives that up. */
   async leave(): Promise<void> {
+    this.#leaving.abort(new BrokerError('NOT_RUNNING', 'The broker is stopping.'));
     await Promise.all([...this.#standIns.values()].map((standIn) => standIn.stop()));
     await this.#node?.leave();
     this.#hasLeft = true;

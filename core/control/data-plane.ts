@@ -59,7 +59,7 @@ export class DataPlane {
   #address: Address | undefined;
   /** Of all workers so far. */
   #starts = 0;
-  /** While workers are started: their incarnation is over already. */
+  /** While workers are started: their incarnation is over already, or the broker stops. */
   #giveUpStart: (() => void) | undefined;
   #isStopped = false;
 
@@ -88,7 +88,6 @@ export class DataPlane {
 
   /** Resolves when clients can connect. Errors: those of Broker.start(). */
   async start(place: ListeningPlace): Promise<Address> {
-    if (this.#isStopped) throw stoppedWhileStarting();
     const address = await this.#startIncarnation(place);
     this.#place = place;
     this.#address = address;
@@ -155,6 +154,7 @@ export class DataPlane {
   /** Starts one, and others if the cluster has removed it before its clients could connect. */
   async #startIncarnation(place: ListeningPlace): Promise<Address> {
     for (;;) {
+      if (this.#isStopped) throw stoppedWhileStarting();
       let isOver = false;
       const over = new Promise<void>((resolve) => {
         this.#giveUpStart = () => {
@@ -171,7 +171,6 @@ export class DataPlane {
         this.#giveUpStart = undefined;
       }
       await this.#stopIncarnation();
-      if (this.#isStopped) throw stoppedWhileStarting();
     }
   }
 

@@ -283,6 +283,13 @@ test('NATS that is not there, lets nobody in or has no JetStream is an error tha
     connectToNats(settings(closed.url, file), 'test', 0, quiet),
     isError('CLUSTER_FILE_UNREADABLE', /user:password/),
   );
+  const small = join(folder, 'small');
+  await writeFile(small, 'max_payload: 65536\n');
+  const narrow = await NatsServer.start(test, ['-js', '-c', small]);
+  await assert.rejects(
+    connectToNats(settings(narrow.url), 'test', 0, quiet),
+    isError('CLUSTER_REFUSED', /allows messages of 65536 bytes: RallyMQ needs max_payload 1048576/),
+  );
   const plain = await NatsServer.start(test, []);
   const { connection } = await connected(test, plain.url);
   await assert.rejects(openRegister(connection, 'test'), isError('CLUSTER_REFUSED', /JetStream/));

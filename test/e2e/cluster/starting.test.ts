@@ -1,0 +1,68 @@
+/** Nodes that are stopped while they start. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Broker, createBroker } from '../../../core/broker.ts';
+import { atEnd } from '../../support/at-end.ts';
+import { NatsServer } from '../../support/cluster/nats-server.ts';
+import { unusedPort } from '../../support/command.ts';
+
+async function folderOf(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'rallymq-starting-'));
+  atEnd(t, () => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function nodeOf(url: string, nodeName: string, dataDirectory: string): Broker {
+  const broker = createBroker({
+    cluster: [url],
+    nodeName,
+    dataDirectory,
+    port: 0,
+    tcpPort: false,
+    workers: 1,
+    logLevel: 'silent',
+  });
+  broker.on('error', () => {});
+  return broker;
+}
+
+const late = Symbol('late');
+
+test('a node that is stopped while it starts joins no cluster, and lets go of its data', {
+  timeout: 90_000,
+}, async (t) => {
+  const { url } = await NatsServer.start(t);
+  const folder = await folderOf(t);
+  const first = nodeOf(url, 'first', join(folder, 'first'));
+  await first.start();
+  atEnd(t, () => first.stop());
+  for (const ms of [0, 50, 150, 300]) {
+    const broker = nodeOf(url, 'stopped', join(folder, 'stopped'));
+    const started = broker.start().then(
+      () => 'started',
+      (error: { readonly code?: string }) => error.code,
+    );
+    await delay(ms);
+    await broker.stop();
+    const outcome = await Promise.race([started, delay(5_000, late, { ref: false })]);
+    assert.ok(outcome === 'NOT_RUNNING' || outcome === 'started', `after ${ms} ms: ${String(outcome)}`);
+    // The name and the directory are free again.
+    const next = nodeOf(url, 'stopped', join(folder, 'stopped'));
+    await next.start();
+    await next.stop();
+  }
+});
+
+test('a node that is stopped while NATS is not there ends at once', { timeout: 20_000 }, async (t) => {
+  const folder = await folderOf(t);
+  const broker = nodeOf(`nats://127.0.0.1:${await unusedPort()}`, 'alone', folder);
+  const started = broker.start();
+  await delay(300);
+  await broker.stop();
+  const isOver = assert.rejects(started, { code: 'NOT_RUNNING' });
+  assert.notEqual(await Promise.race([isOver, delay(5_000, late, { ref: false })]), late);
+});
