@@ -392,7 +392,9 @@ export class ControlPlane {
     this.#early ??= [];
     const joining = this.#dataPlane.joinAgain();
     this.#starting = Promise.all([this.#starting, joining]);
-    if (await joining) this.#letEarlyIn();
+    if (!(await joining)) return;
+    this.#streams.interrupt();
+    this.#letEarlyIn();
   }
 
   #letEarlyIn(): void {

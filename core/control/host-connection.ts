@@ -24,8 +24,9 @@ export interface HostConnectionOptions {
 
 export class HostConnection {
   readonly client: HostClient;
-  /** The key of the session. */
+  /** The key of the session, and that of the last connection. */
   session = 0;
+  #opened = 0;
   readonly #options: HostConnectionOptions;
   #timer: NodeJS.Timeout | undefined;
 
@@ -38,8 +39,10 @@ export class HostConnection {
   }
 
   open(): void {
+    const isSessionPresent = this.session === this.#opened;
+    this.#opened = this.session;
     this.#options.send({ type: 'openHost', session: this.session });
-    this.client.resume();
+    this.client.resume(isSessionPresent);
   }
 
   /** The worker has ended; open() is called when it runs again. */

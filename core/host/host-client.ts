@@ -65,8 +65,10 @@ interface HostSubscription {
   /** One for each SUBSCRIBE, the newest last. */
   readonly ids: number[];
   ready: Promise<number>;
-  /** A listener has got its retained messages. */
-  hasRetained: boolean;
+  /** The listener that has got its retained messages. */
+  retainedFor: MessageListener | undefined;
+  /** Each sends a SUBSCRIBE that is not answered yet. */
+  readonly unanswered: Set<() => void>;
 }
 
 /** A SUBSCRIBE, by the subscription identifier of its messages. */
@@ -87,8 +89,7 @@ export class HostClient {
   readonly #channel: HostChannel;
   readonly #engine = new ClientEngine(5, {
     deliver: inOrder((message, acknowledge) => this.#deliver(message, acknowledge)),
-    // The session stays in the data plane as long as the broker runs.
-    restore() {},
+    restore: () => this.#restore(),
     refusal: (reasonCode) => new Refusal(reasonCode),
   });
   readonly #waiting = new Queue<Waiting>();
@@ -194,8 +195,8 @@ export class HostClient {
     const subscription = known ?? this.#addSubscription(filter, qos, retainedFor);
     subscription.listeners.add(listener);
     await this.#granted(subscription, subscription.ready);
-    if (!isLiveOnly && !subscription.hasRetained) {
-      subscription.hasRetained = true;
+    if (!isLiveOnly && subscription.retainedFor === undefined) {
+      subscription.retainedFor = listener;
       await this.sendRetained(filter, listener);
     }
     return async () => {
@@ -257,14 +258,34 @@ export class HostClient {
     else this.#engine.end(error);
   }
 
-  /** The worker runs again with the same session: unanswered packets are sent again. */
-  resume(): void {
+  /**
+   * The worker runs again: unanswered packets are sent again. It has the session, unless its node has joined its cluster
+   * anew: then the subscriptions are made again.
+   */
+  resume(isSessionPresent = true): void {
     this.lost();
     this.#reader = new FrameReader(5);
     const { maximumPacketSizeBytes: maximumPacketSize, hostWindowBytes } = this.#limits;
     const server = { receiveMaximum: this.#window, maximumPacketSize };
     this.#link = new HostLink(server, hostWindowBytes, this.#channel);
-    this.#engine.connected(this.#link, true);
+    this.#engine.connected(this.#link, isSessionPresent);
+  }
+
+  #restore(): void {
+    for (const subscription of this.#byFilter.values()) {
+      const { unanswered, listeners, retainedFor } = subscription;
+      const isWanted = retainedFor !== undefined && listeners.has(retainedFor);
+      for (const send of unanswered) send();
+      if (unanswered.size > 0) continue;
+      const ask = this.#subscribeOf(subscription, isWanted ? retainedFor : undefined, isWanted ? 0 : 2);
+      ask({
+        succeed: () => this.#askWaiting(),
+        fail: () => {
+          this.#forget(subscription);
+          this.#askWaiting();
+        },
+      });
+    }
   }
 
   #take(frame: Frame, link: HostLink): ProtocolError | undefined {
@@ -288,7 +309,8 @@ export class HostClient {
       listeners: new Set(),
       ids: [],
       ready: Promise.resolve(0),
-      hasRetained: retainedFor !== undefined,
+      retainedFor,
+      unanswered: new Set(),
     };
     this.#byFilter.set(filter, subscription);
     subscription.ready = this.#subscribe(subscription, retainedFor, retainedFor === undefined ? 2 : 0);
@@ -301,13 +323,36 @@ export class HostClient {
     retainedFor: MessageListener | undefined,
     retainHandling: 0 | 2,
   ): Promise<number> {
-    const { filter: topicFilter, qos, ids } = subscription;
+    return await this.#reasonCodeOf(this.#subscribeOf(subscription, retainedFor, retainHandling));
+  }
+
+  /** What sends the SUBSCRIBE. */
+  #subscribeOf(
+    subscription: HostSubscription,
+    retainedFor: MessageListener | undefined,
+    retainHandling: 0 | 2,
+  ): (asker: Asker) => void {
+    const { filter: topicFilter, qos, ids, unanswered } = subscription;
     const id = this.#engine.newSubscriptionId();
     this.#byId.set(id, { subscription, retainedFor });
     ids.push(id);
     if (ids.length > idsMax) this.#byId.delete(ids.shift() ?? 0);
     const request = { topicFilter, qos, noLocal: false, retainAsPublished: false, retainHandling } as const;
-    return await this.#reasonCodeOf((asker) => this.#engine.subscribe(request, id, asker));
+    return (asker) => {
+      const send = (): void =>
+        this.#engine.subscribe(request, id, {
+          succeed: (answer) => {
+            unanswered.delete(send);
+            asker.succeed(answer);
+          },
+          fail: (error) => {
+            unanswered.delete(send);
+            asker.fail(error);
+          },
+        });
+      unanswered.add(send);
+      send();
+    };
   }
 
   async #unsubscribe(filter: string): Promise<number> {

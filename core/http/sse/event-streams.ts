@@ -176,6 +176,12 @@ export class EventStreams {
     for (const stream of [...this.#streams]) stream.end();
   }
 
+  /** Messages are missing: clients are told so when they reconnect, and get the retained ones again. */
+  interrupt(): void {
+    for (const filter of this.#filters.values()) filter.since = this.history.next;
+    this.endAll();
+  }
+
   /** There are no events any more. */
   close(): void {
     this.endAll();

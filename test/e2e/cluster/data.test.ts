@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { atEnd } from '../../support/at-end.ts';
+import { startBroker } from '../../support/broker.ts';
 import {
   BrokerCluster,
   type ClusterBroker,
@@ -426,6 +427,46 @@ test('the copy of a log is deleted by hand: the node makes another one, and lose
   await session.connect('tcp');
   assert.ok(session.isSessionPresent);
   await until('both messages', () => new Set(session.handed.map(({ text }) => text)).size === 2);
+});
+
+test('what a program has subscribed to outlives the removal of its node from the cluster', async (t) => {
+  const { nats, folder } = await replicasPlace(t);
+  const connection = await connect({ servers: nats.url });
+  atEnd(t, () => connection.close());
+  let log = '';
+  connection.subscribe('rally.rallymq.log.*', {
+    callback: (_, { subject }) => {
+      log = subject;
+    },
+  });
+  await connection.flush();
+  const { broker } = await startBroker(t, {
+    cluster: [nats.url],
+    nodeName: 'a',
+    dataDirectory: join(folder, 'data'),
+    replicas: 3,
+    limits: { logCopies: 1 },
+    logLevel: 'silent',
+  });
+  const taken: string[] = [];
+  await broker.subscribe('score/+', ({ topic }) => void taken.push(topic));
+  await broker.publish('score/1', '15-0', { retain: true });
+  await until('its log', () => log !== '' && taken.length === 1);
+  connection.publish(log, Buffer.alloc(32, 1)); // another node has taken it over
+  const isServing = (): boolean => {
+    try {
+      return broker.statistics() !== undefined;
+    } catch {
+      return false;
+    }
+  };
+  const publishing = setInterval(() => broker.publish('state', '', { retain: true }).catch(() => {}), 20);
+  atEnd(t, () => clearInterval(publishing));
+  await until('its removal', () => !isServing());
+  clearInterval(publishing);
+  await until('it has joined again', isServing, 30_000);
+  await broker.publish('score/2', '30-0');
+  await until('the message', () => taken.includes('score/2'));
 });
 
 test('nodes with and without replicas in one cluster name each other', async (t) => {

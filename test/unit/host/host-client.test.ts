@@ -202,6 +202,41 @@ test('a worker that runs again is sent what it has not answered', async () => {
   await within('all', Promise.all([...published, subscribed]));
 });
 
+test('a worker that runs again without the session is asked for all subscriptions again', async () => {
+  const plane = new FakeDataPlane({ receiveMaximum: 2 });
+  const got: string[] = [];
+  const note = (name: string) => (message: HostMessage) => void got.push(`${name} ${message.topic}`);
+  const made = [plane.host.subscribe('a', note('a')), plane.host.subscribe('b', note('b'), 1, true)];
+  plane.receive('90 04 0001 00 01 90 04 0002 00 01');
+  const [unsubscribe] = await within('SUBACKs', Promise.all(made));
+  const asked = plane.host.subscribe('c', note('c'));
+  const published = plane.host.publish('a', '1');
+  const waiting = plane.host.publish('a', '2');
+  await plane.expect(
+    `82 09 0001 02 0b 01 0001'a' 01`,
+    `82 09 0002 02 0b 02 0001'b' 21`,
+    `82 09 0003 02 0b 03 0001'c' 01`,
+    `32 07 0001'a' 0004 00 '1'`,
+  );
+  plane.host.resume(false);
+  await plane.expect(
+    `82 09 0005 02 0b 04 0001'a' 01`,
+    `82 09 0006 02 0b 05 0001'b' 21`,
+    `82 09 0007 02 0b 03 0001'c' 01`,
+  );
+  plane.receive('90 04 0005 00 01 90 04 0006 00 01 90 04 0007 00 01');
+  await within('SUBACK', asked);
+  await plane.expect(`32 07 0001'a' 0008 00 '1'`, `32 07 0001'a' 0009 00 '2'`);
+  plane.receive('40 02 0008 40 02 0009');
+  await within('PUBACKs', Promise.all([published, waiting]));
+  plane.receive(`31 06 0001'a' 02 0b 04 30 06 0001'b' 02 0b 05 30 06 0001'c' 02 0b 03`);
+  assert.deepEqual(got, ['a a', 'b b', 'c c']);
+  const ended = unsubscribe?.();
+  await plane.expect(`a2 06 000a 00 0001'a'`);
+  plane.receive('b0 04 000a 00 00');
+  await within('UNSUBACK', ended ?? Promise.reject(new Error('there is no subscription')));
+});
+
 test('no more than a window is under way, in order, and what waits is encoded when there is credit', async () => {
   const plane = new FakeDataPlane({ hostWindowBytes: 1_024, maximumPacketSizeBytes: 10_000 });
   const sizes = [300, 300, 500, 9_000, 1, 1_000, 300];

@@ -211,6 +211,21 @@ test('whoever comes back goes on behind its last event, or is told that it has m
   }
 });
 
+test('when subscriptions were lost and made again, streams end, and their clients learn that they have missed some', async () => {
+  const { broker, streams, open } = played();
+  const before = await open();
+  broker.publish(messageOn('a', '1'), 'a');
+  await turn();
+  streams.interrupt();
+  assert.ok(before.isEnded);
+  broker.retained.push(messageOn('a', 'kept', true));
+  const after = await open({ lastEventId: before.lastId });
+  assert.match(after.text, /event: missed\ndata: \{\}/);
+  assert.deepEqual(after.payloads, ['kept']);
+  const later = await open({ lastEventId: after.lastId });
+  assert.doesNotMatch(later.text, /missed/);
+});
+
 test('the rules are asked for each message, and again when a stream catches up', async () => {
   const { broker, open } = played();
   let isAllowed = true;
