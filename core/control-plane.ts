@@ -819,12 +819,16 @@ export class ControlPlane {
     });
   }
 
-  /** What an operator has requested on another node. */
+  /** What an operator has requested on another node. An error would end the connection to NATS. */
   #onNews(news: Readonly<Record<string, unknown>>): void {
     const told = readNews(news);
-    if (told?.kind === 'ban') this.bans.add(told.ban);
-    else if (told?.kind === 'liftBan') this.bans.remove(told.of, told.value);
-    else if (told?.kind === 'logLevel') this.#setLogLevel(told.level);
+    try {
+      if (told?.kind === 'ban') this.bans.add(told.ban);
+      else if (told?.kind === 'liftBan') this.bans.remove(told.of, told.value);
+      else if (told?.kind === 'logLevel') this.#setLogLevel(told.level);
+    } catch (err) {
+      this.logger.error({ err, news }, 'what was requested on another node cannot be done here');
+    }
   }
 
   #setLogLevel(logLevel: LogLevel): void {

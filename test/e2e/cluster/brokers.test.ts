@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { startBroker } from '../../support/broker.ts';
 import { BrokerCluster, type RoamingSession } from '../../support/cluster/broker-cluster.ts';
 import { connectFrame, publishFrame } from '../../support/frames.ts';
 import { assertAllInOrder } from '../../support/mqtt-session.ts';
@@ -206,6 +207,23 @@ test('a ban by the API of one node holds on all, and each tells of the others', 
     ['$SYS/nodes/node-0/uptime', '$SYS/nodes/node-1/uptime'].every((topic) => topics().includes(topic)),
   );
   assert.ok(!topics().some((topic) => topic.startsWith('$SYS/broker/')));
+});
+
+test('a ban that a node cannot add stays in its log, and it hears of the next ones', async (t) => {
+  const cluster = await BrokerCluster.start(t, 1);
+  const a = cluster.broker(0);
+  const options = { cluster: [cluster.nats.url], nodeName: 'full', limits: { bansMax: 1 } } as const;
+  const { broker } = await startBroker(t, { ...options, logLevel: 'silent' });
+  broker.bans.add({ kind: 'clientId', value: 'known' });
+  const nats = t.mock.method(console, 'log'); // where its client says that a connection has broken
+  for (const who of ['one-too-many', 'known'])
+    assert.equal(await a.send('POST', '/api/v1/banned', { as: 'clientid', who }), 200);
+  assert.equal(await a.send('DELETE', '/api/v1/banned/clientid/known'), 204);
+  await until('the news', () => broker.bans.list().length === 0);
+  assert.deepEqual(
+    nats.mock.calls.map((call) => call.arguments),
+    [],
+  );
 });
 
 test('what is asked of one node about clients of another, and the log level for all', async (t) => {
