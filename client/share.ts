@@ -182,8 +182,8 @@ class SharedRally implements RallyClient {
     }
     if (this.status === 'closed') return;
     for (const received of this.#received.values()) received.taken = received.dropped = 0;
+    this.#attach(); // first: a listener may close the client
     this.#dispatch('reconnecting', { error: new RallyError(0, 'the shared worker is gone'), delayMs: 0 });
-    this.#attach();
   }
 
   /** `onError` is called if the browser cannot clone the message. */

@@ -1,5 +1,6 @@
 /** One connection for several tabs, with fake ports, locks and network. */
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Message, type RallyClient, RallyError } from '../../../client/rally.ts';
 import { testTabs } from '../../support/fake-tabs.ts';
 import { until, within } from '../../support/wait.ts';
@@ -198,6 +199,21 @@ testTabs('when the worker has crashed the tab goes on with the next one', async 
   await within('PUBACK', published);
   await until('a message', () => texts.length > 0);
   assert.equal(tab.status, 'connected');
+});
+
+testTabs('a tab that closes when the worker has crashed leaves no connection behind', async (tabs) => {
+  const tab = tabs.open({ group: 'crash and close' });
+  await tabs.network.accepted();
+  await tab.ready;
+  const closed = new Promise<void>((resolve) => tab.on('closed', () => resolve()));
+  tab.on('reconnecting', () => void tab.close());
+  tabs.crash('worker', 0);
+  await within('the end', closed);
+  await delay(50);
+  assert.deepEqual(
+    tabs.network.sockets.map(({ isClosed }) => isClosed),
+    [true],
+  );
 });
 
 testTabs('the tabs are asked for credentials, and one that fails does not stop the others', async (tabs) => {
