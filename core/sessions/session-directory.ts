@@ -152,8 +152,9 @@ export class SessionDirectory {
    */
   restore(run: number, sessions: RecoveredSessions = noSessions): void {
     this.setRun(run);
-    // From an earlier incarnation of this node.
-    for (const record of [...this.#byKey.values()]) if (record.state === 'lost') this.#remove(record);
+    // From an earlier incarnation of this node, which nobody answers any more.
+    for (const record of [...this.#byKey.values()])
+      if (record.state === 'lost' || record.state === 'claiming') this.#remove(record);
     this.#restingTimer?.cancel();
     this.#resting = new RestingSessions(sessions);
   }

@@ -882,3 +882,21 @@ test('a broker that is drained lets nobody in, and tells clients to go a few at 
   assert.deepEqual(stage.sent(), ['0 evict 3 0x8b']);
   assert.equal(stage.directory.tellNext(5, 0x8b), 0);
 });
+
+test('a node that joins its cluster anew while it asks for an identifier does not lock its client out', () => {
+  const asked: string[] = [];
+  const stage = new Stage({
+    ...thisNodeAlone,
+    claim: (clientId) => {
+      asked.push(clientId);
+      return undefined;
+    },
+  });
+  stage.connect(0, 7);
+  stage.directory.workerLost(0); // it was removed, and nobody will answer
+  stage.directory.restore(2);
+  stage.directory.workerStarted(0, []);
+  assert.equal(stage.directory.counts.total, 0);
+  stage.connect(0, 8);
+  assert.deepEqual(asked, ['a', 'a']);
+});
