@@ -62,17 +62,16 @@ export class Reloads {
     const { config, audit } = this.#options;
     const before = this.#options.accessCounts();
     let changes: readonly ConfigChange[];
-    let next: BrokerConfig;
     try {
       changes = read === undefined ? [] : changesOf(config, read());
-      next = withLive(config, changes);
+      withLive(config, changes); // for its errors
       await this.#options.reloadAccess();
     } catch (err) {
       audit.add('reloadRefused', { by, err });
       throw err;
     }
     const live = changes.filter(({ reload }) => reload === 'live');
-    takeOver(config, next);
+    takeOver(config, withLive(config, changes)); // the log level may have been set meanwhile
     const changed = live.map(({ name }) => name);
     await this.#options.onChanged(new Set(changed));
     if (read !== undefined) this.#needsRestart = namesOf(changes, 'restart');
