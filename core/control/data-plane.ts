@@ -166,7 +166,10 @@ export class DataPlane {
         const address = await this.#startWorkers(place, over);
         if (!isOver) return address;
       } catch (error) {
-        if (!isOver || this.#isStopped) throw error;
+        if (!isOver || this.#isStopped) {
+          await this.#options.cluster?.stopReplication();
+          throw error;
+        }
       } finally {
         this.#giveUpStart = undefined;
       }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
+import { createBroker } from '../../../core/broker.ts';
 import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import {
@@ -19,6 +20,7 @@ import { publishFrame } from '../../support/frames.ts';
 import { MqttSession } from '../../support/mqtt-session.ts';
 import { openConnected } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
+import { watchWorkers } from '../../support/workers.ts';
 
 const topics = Array.from({ length: 12 }, (_, index) => `kept/${index}`);
 
@@ -467,6 +469,27 @@ test('what a program has subscribed to outlives the removal of its node from the
   await until('it has joined again', isServing, 30_000);
   await broker.publish('score/2', '30-0');
   await until('the message', () => taken.includes('score/2'));
+});
+
+test('a start that fails when its log is replicated already leaves no thread behind', async (t) => {
+  const { nats, folder } = await replicasPlace(t);
+  const workers = watchWorkers(t);
+  const socket = join(folder, 'taken');
+  await writeFile(socket, ''); // it is no socket
+  const broker = createBroker({
+    cluster: [nats.url],
+    nodeName: 'a',
+    port: 0,
+    tcpPort: false,
+    listeners: [{ socket }],
+    dataDirectory: join(folder, 'data'),
+    replicas: 3,
+    limits: { logCopies: 1 },
+    logLevel: 'silent',
+  });
+  await assert.rejects(broker.start(), { code: 'ADDRESS_IN_USE' });
+  assert.equal(workers.all.length, 1);
+  await until('its end', () => workers.all.every(({ threadId }) => threadId < 0), 10_000);
 });
 
 test('nodes with and without replicas in one cluster name each other', async (t) => {
