@@ -156,14 +156,22 @@ export class AccessControl {
    * Errors: see open().
    */
   firstRules(): Uint8Array | undefined {
-    const { rules } = readAccessFiles(this.#options.config);
+    const { rules } = this.#filesInForce();
     return rules && encodeRuleBook(rules);
   }
 
-  /** Before the workers start. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+  /**
+   * Before the workers start. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. Called again when a node joins its
+   * cluster anew: then what is in force stays, whatever the files contain.
+   */
   open(rules: RulesInForce): void {
+    const files = this.#filesInForce();
     this.#rules = rules;
-    this.#take(readAccessFiles(this.#options.config));
+    this.#take(files);
+  }
+
+  #filesInForce(): AccessFiles {
+    return this.#rules === undefined ? readAccessFiles(this.#options.config) : this.#files;
   }
 
   /** How many of each kind the files contain; no entry for a kind without a file. */

@@ -89,6 +89,16 @@ export class BanKeeper implements Bans {
     return this.#bans.find(candidate);
   }
 
+  /**
+   * Reads the file, and again whenever it changes: from now on it is checked every second. Called again when a node joins
+   * its cluster anew: then nothing changes. Errors: those of load().
+   */
+  open(): void {
+    if (this.#timer !== undefined) return;
+    this.load();
+    this.#watch();
+  }
+
   /** Reads the file, which may be missing. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, BAN_INVALID. */
   load(): void {
     const { path } = this.#options;
@@ -99,13 +109,11 @@ export class BanKeeper implements Bans {
     for (const ban of this.#bans.list()) if (!before.has(nameOf(ban))) this.#options.onBanned(ban);
   }
 
-  /** From now on the file is checked every second. */
-  watch(): void {
+  #watch(): void {
     if (this.#options.path === undefined) return;
-    this.#timer?.cancel(); // a node that joins its cluster again begins anew
     this.#timer = this.#options.clock.after(lookMs, () => {
       this.#look(this.#options.path ?? '');
-      this.watch();
+      this.#watch();
     });
   }
 

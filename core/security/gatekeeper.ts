@@ -204,11 +204,10 @@ export class Gatekeeper {
     return this.#access.firstRules();
   }
 
-  /** Before the workers start. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, BAN_INVALID. */
+  /** See AccessControl. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, BAN_INVALID. */
   open(rules: RulesInForce): void {
     this.#access.open(rules);
-    this.#bans.load();
-    this.#bans.watch();
+    this.#bans.open();
   }
 
   async close(): Promise<void> {
