@@ -5,6 +5,7 @@
  *
  *   rules -> join the cluster | open and read the store -> addon.createBroker() -> Supervisor -> workers listen
  */
+import type { Server } from 'node:http';
 import { BrokerError, stoppedWhileStarting } from '../broker-error.ts';
 import { type KnownCluster, readKnownCluster } from '../cluster/cluster-memory.ts';
 import { Superseded, setLogAside } from '../cluster/superseded.ts';
@@ -17,6 +18,7 @@ import { keepsData } from '../storage/keeps-data.ts';
 import { Store } from '../storage/store.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import type { ClusterControl } from './cluster-control.ts';
+import { portError } from './free-port.ts';
 import type { Logger } from './logger.ts';
 import type { ToWorker } from './messages.ts';
 import { type Address, Supervisor, type TlsSource, type WorkerEvents } from './supervisor.ts';
@@ -214,7 +216,7 @@ export class DataPlane {
    */
   async #openBroker(addon: Addon, host: string): Promise<number> {
     const { config, logger, directory, cluster, events } = this.#options;
-    const { limits, port, workers } = config;
+    const { limits, workers } = config;
     const rules = this.#options.firstRules(); // invalid files are found before the store is read
     const dataPlaneRules = { ...config, ...limits };
     if (cluster !== undefined && !keepsData(config)) {
@@ -229,7 +231,7 @@ export class DataPlane {
     if (known !== undefined && cluster === undefined) throw ofCluster(store.directory, known);
     store.open();
     this.#store = store;
-    const server = port === false ? undefined : await serveRecovering(host, port, () => store.progress);
+    const server = await this.#serveRecovering(store, host);
     try {
       if (cluster !== undefined) return await this.#recoverNode(store, known, rules, cluster);
       const { broker, recovered } = await store.recover(rules);
@@ -246,6 +248,17 @@ export class DataPlane {
       if (server !== undefined) await closeRecovering(server);
     }
     return await this.#openBroker(addon, host);
+  }
+
+  /** Errors: those of assertPortIsFree(), if somebody has taken the port since. */
+  async #serveRecovering(store: Store, host: string): Promise<Server | undefined> {
+    const { port } = this.#options.config;
+    try {
+      return port === false ? undefined : await serveRecovering(host, port, () => store.progress);
+    } catch (cause) {
+      store.abandon();
+      throw portError(cause as NodeJS.ErrnoException, host, Number(port), 'port');
+    }
   }
 
   /** The node joins with its data, which it reads first so that the others need not wait for that. */

@@ -56,7 +56,12 @@ export function claimPort(host: string, port: number, option: string): Promise<P
   });
 }
 
-function portError(cause: NodeJS.ErrnoException, host: string, port: number, option: string): BrokerError {
+export function portError(
+  cause: NodeJS.ErrnoException,
+  host: string,
+  port: number,
+  option: string,
+): BrokerError {
   if (cause.code === 'EADDRINUSE') {
     const message = `Port ${port} on ${host} is in use; stop the program that has it, or choose another with the option ${option}.`;
     return new BrokerError('ADDRESS_IN_USE', message, { cause });
