@@ -115,9 +115,11 @@ function decidedOf(answer: unknown, memoryMs: number): Decided {
 }
 
 async function within<Value>(ms: number, clock: Clock, value: Value | Promise<Value>): Promise<Value> {
-  if (!(value instanceof Promise)) return await value;
+  if (typeof (value as Partial<Promise<Value>> | undefined)?.then !== 'function') return value;
   return await new Promise<Value>((resolve, reject) => {
     const timer = clock.after(ms, () => reject(new Error(`no answer within ${ms} ms`)));
-    value.then(resolve, reject).finally(() => timer.cancel());
+    Promise.resolve(value)
+      .then(resolve, reject)
+      .finally(() => timer.cancel());
   });
 }
