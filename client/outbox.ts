@@ -16,6 +16,8 @@ interface StoredMessage {
 }
 
 const storeName = 'messages';
+/** Of those that earlier pages left, so many are sent at once: the queue of the client has a bound. */
+const sentAtOnce = 50;
 
 export class Outbox {
   readonly #rally: RallyClient;
@@ -30,7 +32,8 @@ export class Outbox {
 
   /**
    * Opens the outbox `name` of this origin and begins to send what earlier pages left in it. It lives as
-   * long as the page. `onError` is called for each of those messages that the broker refuses; it is then discarded.
+   * long as the page. `onError` is called for each of those messages that the broker refuses; it is then discarded, unless
+   * there is no room for it (0x97).
    */
   static async open(
     rally: RallyClient,
@@ -67,17 +70,19 @@ export class Outbox {
     return done(this.#store('readonly').count());
   }
 
+  /** `kept`: the reason codes of errors after which the next page may send it. */
   async #send(
     key: IDBValidKey,
     { topic, value, options }: StoredMessage,
+    kept: readonly (number | undefined)[] = [0],
   ): Promise<PublishResult | undefined> {
     try {
       const result = await this.#rally.publish(topic, value, options);
       await done(this.#store('readwrite').delete(key));
       return result;
     } catch (error) {
-      // Closed (0) does not mean that the message is bad: the next page may send it.
-      if ((error as { reasonCode?: number }).reasonCode !== 0)
+      // Closed (0) does not mean that the message is bad.
+      if (!kept.includes((error as { reasonCode?: number }).reasonCode))
         await done(this.#store('readwrite').delete(key));
       throw error;
     }
@@ -88,12 +93,26 @@ export class Outbox {
     const store = this.#store('readonly');
     const [keys, messages] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
     const gone = new Map<string, boolean>();
+    const left: [IDBValidKey, StoredMessage][] = [];
     for (const [index, message] of (messages as StoredMessage[]).entries()) {
       const { owner } = message;
       if (!gone.has(owner)) gone.set(owner, await hold(owner));
       const key = keys[index];
-      if (key !== undefined && gone.get(owner)) this.#send(key, message).catch(onError);
+      if (key !== undefined && gone.get(owner)) left.push([key, message]);
     }
+    void this.#sendLeft(left, onError);
+  }
+
+  async #sendLeft(
+    left: readonly [IDBValidKey, StoredMessage][],
+    onError: (error: unknown) => void,
+  ): Promise<void> {
+    for (let at = 0; at < left.length; at += sentAtOnce)
+      await Promise.all(
+        left
+          .slice(at, at + sentAtOnce)
+          .map(([key, message]) => this.#send(key, message, [0, 0x97]).catch(onError)),
+      );
   }
 
   #store(mode: IDBTransactionMode): IDBObjectStore {

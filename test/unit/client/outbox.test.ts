@@ -1,0 +1,89 @@
+/** The outbox on a database and locks that are played here: what earlier pages left, and a client with little room. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Outbox } from '../../../client/outbox.ts';
+import { type PublishResult, type RallyClient, RallyError } from '../../../client/rally.ts';
+import { until } from '../../support/wait.ts';
+
+/** A table of the database, whose requests are answered in the next turn. */
+class FakeStore {
+  readonly rows = new Map<number, unknown>();
+  #last = 0;
+
+  #answer(act: () => unknown): object {
+    const request = { result: undefined as unknown, onsuccess: (): void => {} };
+    setImmediate(() => {
+      request.result = act();
+      request.onsuccess();
+    });
+    return request;
+  }
+  add = (value: unknown) =>
+    this.#answer(() => {
+      this.rows.set(++this.#last, value);
+      return this.#last;
+    });
+  delete = (key: number) => this.#answer(() => this.rows.delete(key));
+  count = () => this.#answer(() => this.rows.size);
+  getAll = () => this.#answer(() => [...this.rows.values()]);
+  getAllKeys = () => this.#answer(() => [...this.rows.keys()]);
+}
+
+function played(left: number) {
+  const store = new FakeStore();
+  const options = { qos: 1, retain: false, properties: {} };
+  for (let number = 1; number <= left; number++)
+    store.rows.set(number, { owner: 'gone', topic: 't', value: number, options });
+  const request = { result: undefined as unknown, onsuccess: (): void => {} };
+  const database = { transaction: () => ({ objectStore: () => store }) };
+  const given = {
+    indexedDB: {
+      open: () => {
+        setImmediate(() => {
+          request.result = database;
+          request.onsuccess();
+        });
+        return request;
+      },
+    },
+    navigator: {
+      locks: {
+        request: async (_name: string, _options: object, holder: (lock: object) => unknown) => holder({}),
+      },
+    },
+  };
+  for (const [name, value] of Object.entries(given))
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  return store;
+}
+
+test('what earlier pages left is sent as far as there is room, in order, and what finds none is kept', async () => {
+  const store = played(250);
+  const sent: number[] = [];
+  const refused: unknown[] = [];
+  let waiting = 0;
+  let room = 100;
+  const rally = {
+    publish: async (_topic: string, value: number): Promise<PublishResult> => {
+      if (waiting >= room) throw new RallyError(0x97, 'queue full');
+      waiting++;
+      await new Promise((resolve) => setImmediate(resolve));
+      waiting--;
+      sent.push(value);
+      return { reasonCode: 0, properties: {} };
+    },
+  } as unknown as RallyClient;
+  await Outbox.open(rally, (error) => refused.push(error));
+  await until('all are sent', () => store.rows.size === 0);
+  assert.deepEqual([sent.length, sent[249], refused], [250, 250, []]);
+  assert.deepEqual(
+    sent,
+    sent.toSorted((a, b) => a - b),
+  );
+
+  const again = played(5);
+  room = 0;
+  await Outbox.open(rally, (error) => refused.push(error));
+  await until('the attempts', () => refused.length === 5);
+  assert.equal(again.rows.size, 5);
+});
