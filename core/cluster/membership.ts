@@ -466,12 +466,13 @@ export class Membership {
   }
 
   #nextView(view: View, node: NodeEntry): View | undefined {
-    const lost = this.#lostNode(view, node);
-    if (lost !== undefined && this.#takeOvers.isAwaited(lost)) return undefined;
-    if (lost !== undefined) {
-      this.#options.onNote('warn', { node: lost.name }, 'a node is silent: the others get its slots');
-      return withoutNode(view, lost.incarnation);
+    const lost = this.#lostNodes(view, node);
+    const gone = lost.find((each) => !this.#takeOvers.isAwaited(each));
+    if (gone !== undefined) {
+      this.#options.onNote('warn', { node: gone.name }, 'a node is silent: the others get its slots');
+      return withoutNode(view, gone.incarnation);
     }
+    if (lost.length > 0) return undefined;
     if (this.#isLeaving) {
       if (node.state === 'serving') return withNodeLeaving(view, node.incarnation);
       const isAlone = liveNodes(view).length === 1;
@@ -485,9 +486,9 @@ export class Membership {
     return next;
   }
 
-  #lostNode(view: View, node: NodeEntry): NodeEntry | undefined {
-    if (node.standsFor !== undefined) return undefined; // its maker reports it
-    return liveNodes(view).find(
+  #lostNodes(view: View, node: NodeEntry): NodeEntry[] {
+    if (node.standsFor !== undefined) return []; // its maker reports them
+    return liveNodes(view).filter(
       ({ incarnation }) =>
         incarnation !== node.incarnation &&
         this.#silence(incarnation) >= lostBeats + this.#rankOf(view, node, incarnation),

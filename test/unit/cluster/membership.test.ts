@@ -112,6 +112,20 @@ test('a lost node whose log others have already is taken out at once', () => {
   assert.ok(left.notes.includes('other nodes already have everything that a lost node had'));
 });
 
+test('two nodes are lost: neither waits until the log of the other one is taken over', () => {
+  const stage = new Stage();
+  const tried: string[] = [];
+  const left = stage.start('left', { takeOver: ({ name }) => tried.push(name) });
+  const lost = ['lost', 'lost too', 'without a log'].map((name) =>
+    stage.start(name, name === 'without a log' ? { stream: undefined } : {}),
+  );
+  stage.time.run(5_000);
+  for (const member of lost) stage.kill(member);
+  stage.time.run(6_000);
+  assert.deepEqual(tried.toSorted(), ['lost', 'lost too']);
+  assert.deepEqual(namesIn(left).toSorted(), ['left', 'lost', 'lost too']);
+});
+
 test('a lost node whose log cannot be taken over is taken out after eight attempts', () => {
   let attempts = 0;
   const { stage, left } = withLost((_, failed) => {
