@@ -25,7 +25,7 @@ interface Entry {
   /** The holder has lent its session, and no node has confirmed receipt. */
   isLent: boolean;
   /** The last yield request before the holder got it: answers to earlier ones are outdated. */
-  readonly since: number;
+  since: number;
   /** The node that lent the session to the holder, and still has it if the holder never got it; and the session. */
   lender: number | undefined;
   session: LentSession | undefined;
@@ -108,7 +108,9 @@ export class SlotOwner {
     this.#options.onClaimed(clientId);
     const entry = entries.get(clientId);
     const isWaiting = entry?.waiter?.from === claim.from;
+    const isHolder = entry?.holder === claim.from && !entry.isLent;
     if (isWaiting && (entry.waiter?.claim ?? 0) > claim.claim) return; // it has claimed it again since
+    if (isHolder) entry.since = this.#turns; // it has not received what it was granted, and so cannot yield it
     const isReady = this.#isReady(clientId);
     if (!isReady && isWaiting) {
       entry.waiter = claim;
@@ -118,7 +120,7 @@ export class SlotOwner {
       this.#hold(clientId, claim); // also behind earlier ones, which are about to be served
       return;
     }
-    if (entry === undefined || (entry.holder === claim.from && !entry.isLent)) {
+    if (entry === undefined || isHolder) {
       const turned = entry?.waiter;
       const again = this.#newEntry(claim.from, false, usedStamp, entry?.lender, entry?.session);
       entries.set(clientId, again);

@@ -519,7 +519,7 @@ class ExchangePlay extends ReplicatedPlay {
   }
 }
 
-function playExchanges(seed: number, isReplicated: boolean): number {
+function playExchanges(seed: number, isReplicated: boolean, latePercent = 0): number {
   const stage = new ExchangePlay(seed, !isReplicated);
   const { random } = stage;
   let names = 0;
@@ -531,6 +531,7 @@ function playExchanges(seed: number, isReplicated: boolean): number {
   startMissing();
   stage.time.run(12_000);
   for (let round = 0; round < 3; round++) {
+    stage.nats.latePercent = latePercent;
     const killAt = 10 + random.below(20);
     for (let step = 0; step < 60; step++) {
       const clientId = random.pick(clientIds);
@@ -547,7 +548,9 @@ function playExchanges(seed: number, isReplicated: boolean): number {
         else stage.killWithoutReplicas(doomed);
       }
     }
-    stage.time.run(40_000);
+    stage.time.run(30_000);
+    stage.nats.latePercent = 0;
+    stage.time.run(10_000);
     stage.assertSettled();
     startMissing();
     stage.time.run(20_000);
@@ -663,6 +666,8 @@ export const schedules = {
   full: playFull,
   exchanges: (seed: number) => playExchanges(seed, true),
   exchangesWithData: (seed: number) => playExchanges(seed, false),
+  /** Nodes learn of a view seconds after others. */
+  lateViews: (seed: number) => playExchanges(seed, false, 10),
 } as const;
 export type ScheduleName = keyof typeof schedules;
 

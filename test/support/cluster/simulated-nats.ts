@@ -22,6 +22,8 @@ export class SimulatedNats {
   #stale: Written = this.#written;
   /** When the last message from one node to another arrives. */
   readonly #lines = new Map<Actor, Map<Actor, number>>();
+  /** So many answers of the register are lost although it has carried out what was asked for. */
+  latePercent = 0;
 
   constructor(time: SimulatedTime, random: Random) {
     this.#time = time;
@@ -84,7 +86,7 @@ export class SimulatedNats {
       read: (told) => {
         this.#time.after(this.#delayMs(), () => {
           const written = this.#random.below(10) === 0 ? this.#stale : this.#written;
-          if (this.#cut.has(actor)) timeOut(() => told(undefined));
+          if (this.#cut.has(actor) || this.#isLate()) timeOut(() => told(undefined));
           else answer(() => told(written));
         });
       },
@@ -99,11 +101,15 @@ export class SimulatedNats {
             this.#stale = this.#written;
             this.#written = { revision: revision + 1, bytes };
           }
-          if (this.#cut.has(actor)) timeOut(() => told('unknown'));
+          if (this.#cut.has(actor) || this.#isLate()) timeOut(() => told('unknown'));
           else answer(() => told(isFirst ? 'written' : 'outrun'));
         });
       },
     };
+  }
+
+  #isLate(): boolean {
+    return this.latePercent > 0 && this.#random.below(100) < this.latePercent;
   }
 
   #delayMs(): number {

@@ -60,6 +60,11 @@ test('the same without replicas, or it gets a new session', () => {
   for (const seed of [100, 139, ...known]) assert.ok(playSchedule('exchangesWithData', seed) > 0);
 });
 
+test('the same while nodes learn of a view seconds after others', () => {
+  // A node had claimed a session again, and was asked for it, before its owner knew of the view for which it did.
+  for (const seed of [1, 304]) assert.ok(playSchedule('lateViews', seed) > 0);
+});
+
 test('nodes find their places again where they take all numbers of workers, also when all were killed', () => {
   playAll('full', 4);
 });
