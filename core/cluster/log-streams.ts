@@ -146,7 +146,7 @@ export class LogStreams {
       const message = await this.#manager.streams.getMessage(this.#nameOf(id), query);
       return message === null ? undefined : storedChunk(message.seq, message.header, message.data);
     } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === streamNotFound) return undefined;
+      if (isStreamMissing(error)) return undefined;
       throw error;
     }
   }
@@ -209,14 +209,22 @@ export class LogStreams {
     return ids;
   }
 
-  /** Everything in the log is with other nodes: a node that returns with this log must start afresh. */
-  async end(id: string): Promise<void> {
-    await this.#buckets.put(endedKeyOf(id), '');
-    await this.drop(id);
+  /**
+   * Everything in the log is with other nodes: a node that returns with this log must start afresh. Errors: those of
+   * JetStream.
+   */
+  async end(id: string, wait: JetStreamWait): Promise<void> {
+    await onceServed(wait, () => this.#buckets.put(endedKeyOf(id), ''));
+    await onceServed(wait, () => this.drop(id));
   }
-  /** The log goes on without a copy. */
+  /** The log goes on without a copy, and may have none already. Errors: those of JetStream. */
   async drop(id: string): Promise<void> {
-    await this.#manager.streams.delete(this.#nameOf(id));
+    try {
+      await this.#manager.streams.delete(this.#nameOf(id));
+    } catch (error) {
+      // An earlier attempt may have been carried out without an answer.
+      if (!isStreamMissing(error)) throw error;
+    }
   }
   async hasEnded(id: string): Promise<boolean> {
     return (await this.#buckets.get(endedKeyOf(id))) !== null;
@@ -225,6 +233,10 @@ export class LogStreams {
 
 function endedKeyOf(id: string): string {
   return `log-ended.${id}`;
+}
+
+function isStreamMissing(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code === streamNotFound;
 }
 
 function storedChunk(sequence: number, headers: MsgHdrs | undefined, chunk: Uint8Array): StoredChunk {

@@ -210,7 +210,11 @@ export class Membership {
           done(step.refusal);
           break;
         case 'write':
-          this.#options.register.write(encodeView(step.view), step.revision, () => again(0)); // the next read shows it
+          this.#options.register.write(
+            encodeView(step.view),
+            step.revision,
+            (outcome) => again(outcome === 'unknown' ? retryMs : 0), // the next read shows it
+          );
           break;
         case 'joined':
           this.#node = step.node;

@@ -73,6 +73,9 @@ const lookMs = 20;
 /** Between two searches for logs without a node. */
 const orphansMs = 5_000;
 
+/** For JetStream to forget a log that is with other nodes; after that it is taken over once more, to be forgotten then. */
+const endMs = 30_000;
+
 /** What waits for JetStream longer than this is reported: a server that is restarted takes less. */
 const lateMs = 5_000;
 
@@ -283,7 +286,7 @@ export class ClusterControl implements Directory {
     const { logger } = this.#options;
     try {
       await standIn.giveAll();
-      await this.#node?.streams?.end(stream);
+      await this.#node?.streams?.end(stream, { waitMs: endMs, onWait: () => {} });
       logger.info(fields, 'other nodes now have everything that a lost node had');
     } catch (err) {
       logger.warn({ err, ...fields }, 'not everything that a lost node had could be given to other nodes');

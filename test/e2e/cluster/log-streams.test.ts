@@ -50,6 +50,19 @@ test('a log is read up to its last chunk, or not at all if one is missing', asyn
   await assert.rejects(sequencesOf(streams, 6), /a chunk is missing behind 2, before 6/);
 });
 
+test('a log is ended, or no longer stored, also if an earlier attempt was carried out without an answer', async (t) => {
+  const { streams } = await withChunks(t, 1);
+  for (let attempt = 0; attempt < 2; attempt++) {
+    await streams.drop('log');
+    assert.equal(await streams.last('log'), undefined);
+    assert.equal(await streams.hasEnded('log'), false);
+  }
+  for (let attempt = 0; attempt < 2; attempt++) {
+    await streams.end('log', noWait);
+    assert.equal(await streams.hasEnded('log'), true);
+  }
+});
+
 test('a log is read to its end although NATS is started anew, and not if the connection is closed', {
   timeout: 20_000,
 }, async (t) => {

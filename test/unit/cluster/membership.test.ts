@@ -80,6 +80,23 @@ function withLost(takeOver: StartTakeOver): { readonly stage: Stage; readonly le
   return { stage, left };
 }
 
+test('a node whose register cannot be written tries again now and then', () => {
+  const stage = new Stage();
+  let writes = 0;
+  const node = stage.start('node', {
+    register: {
+      read: (told) => told({ revision: 0, bytes: new Uint8Array() }),
+      write: (_bytes, _revision, told) => {
+        writes++;
+        told('unknown'); // at once: its disk is full
+      },
+    },
+  });
+  stage.time.run(4_000);
+  assert.equal(node.outcome, 'waits');
+  assert.ok(writes > 5 && writes < 30, `${writes} attempts`);
+});
+
 test('a node comes back while another one takes over its log: it waits, and what it has is obsolete then', () => {
   let isTried = false;
   const { stage, left } = withLost(() => {
