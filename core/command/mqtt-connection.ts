@@ -194,7 +194,8 @@ export class MqttConnection implements Link {
 
   /** Resolves when everything is sent and the connection is closed. */
   async close(): Promise<void> {
-    if (!this.#isClosing)
+    if (this.server === undefined) this.#end();
+    else if (!this.#isClosing)
       this.#socket.end(encodeDisconnect({ reasonCode: ReasonCode.success, properties: {} }, 5));
     this.#isClosing = true;
     await this.ended;
