@@ -12,6 +12,8 @@ export type TokenSource = () => string | Promise<string>;
 const shareUsed = 0.75;
 /** The delay after a token could not be obtained. */
 const retryMs = 5_000;
+/** Between two tokens: where the page's clock is ahead, each of them seems to have expired. */
+const pauseMs = 1_000;
 /** A timer may be late by as long as the machine sleeps, so the clock is checked regularly. */
 const lookMs = 15_000;
 
@@ -25,7 +27,7 @@ export function renewing(token: TokenSource): Pick<RallyOptions, 'credentials' |
   let renewAtMs = Number.POSITIVE_INFINITY;
   const next = async () => {
     const text = await token();
-    renewAtMs = Date.now() + lifeMsOf(text) * shareUsed;
+    renewAtMs = Date.now() + Math.max(pauseMs, lifeMsOf(text) * shareUsed);
     return { authenticationMethod: 'OAUTH2-JWT', authenticationData: new TextEncoder().encode(text) };
   };
   return {

@@ -91,3 +91,14 @@ test('what does not say when it expires is not renewed', async (t) => {
     t.mock.timers.reset();
   }
 });
+
+test('a page whose clock is ahead does not renew without a pause', async (t) => {
+  const { stage, options, send } = start(t, () => ({ exp: 900 })); // it is 1000 here
+  await options.credentials?.('ws://x');
+  options.whileConnected?.(send);
+  for (let look = 0; look < 100; look++) {
+    t.mock.timers.tick(40);
+    await turn();
+  }
+  assert.ok(stage.asked >= 4 && stage.asked <= 5, `asked ${stage.asked} times in 4 s`);
+});
