@@ -149,7 +149,10 @@ export class Membership {
         takeOver &&
         ((lost, failed) => takeOver(lost, (reason) => (this.#isOver ? undefined : failed(reason)))),
       isLost: (incarnation) => this.#isLost(incarnation),
-      ableNodes: (lost) => (this.#view === undefined ? [] : this.#ableNodes(this.#view, lost)),
+      ableNodes: (lost) =>
+        this.#view === undefined
+          ? []
+          : this.#ableNodes(this.#view, lost).filter(({ state }) => state === 'serving'),
       isThisNode: (incarnation) => incarnation === this.#node?.incarnation,
       confirmView: (done) => this.#confirmView(done),
       tell: () => this.beatNow(),

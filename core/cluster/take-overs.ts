@@ -24,7 +24,7 @@ export interface TakeOversOptions {
   readonly start: StartTakeOver | undefined;
   /** The node is in the view and silent, and not this one. */
   isLost(incarnation: number): boolean;
-  /** Those that may act for the cluster, besides the lost one, the oldest first. */
+  /** Those that may act for the cluster, besides the lost one and those that are leaving, the oldest first. */
   ableNodes(lost: number): readonly NodeEntry[];
   isThisNode(incarnation: number): boolean;
   /** Calls back with whether this node still has the last view. */

@@ -257,8 +257,9 @@ export class ClusterControl implements Directory {
     const node = this.#node;
     const view = this.#view;
     const data = this.#data;
-    if (node?.streams === undefined || view === undefined || data === undefined)
-      throw new Error('it has left');
+    const isLeaving = this.#leaving.signal.aborted;
+    if (node?.streams === undefined || view === undefined || data === undefined || isLeaving)
+      throw new Error('it is leaving');
     const { clusterName } = config;
     const { keys, epoch, lastIncarnation } = view;
     const standIn = new StandIn({

@@ -129,6 +129,22 @@ test('a lost node whose log others have already is taken out at once', () => {
   assert.ok(left.notes.includes('other nodes already have everything that a lost node had'));
 });
 
+test('a node that is leaving takes over no log', () => {
+  const stage = new Stage();
+  const tried: string[] = [];
+  const [leaving] = ['leaving', 'staying'].map((name) => {
+    const member = stage.start(name, { takeOver: () => tried.push(name) });
+    stage.time.run(4_000);
+    return member;
+  });
+  const lost = stage.start('lost');
+  stage.time.run(5_000);
+  stage.kill(lost);
+  leaving?.membership.leave(() => {});
+  stage.time.run(5_000);
+  assert.deepEqual(tried, ['staying']);
+});
+
 test('two nodes are lost: neither waits until the log of the other one is taken over', () => {
   const stage = new Stage();
   const tried: string[] = [];
