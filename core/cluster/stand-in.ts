@@ -52,6 +52,7 @@ export interface StandInOptions {
 export class StandIn {
   readonly #options: StandInOptions;
   readonly #directory: string;
+  #copying: Worker | undefined;
   #broker: StandInBroker | undefined;
   #isStopped = false;
 
@@ -63,6 +64,7 @@ export class StandIn {
   /** Resolves when it is in the cluster. Rejects: there will be no stand-in. */
   async start(): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
+    this.#assertRuns();
     await this.#copy();
     const { known, stream, makeBroker } = this.#options;
     writeKnownCluster(this.#directory, { ...known, stream });
@@ -77,12 +79,17 @@ export class StandIn {
     await this.#broker?.giveAll();
     this.#assertRuns();
     await this.stop();
-    await rm(this.#directory, { recursive: true, force: true });
   }
 
+  /** Its directory is of no use then: the next stand-in continues with the stream. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#broker?.stop();
+    try {
+      await this.#copying?.terminate();
+      await this.#broker?.stop();
+    } finally {
+      await rm(this.#directory, { recursive: true, force: true });
+    }
   }
 
   #assertRuns(): void {
@@ -93,6 +100,7 @@ export class StandIn {
     const { config, stream } = this.#options;
     const start: CopyStart = { access: logAccessOf(config), stream, directory: this.#directory };
     const worker = new Worker(new URL('../../workers/stand-in.js', import.meta.url), { workerData: start });
+    this.#copying = worker;
     const { refusal } = await new Promise<Copied>((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);

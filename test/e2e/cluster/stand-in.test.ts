@@ -1,0 +1,84 @@
+/** A stand-in alone, without the node that starts it. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { noWait } from '../../../core/cluster/jetstream-wait.ts';
+import { LogStreams } from '../../../core/cluster/log-streams.ts';
+import { connectToNats } from '../../../core/cluster/nats-connection.ts';
+import { StandIn, type StandInBroker } from '../../../core/cluster/stand-in.ts';
+import { resolveConfig } from '../../../core/config/resolve.ts';
+import { loadAddon } from '../../../core/data-plane/addon.ts';
+import { standInFolderName } from '../../../core/storage/store-files.ts';
+import { atEnd } from '../../support/at-end.ts';
+import { NatsServer } from '../../support/cluster/nats-server.ts';
+
+async function folderOf(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'rallymq-stand-in-'));
+  atEnd(t, () => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** As in native/log/replica.h. */
+const beginsLog = 4;
+
+/** A stream `log` with the first chunk of an empty log. */
+async function streamOfEmptyLog(t: TestContext, url: string): Promise<void> {
+  const settings = { cluster: [url], clusterCredentials: undefined, clusterTlsCa: undefined };
+  const { connection } = await connectToNats(settings, 'test', 5_000, { onUp: () => {}, onWait: () => {} });
+  atEnd(t, () => connection.close());
+  const streams = await LogStreams.open(connection, 'rallymq', 1);
+  await streams.create('log', noWait);
+  const copy = loadAddon().copyLog(await folderOf(t));
+  assert.ok('mark' in copy);
+  const first = Buffer.from(copy.mark());
+  first.writeUInt8(first.readUInt8(1) | beginsLog, 1);
+  assert.equal(
+    await streams.append('log', first, { behind: 0, name: 'first', nameBefore: undefined }),
+    'stored',
+  );
+}
+
+test('a stand-in that ends, or cannot start, leaves nothing on the disk', async (t) => {
+  const { url } = await NatsServer.start(t);
+  const directory = await folderOf(t);
+  const standInOf = (stream: string, broker: StandInBroker): StandIn =>
+    new StandIn({
+      config: resolveConfig({ cluster: [url], nodeName: 'host', dataDirectory: directory }),
+      directory,
+      stream,
+      lost: undefined,
+      known: { clusterName: 'rallymq', keys: '00'.repeat(24), epoch: 1, incarnation: 1 },
+      makeBroker: () => broker,
+    });
+  const left = (): Promise<string[]> => readdir(join(directory, standInFolderName));
+  const broker: StandInBroker = {
+    start: () => Promise.resolve(),
+    giveAll: () => Promise.reject(new Error('it was removed')),
+    stop: () => Promise.resolve(),
+  };
+  const withoutStream = standInOf('none', broker);
+  await assert.rejects(withoutStream.start(), /there is no second copy of its log/);
+  await withoutStream.stop();
+  assert.deepEqual(await left(), []);
+  await streamOfEmptyLog(t, url);
+  for (const ms of [0, 10, 30, 100, 200, 300]) {
+    const stopped = standInOf('log', broker);
+    const outcome = stopped.start().then(
+      () => 'started',
+      (error: Error) => error.message,
+    );
+    await Promise.race([outcome, delay(ms)]);
+    await stopped.stop();
+    assert.match(await outcome, /^(started|it was stopped|the thread that copies the log has ended)$/);
+    assert.deepEqual(await left(), []);
+  }
+  const removed = standInOf('log', broker);
+  await removed.start();
+  assert.deepEqual(await left(), ['log']);
+  await assert.rejects(removed.giveAll(), /it was removed/);
+  await removed.stop();
+  assert.deepEqual(await left(), []);
+});
