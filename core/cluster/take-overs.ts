@@ -115,9 +115,10 @@ export class TakeOvers {
     takeOver.isUnderWay = true;
     this.#byLost.set(incarnation, takeOver);
     this.#options.tell();
-    // It may have left: a leaving node writes the last view, and perhaps no other node has heard of it.
+    // It may have left: a leaving node writes the last view, and perhaps no other node has heard of it. Or it has come back
+    // meanwhile, with the same log.
     this.#options.confirmView((isLast) => {
-      if (isLast) this.#begin(start, lost, takeOver);
+      if (isLast && this.#options.isLost(incarnation)) this.#begin(start, lost, takeOver);
       else takeOver.isUnderWay = false;
     });
     return true;

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type JoinRefusal, Membership, type MembershipOptions } from '../../../core/cluster/membership.ts';
 import { Subjects } from '../../../core/cluster/ports.ts';
-import type { StartTakeOver } from '../../../core/cluster/take-overs.ts';
-import { liveNodes, type View } from '../../../core/cluster/view.ts';
+import { type StartTakeOver, TakeOvers } from '../../../core/cluster/take-overs.ts';
+import { liveNodes, type NodeEntry, type View } from '../../../core/cluster/view.ts';
 import { SimulatedNats } from '../../support/cluster/simulated-nats.ts';
 import { Actor, SimulatedTime } from '../../support/cluster/simulated-time.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { Random } from '../../support/random.ts';
 
 interface Member {
@@ -127,6 +128,43 @@ test('a lost node whose log others have already is taken out at once', () => {
   const { left } = withLost((_, failed) => failed(undefined));
   assert.deepEqual(namesIn(left), ['left']);
   assert.ok(left.notes.includes('other nodes already have everything that a lost node had'));
+});
+
+test('a lost node comes back while it is being confirmed that it is lost: it keeps its log', () => {
+  const [node, lost] = ['left', 'lost'].map(
+    (name, index): NodeEntry => ({
+      name,
+      incarnation: index + 1,
+      id: name,
+      firstWorker: index,
+      workers: 1,
+      state: 'serving',
+      stream: `log of ${name}`,
+    }),
+  );
+  assert.ok(node !== undefined && lost !== undefined);
+  let isLost = true;
+  for (const isBack of [false, true]) {
+    const tried: string[] = [];
+    let confirm = (_isLast: boolean): void => {};
+    const takeOvers = new TakeOvers({
+      clock: new FakeClock(),
+      start: ({ name }) => tried.push(name),
+      isLost: () => isLost,
+      ableNodes: () => [node],
+      isThisNode: (incarnation) => incarnation === node.incarnation,
+      confirmView: (done) => {
+        confirm = done;
+      },
+      tell: () => {},
+      due: () => {},
+      onNote: () => {},
+    });
+    assert.ok(takeOvers.isAwaited(lost));
+    isLost = !isBack; // this node has read the view without it
+    confirm(true);
+    assert.deepEqual(tried, isBack ? [] : ['lost']);
+  }
 });
 
 test('a node that is leaving takes over no log', () => {
