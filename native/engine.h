@@ -188,8 +188,8 @@ class Engine : private ShardPort,
   }
 
   // Before the workers run: durable state is logged from now on.
-  void openJournal(log::Log& log, uint64_t lastMessage, TurnGate& gate) {
-    journal_.open(log, lastMessage, gate.floor, lanes_.isClustered());
+  void openJournal(log::Log& log, uint64_t lastMessage, const LogClock& clock, TurnGate& gate) {
+    journal_.open(log, lastMessage, clock, gate.floor, lanes_.isClustered());
     turnGate_ = &gate;
   }
 
@@ -835,7 +835,8 @@ class Engine : private ShardPort,
       if (Session* session = sessions_.find(key)) journal_.flushDone(*session);
     }
     if (turnGate_ && index_ == 0) turnGate_->tick();
-    if (++ticks_ % clockTicks == 0 && counters_.get(Counter::sessions) > 0) journal_.clock();
+    const bool isClockDue = ++ticks_ % clockTicks == 0 && counters_.get(Counter::sessions) > 0;
+    if (isClockDue || journal_.isClockSet()) journal_.clock();
     journal_.submitAll();
   }
 

@@ -19,8 +19,8 @@ namespace rally {
 class Checkpointer : public TurnGate {
  public:
   // `bytesMin`: the size of the log below which no checkpoint is due.
-  Checkpointer(Broker& broker, log::Log& log, uint64_t run, uint64_t bytesMin)
-      : broker_(broker), log_(log), run_(run), bytesMin_(bytesMin) {
+  Checkpointer(Broker& broker, log::Log& log, const LogClock& clock, uint64_t run, uint64_t bytesMin)
+      : broker_(broker), log_(log), clock_(clock), run_(run), bytesMin_(bytesMin) {
     eachWorker([&](Engine& engine) { parts_.push_back(std::make_unique<CheckpointPart>(engine)); });
   }
 
@@ -85,7 +85,8 @@ class Checkpointer : public TurnGate {
     uint64_t lastMessage = 0;
     eachWorker([&](Engine& each) { lastMessage = std::max(lastMessage, each.journal().lastMessage()); });
     const uint64_t bytesBefore = journal.appendedBytes();
-    journal.watch(journal.append(records::CheckpointBegin{run_, wallClockMs(), lastMessage}));
+    journal.watch(journal.append(records::CheckpointBegin{run_, clock_.nowMs(), lastMessage}));
+    journal.clock();
     for (const std::unique_ptr<CheckpointPart>& part : parts_) part->begin(number_);
     CheckpointPart& own = *parts_[writer_];
     // The shares are written before the deliveries that refer to them.
@@ -210,6 +211,7 @@ class Checkpointer : public TurnGate {
 
   Broker& broker_;
   log::Log& log_;
+  const LogClock& clock_;
   const uint64_t run_;
   const uint64_t bytesMin_;
   std::vector<std::unique_ptr<CheckpointPart>> parts_;  // by worker

@@ -13,8 +13,8 @@
 
 #include "../lanes/doorbell.h"
 #include "../messages/message.h"
+#include "log-clock.h"
 #include "records.h"
-#include "wall-clock.h"
 
 namespace rally {
 
@@ -28,7 +28,7 @@ struct Fetch {
 // Reads one message. Belongs to the thread that created it.
 class StubReader {
  public:
-  explicit StubReader(log::Log& log) : reader_(log.makeReader()) {}
+  StubReader(log::Log& log, const LogClock& clock) : reader_(log.makeReader()), clock_(clock) {}
 
   // Empty: the message cannot be read, or is not the one represented by the stub.
   MessageRef read(const Message& stub) {
@@ -54,7 +54,7 @@ class StubReader {
     publication.properties = record.properties;
     publication.payload = record.payload;
     publication.originSession = record.origin;
-    publication.expiresAtMs = toEngineExpiry(record.expiresAtMs);
+    publication.expiresAtMs = clock_.toEngineExpiry(record.expiresAtMs);
     publication.qos = record.qos;
     publication.retain = (record.flags & records::Message::isRetainMarked) != 0;
     publication.workers = stub.workers;
@@ -80,13 +80,15 @@ class StubReader {
   }
 
   const std::unique_ptr<log::Reader> reader_;
+  const LogClock& clock_;
 };
 
 class Fetching {
  public:
   enum class Box : uint8_t { sessions, checkpoint, count };
 
-  Fetching(log::Log& log, unsigned workers) : reader_(log), boxes_(workers * size_t(Box::count)), bells_(workers) {}
+  Fetching(log::Log& log, const LogClock& clock, unsigned workers)
+      : reader_(log, clock), boxes_(workers * size_t(Box::count)), bells_(workers) {}
   ~Fetching() { stop(); }
   Fetching(const Fetching&) = delete;
   Fetching& operator=(const Fetching&) = delete;

@@ -19,9 +19,9 @@
 #include "../sessions/session.h"
 #include "../structures/fifo.h"
 #include "brought-targets.h"
+#include "log-clock.h"
 #include "log-floor.h"
 #include "records.h"
-#include "wall-clock.h"
 
 namespace rally {
 
@@ -41,8 +41,11 @@ class Journal {
 
   // From now on the log is written. `lastMessage`: the highest message number in it. In a cluster each worker logs the
   // messages for its own sessions (bring()), since the owners of topics have other logs.
-  void open(log::Log& log, uint64_t lastMessage, const LogFloor& floor, bool isClustered = false) {
+  void open(log::Log& log, uint64_t lastMessage, const LogClock& clock, const LogFloor& floor,
+            bool isClustered = false) {
     log_ = &log;
+    clock_ = &clock;
+    notedAheadMs_ = clock.nowMs() - clock.calendarMs();
     isClustered_ = isClustered;
     floor_ = &floor;
     appender_ = &log.appender(worker_);
@@ -244,15 +247,16 @@ class Journal {
   // The message is for these sessions of this worker. It gets a number unless it already has one of this node.
   void bring(Publication& publication, const BroughtTargets& targets) {
     if (publication.logId == 0) number(publication);
-    append(records::Brought{.id = publication.logId,
-                            .isRetainMarked = publication.retain,
-                            .qos = publication.qos,
-                            .origin = publication.originSession,
-                            .expiresAtMs = publication.expiresAtMs == 0 ? 0 : toWallClock(publication.expiresAtMs),
-                            .topic = publication.topic,
-                            .properties = publication.properties,
-                            .payload = publication.payload,
-                            .targets = targets.bytes()});
+    append(
+        records::Brought{.id = publication.logId,
+                         .isRetainMarked = publication.retain,
+                         .qos = publication.qos,
+                         .origin = publication.originSession,
+                         .expiresAtMs = publication.expiresAtMs == 0 ? 0 : clock_->fromEngine(publication.expiresAtMs),
+                         .topic = publication.topic,
+                         .properties = publication.properties,
+                         .payload = publication.payload,
+                         .targets = targets.bytes()});
   }
 
   // --- sessions (the front end) ---------------------------------------------------------------------
@@ -261,7 +265,7 @@ class Journal {
     records::Session record{.session = session.key,
                             .clientId = session.durable->clientId(),
                             .expirySeconds = session.expirySeconds,
-                            .leftAtMs = session.connection ? 0 : toWallClock(session.leftAtMs),
+                            .leftAtMs = session.connection ? 0 : clock_->fromEngine(session.leftAtMs),
                             .access = session.durable->access()};
     if (const Will* will = session.will.get()) {
       using enum records::Session::Flag;
@@ -279,8 +283,10 @@ class Journal {
   }
   void left(Session& session, bool keepsWill) {
     flushDone(session);
-    append(records::Left{
-        .session = session.key, .expirySeconds = session.expirySeconds, .atMs = wallClockMs(), .keepsWill = keepsWill});
+    append(records::Left{.session = session.key,
+                         .expirySeconds = session.expirySeconds,
+                         .atMs = clock_->nowMs(),
+                         .keepsWill = keepsWill});
   }
   void willOver(const Session& session) { append(records::WillOver{session.key}); }
   void ended(const Session& session) { append(records::SessionEnd{session.key}); }
@@ -384,8 +390,18 @@ class Journal {
   }
   void completed(const Session& session, uint16_t packetId) { appendLate(records::Completed{session.key, packetId}); }
 
-  // Called now and then, so that a start knows roughly when the broker was last running.
-  void clock() { append(records::Clock{wallClockMs()}); }
+  // Called now and then, so that a start knows roughly when the broker was last running, and when isClockSet().
+  void clock() {
+    const uint64_t nowMs = clock_->nowMs();
+    const uint64_t calendarMs = clock_->calendarMs();
+    notedAheadMs_ = nowMs - calendarMs;
+    append(records::Clock{nowMs, calendarMs});
+  }
+  // The machine's clock was set since the last clock().
+  bool isClockSet() const {
+    const auto changeMs = int64_t(clock_->nowMs() - clock_->calendarMs() - notedAheadMs_);
+    return changeMs <= -clockSetMsMin || changeMs >= clockSetMsMin;
+  }
 
   template <class Record>
   log::Ticket append(const Record& record) {
@@ -396,6 +412,8 @@ class Journal {
  private:
   static constexpr unsigned workerBits = 6;  // for up to 64 workers
   static constexpr size_t doneMax = 256;
+  // Less is the adjustment of a clock, or a thread that had to wait between looking at one clock and at the other.
+  static constexpr int64_t clockSetMsMin = 1'000;
   // About as much as the disk writes within a few milliseconds.
   static constexpr size_t busyBytes = 2u << 20;
 
@@ -456,7 +474,7 @@ class Journal {
                          .qos = publication.qos,
                          .receivedPacketId = receivedPacketId,
                          .origin = publication.originSession,
-                         .expiresAtMs = publication.expiresAtMs == 0 ? 0 : toWallClock(publication.expiresAtMs),
+                         .expiresAtMs = publication.expiresAtMs == 0 ? 0 : clock_->fromEngine(publication.expiresAtMs),
                          .topic = publication.topic,
                          .properties = publication.properties,
                          .payload = publication.payload});
@@ -465,6 +483,8 @@ class Journal {
   const unsigned worker_;
   log::Log* log_ = nullptr;
   log::Appender* appender_ = nullptr;
+  const LogClock* clock_ = nullptr;
+  uint64_t notedAheadMs_ = 0;  // how far the log's clock was ahead of the calendar, modulo 2^64
   const LogFloor* floor_ = nullptr;
   uint64_t messages_ = 0;
   uint64_t turn_ = 1;

@@ -1,5 +1,5 @@
-// The records that the broker logs: a struct for each kind, with its fields in order. Times are wall-clock times, so
-// that intervals continue while the broker is down. Session keys are never reused.
+// The records that the broker logs: a struct for each kind, with its fields in order. Times are those of the log's
+// clock (log-clock.h), so that intervals continue while the broker is down. Session keys are never reused.
 //
 // Replaying the log in order restores the state (recovered-state.h). A checkpoint is the complete state as ordinary
 // records after a mark, interleaved with records of current events; once its end is there, everything before it is no
@@ -29,12 +29,16 @@ struct Started {
   }
 };
 
-// The broker was still running at that time.
+// The broker was still running at that time, when the calendar showed another one.
 struct Clock {
   static constexpr log::Kind kind = kindOf(1);
   uint64_t atMs = 0;
+  uint64_t calendarMs = 0;  // 0: not known, from an earlier version
 
-  void visit(auto& body) { body.number(atMs); }
+  void visit(auto& body) {
+    body.number(atMs);
+    body.added(calendarMs);
+  }
 };
 
 struct Message {

@@ -26,11 +26,11 @@
 #include <vector>
 
 #include "brought-targets.h"
+#include "log-clock.h"
 #include "logged-sessions.h"
 #include "number-list.h"
 #include "numbered.h"
 #include "recovered-interests.h"
-#include "wall-clock.h"
 
 namespace rally {
 
@@ -50,8 +50,12 @@ class RecoveredState {
   static constexpr uint8_t workersMax = 64;
 
   // Beyond this many bytes of messages, the rest are stubs, whose content stays in the log.
-  RecoveredState(unsigned workers, const HashKeys& keys, size_t messageBytesMax = SIZE_MAX)
-      : workers_(workers), keys_(keys), messageBytesMax_(messageBytesMax), state_(std::make_unique<State>(keys)) {}
+  RecoveredState(unsigned workers, const HashKeys& keys, size_t messageBytesMax = SIZE_MAX, LogClock clock = LogClock())
+      : workers_(workers),
+        keys_(keys),
+        messageBytesMax_(messageBytesMax),
+        clock_(std::move(clock)),
+        state_(std::make_unique<State>(keys)) {}
 
   uint64_t run = 0;          // the last one
   uint64_t lastMessage = 0;  // the highest number
@@ -123,7 +127,14 @@ class RecoveredState {
   void finish() {
     dropNext();
     state_->interests.close();
+    clock_.resume(lastMs, aheadMs_);
+    state_->messages.each([&](Held& held) {
+      if (held.hasContent()) held.message->expiresAtMs = clock_.toEngineExpiry(held.message->expiresAtMs);
+    });
+    forgetExpired();
   }
+  // The clock of the log, once that is read.
+  const LogClock& clock() const { return clock_; }
   uint64_t unknownRecords() const { return unknown_; }
 
   // The messages of shares whose session is gone, or that no session had.
@@ -214,7 +225,10 @@ class RecoveredState {
     run = record.run;
     lastMs = std::max(lastMs, record.atMs);
   }
-  void take(const records::Clock& record) { lastMs = std::max(lastMs, record.atMs); }
+  void take(const records::Clock& record) {
+    lastMs = std::max(lastMs, record.atMs);
+    if (record.calendarMs != 0) aheadMs_ = record.atMs - record.calendarMs;
+  }
   void take(const records::CheckpointBegin& record) {
     run = std::max(run, record.run);
     lastMs = std::max(lastMs, record.atMs);
@@ -319,10 +333,7 @@ class RecoveredState {
       else if (state_->isCheckpoint) state_->early[record.origin].insert(record.receivedPacketId);
     }
     if ((record.flags & clearsRetained) != 0) clearRetained(textOf(record.topic));
-    const bool hasExpired = record.expiresAtMs != 0 && record.expiresAtMs <= startMs_;
-    const bool isRetained = (record.flags & retains) != 0 && !hasExpired;
-    if (hasExpired && (record.flags & retains) != 0) clearRetained(textOf(record.topic));
-    if (hasExpired && !isCheckpointRecord_) return;  // waiting sessions in a checkpoint must find it
+    const bool isRetained = (record.flags & retains) != 0;
     if ((record.flags & isForSessions) != 0) state_->interests.match(record);
     if (record.flags == isForSessions && sleeps(record)) return;
     Held& held = state_->messages[record.id];
@@ -351,7 +362,6 @@ class RecoveredState {
   void take(const records::RetainedStamp& record) { state_->retainedStamps[textOf(record.topic)] = record.stamp; }
   void take(const records::Brought& record) {
     lastMessage = std::max(lastMessage, record.id);
-    if (record.expiresAtMs != 0 && record.expiresAtMs <= startMs_ && !isCheckpointRecord_) return;
     Held& held = state_->messages[record.id];
     if (!held.isKnown()) {
       keep(held,
@@ -402,7 +412,7 @@ class RecoveredState {
     publication.properties = record.properties;
     publication.payload = record.payload;
     publication.originSession = record.origin;
-    publication.expiresAtMs = toEngineExpiry(record.expiresAtMs);
+    publication.expiresAtMs = record.expiresAtMs;  // until finish(), since only the whole log tells the time
     publication.qos = record.qos;
     publication.retain = (record.flags & records::Message::isRetainMarked) != 0;
     publication.workers = uint8_t(workers_);
@@ -417,6 +427,14 @@ class RecoveredState {
     const uint64_t number = found->second->logId;
     state_->retained.erase(found);
     drop(number);
+  }
+
+  void forgetExpired() {
+    const uint64_t nowMs = engineClockMs();
+    std::vector<std::string> expired;
+    for (const auto& [topic, message] : state_->retained)
+      if (hasPassed(message->expiresAtMs, nowMs)) expired.push_back(topic);
+    for (const std::string& topic : expired) clearRetained(topic);
   }
 
   // Removes one reference to the message.
@@ -774,11 +792,12 @@ class RecoveredState {
   const unsigned workers_;
   const HashKeys keys_;
   const size_t messageBytesMax_;
+  LogClock clock_;
+  uint64_t aheadMs_ = 0;  // of the calendar, when that was last noted; modulo 2^64
   size_t messageBytes_ = 0;
   bool isLarge_ = false;
   log::Position position_;  // of the record that is being applied
   bool isCheckpointRecord_ = false;
-  const uint64_t startMs_ = wallClockMs();
   std::unique_ptr<State> state_;
   std::unique_ptr<State> next_;  // the checkpoint that is being read
   RowPlace noPlace_;

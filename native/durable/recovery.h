@@ -32,7 +32,8 @@ struct RecoveredSession {
 class Recovery {
  public:
   // `log`: to read stubs whose content is needed now.
-  Recovery(Broker& broker, RecoveredState& state, log::Log& log) : broker_(broker), state_(state), stubs_(log) {}
+  Recovery(Broker& broker, RecoveredState& state, log::Log& log)
+      : broker_(broker), state_(state), stubs_(log, state.clock()) {}
 
   void install() {
     const uint64_t nowMs = engineClockMs();
@@ -148,10 +149,9 @@ class Recovery {
   void addSession(Engine& engine, RecoveredState::Session& from) {
     Session& session = engine.createSession(from.key, ConnectionKind::client);
     session.expirySeconds = from.expirySeconds;
-    // If its client was connected: until shortly after the broker was last known to be running. The clock may have been
-    // set back since, and the result must not be in the future.
+    // If its client was connected: until shortly after the broker was last known to be running, but not in the future.
     const uint64_t leftAtMs = from.leftAtMs != 0 ? from.leftAtMs : state_.lastMs + lastNotesMs;
-    session.leftAtMs = toEngineClock(std::min(wallClockMs(), leftAtMs));
+    session.leftAtMs = state_.clock().toEngine(std::min(state_.clock().nowMs(), leftAtMs));
     if (!broker_.areWillsOver()) session.will = std::move(from.will);
     session.isDurable = true;
     session.durable = std::make_unique<DurableSession>();
@@ -292,6 +292,7 @@ class Recovery {
       lost_++;
       return;
     }
+    if (hasPassed(orphan.message->expiresAtMs, engineClockMs())) return;
     Engine& engine = ownerOf(orphan.message->topic());
     Filter* filter = engine.filterTable().find(bytesOf(orphan.filter));
     if (filter && filter->share != 0)

@@ -16,11 +16,12 @@ namespace rally {
 
 class StateWriter {
  public:
-  // Starts the log. `lastMs`: when the broker was last running.
-  StateWriter(log::Log& log, uint64_t run, uint64_t lastMessage, uint64_t lastMs)
+  // Starts the log. `lastMs`: when the broker was last running, on the log's clock.
+  StateWriter(log::Log& log, const LogClock& clock, uint64_t run, uint64_t lastMessage, uint64_t lastMs)
       : log_(log), keys_{.topics = log.identity()[0], .tables = randomSeed()}, filters_(keys_), run_(run) {
-    journal_.open(log, lastMessage, floor_);
+    journal_.open(log, lastMessage, clock, floor_);
     journal_.watch(journal_.append(records::CheckpointBegin{run, lastMs, lastMessage}));
+    journal_.append(records::Clock{lastMs, clock.toCalendar(lastMs)});
     journal_.setCopying(true);
   }
 

@@ -27,8 +27,8 @@ class Store {
     uint64_t unknownRecords = 0;
   };
 
-  Store(std::unique_ptr<log::Log> log, uint64_t checkpointBytesMin)
-      : log_(std::move(log)), checkpointBytesMin_(checkpointBytesMin) {}
+  Store(std::unique_ptr<log::Log> log, uint64_t checkpointBytesMin, LogClock clock = LogClock())
+      : log_(std::move(log)), checkpointBytesMin_(checkpointBytesMin), clock_(std::move(clock)) {}
   ~Store() {
     RALLY_ASSERT(!broker_);  // closed
     if (cleaner_.joinable()) cleaner_.join();
@@ -50,11 +50,12 @@ class Store {
   // `isWhole`: for a node of a cluster, which has all message content in memory, and knows sessions() before it joins.
   void read(unsigned workers, const Limits& limits, uint64_t tableKey, bool isWhole = false) {
     const HashKeys keys{.topics = log_->identity()[0], .tables = tableKey};
-    state_ = std::make_unique<RecoveredState>(workers, keys,
-                                              isWhole ? SIZE_MAX : workers * limits.queuedMemoryBytesMax);
+    state_ = std::make_unique<RecoveredState>(workers, keys, isWhole ? SIZE_MAX : workers * limits.queuedMemoryBytesMax,
+                                              clock_);
     Reading reading(*this, *state_);
     log_->recover(reading);
     state_->finish();
+    clock_ = state_->clock();
     run_ = state_->run + 1;
     if (isWhole) listSessions(workers);
   }
@@ -124,7 +125,7 @@ class Store {
   Broker& recover(std::unique_ptr<Broker> broker, const std::shared_ptr<const RuleBook>& rules) {
     broker_ = std::move(broker);
     if (rules) broker_->rules().put(rules);
-    fetching_ = std::make_unique<Fetching>(*log_, broker_->workers());
+    fetching_ = std::make_unique<Fetching>(*log_, clock_, broker_->workers());
     for (unsigned row = 0; row < broker_->workers(); row++) {
       Engine& engine = broker_->engineAt(row);
       engine.adoptRules();
@@ -152,15 +153,16 @@ class Store {
   // The log is written from now on. It includes findings of the start: when previously connected clients left.
   void begin(uint64_t lastMessage) {
     if (log_->replica()) log_->replica()->begin(recordBytes_ == 0);
-    checkpointer_ = std::make_unique<Checkpointer>(*broker_, *log_, run_, checkpointBytesMin_);
+    checkpointer_ = std::make_unique<Checkpointer>(*broker_, *log_, clock_, run_, checkpointBytesMin_);
     for (unsigned row = 0; row < broker_->workers(); row++) {
       Engine& engine = broker_->engineAt(row);
-      engine.openJournal(*log_, lastMessage, *checkpointer_);
+      engine.openJournal(*log_, lastMessage, clock_, *checkpointer_);
       log_->appender(row).onCommit([](void* bell) { static_cast<Doorbell*>(bell)->ring(); }, &engine.doorbell());
     }
     log_->start();
     Journal& journal = broker_->engineAt(0).journal();
-    journal.append(records::Started{.run = run_, .atMs = wallClockMs()});
+    journal.append(records::Started{.run = run_, .atMs = clock_.nowMs()});
+    journal.clock();
     for (const RecoveredSession& each : sessions_) {
       Engine& engine = broker_->engineAt(each.worker);
       if (each.isChanged) engine.journal().session(*engine.findSession(each.key));
@@ -172,6 +174,7 @@ class Store {
 
   std::unique_ptr<log::Log> log_;
   const uint64_t checkpointBytesMin_;
+  LogClock clock_;
   std::unique_ptr<RecoveredState> state_;  // between read() and recover()
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Checkpointer> checkpointer_;

@@ -25,7 +25,7 @@ class StoredState : private log::Visitor {
     state_ = std::make_unique<RecoveredState>(1, keys, contentBytesMax);
     log_->recover(*this);
     state_->finish();
-    stubs_.emplace(*log_);
+    stubs_.emplace(*log_, state_->clock());
   }
 
   // The rest applies only if it could be read.
@@ -37,7 +37,7 @@ class StoredState : private log::Visitor {
   // before, or it has failed.
   bool compact() {
     log_->start();
-    StateWriter writer(*log_, state_->run, state_->lastMessage, state_->lastMs);
+    StateWriter writer(*log_, state_->clock(), state_->run, state_->lastMessage, state_->lastMs);
     std::unordered_set<uint64_t> written;
     // False: it cannot be read.
     const auto write = [&](const MessageRef& stub) {

@@ -44,6 +44,7 @@ class Decoder {
   explicit Decoder(Bytes bytes) : left_(bytes) {}
 
   bool ok() const { return ok_; }
+  bool isEmpty() const { return left_.empty(); }
 
   template <class Number>
   Number number() {

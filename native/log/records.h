@@ -8,6 +8,7 @@
 //     void visit(auto& body) {
 //       body.number(session);
 //       body.short_(topic);  // at most 65,535 bytes; long_() for more
+//       body.added(since);   // a number that earlier versions did not write: it keeps its value here
 //     }
 //   };
 //   const Ticket ticket = append(appender, Seen{.session = 7, .topic = topic});
@@ -25,6 +26,7 @@ struct Measure {
   size_t size = 0;
   bool ok = true;
   void number(auto value) { size += sizeof value; }
+  void added(auto value) { number(value); }
   void short_(Bytes bytes) { size += 2 + bytes.size(); }
   void long_(Bytes bytes) { size += 4 + bytes.size(); }
   void fail() { ok = false; }
@@ -33,6 +35,7 @@ struct Measure {
 struct Write {
   Encoder encoder;
   void number(auto value) { encoder.number(value); }
+  void added(auto value) { number(value); }
   void short_(Bytes bytes) { encoder.short_(bytes); }
   void long_(Bytes bytes) { encoder.long_(bytes); }
   void fail() {}
@@ -42,6 +45,9 @@ struct Read {
   Decoder decoder;
   bool ok = true;
   void number(auto& value) { value = decoder.number<std::remove_reference_t<decltype(value)>>(); }
+  void added(auto& value) {
+    if (!decoder.isEmpty()) number(value);
+  }
   void short_(Bytes& bytes) { bytes = decoder.short_(); }
   void long_(Bytes& bytes) { bytes = decoder.long_(); }
   void fail() { ok = false; }

@@ -44,7 +44,7 @@ class StateTeller {
     tell("store", [&](napi_value object) {
       setNumber(env_, object, "run", double(state.run));
       setNumber(env_, object, "lastMessage", double(state.lastMessage));
-      setNumber(env_, object, "lastMs", double(state.lastMs));
+      setNumber(env_, object, "lastMs", calendarMs(state.lastMs));
     });
     for (const auto& [topic, message] : state.retained()) {
       if (RetainedStore::isMark(message)) continue;
@@ -90,14 +90,19 @@ class StateTeller {
     const MessageRef message = stored_.whole(stub);
     if (!message) return false;
     told_.insert(message->logId);
+    const LogClock& clock = stored_.state().clock();
     tell("message", [&](napi_value object) {
       setNumber(env_, object, "number", double(message->logId));
       fillMessage(object, *message.get());
       setNumber(env_, object, "publisher", double(message->originSession));
-      setNumber(env_, object, "expiresAtMs", message->expiresAtMs == 0 ? 0 : double(toWallClock(message->expiresAtMs)));
+      setNumber(env_, object, "expiresAtMs",
+                message->expiresAtMs == 0 ? 0 : calendarMs(clock.fromEngine(message->expiresAtMs)));
     });
     return true;
   }
+
+  // 0 stays 0: it has not happened, or never will.
+  double calendarMs(uint64_t logMs) { return logMs == 0 ? 0 : double(stored_.state().clock().toCalendar(logMs)); }
 
   void tellSession(RecoveredState::Session& session) {
     stored_.eachWaiting(session,
@@ -106,7 +111,7 @@ class StateTeller {
       setNumber(env_, object, "session", double(session.key));
       setText(env_, object, "clientId", toString(session.clientId.bytes()));
       setNumber(env_, object, "expirySeconds", session.expirySeconds);
-      setNumber(env_, object, "leftAtMs", double(session.leftAtMs));
+      setNumber(env_, object, "leftAtMs", calendarMs(session.leftAtMs));
       setBytes(env_, object, "access", session.access);
       if (session.will) napi_set_named_property(env_, object, "will", toObject(*session.will));
       napi_value list = nullptr;
@@ -200,12 +205,12 @@ inline napi_value compactStore(napi_env env, napi_callback_info info) {
 // Takes the objects of an export from JavaScript, which has checked them.
 class StateReader {
  public:
-  StateReader(napi_env env, log::Log& log) : env_(env), log_(log), stubs_(log) {}
+  StateReader(napi_env env, log::Log& log) : env_(env), log_(log), stubs_(log, clock_) {}
 
   void take(napi_value object) {
     const std::string kind = textOf(env_, get(object, "kind"));
     if (kind == "store")
-      writer_.emplace(log_, integer(object, "run"), integer(object, "lastMessage"), integer(object, "lastMs"));
+      writer_.emplace(log_, clock_, integer(object, "run"), integer(object, "lastMessage"), integer(object, "lastMs"));
     else if (!writer_) return;
     else if (kind == "message") takeMessage(object);
     else if (kind == "retained") takeRetained(integer(object, "message"));
@@ -249,7 +254,7 @@ class StateReader {
     if (number != 0) {
       publication.originSession = integer(object, "publisher");
       const uint64_t expiresAtMs = integer(object, "expiresAtMs");
-      publication.expiresAtMs = expiresAtMs == 0 ? 0 : toEngineClock(expiresAtMs);
+      publication.expiresAtMs = expiresAtMs == 0 ? 0 : clock_.toEngine(expiresAtMs);
     }
     return publication.keep();
   }
@@ -323,6 +328,7 @@ class StateReader {
 
   napi_env env_;
   log::Log& log_;
+  const LogClock clock_;  // an export has calendar times
   // Of a message that is written.
   struct Known {
     LogPlace place;

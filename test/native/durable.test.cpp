@@ -582,6 +582,103 @@ TEST("durable: a clock that was set back ends no session, and what expired befor
   CHECK_EQ(awayMs(1'000), 6'000);
 }
 
+TEST("durable: a clock that is set between two runs, or during one, changes no interval") {
+  constexpr int64_t dayMs = 86'400'000;
+  const auto isNear = [](uint64_t one, uint64_t other) { return one - other + 5'000 < 10'000; };
+  for (const bool isInMemory : {true, false}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, 1, isInMemory ? rally::Limits() : nothingInMemory());
+    Client& sink = broker.connected("sink", 0, durable());
+    sink.subscribe("t", 1);
+    broker.settle();
+    sink.drop();
+    Client& source = broker.connected("source", 0, fleeting());
+    int looks = 0;
+    const auto publish = [&](const std::string& topic, uint32_t expirySeconds) {
+      source.publish({.topic = topic,
+                      .payload = longText(1),
+                      .qos = 1,
+                      .retain = topic != "t",
+                      .packetId = 1,
+                      .expirySeconds = expirySeconds});
+      broker.settle();
+    };
+    // Both messages have as many seconds left, and the session has been left for the rest of the minute.
+    const auto look = [&](uint32_t secondsLeft) {
+      const rally::Session& session = *broker.sessionOf(sink);
+      CHECK(isNear(broker.nowMs - session.leftAtMs, (60 - secondsLeft) * 1'000));
+      Client& looker = broker.connected("looker" + std::to_string(looks++), 0, fleeting());
+      looker.subscribe("kept", 1);
+      broker.settle();
+      if (!CHECK_EQ(looker.received.size(), 1)) return;
+      CHECK(isNear(*looker.received.front().expirySeconds * 1'000, secondsLeft * 1'000));
+    };
+    const auto set = [&](int64_t byMs) {
+      disk.clockSetMs += byMs;
+      broker.advanceTime(1);
+      broker.settle();
+    };
+    publish("kept", 60);
+    publish("t", 60);
+    broker.crash(1);
+    look(60);
+    disk.clockSetMs -= 2 * dayMs;  // a machine whose clock has no battery
+    broker.crash(1);
+    look(60);
+    set(2 * dayMs + 10'000);  // and that gets the time while the broker runs
+    look(60);
+    broker.crash(1);
+    look(60);
+    disk.clockSetMs += 10'000;  // passes between two runs
+    broker.crash(1);
+    look(50);
+    CHECK(beginCheckpoint(broker));
+    broker.settle();
+    broker.advanceTime(1);
+    broker.settle();
+    disk.clockSetMs += 10'000;
+    broker.crash(1);
+    look(40);
+    set(-dayMs);
+    disk.clockSetMs += 10'000;
+    broker.crash(1);
+    look(30);
+    sink.connect(0);
+    broker.settle();
+    if (CHECK_EQ(sink.received.size(), 1)) CHECK(isNear(*sink.received.front().expirySeconds * 1'000, 30'000));
+    disk.clockSetMs += 60'000;
+    broker.crash(1);
+    Client& late = broker.connected("late", 0, fleeting());
+    late.subscribe("kept", 1);
+    broker.settle();
+    CHECK_EQ(late.received.size(), 0);
+    CHECK_EQ(broker.total(Counter::retained), 0);
+  }
+}
+
+TEST("durable: of a share, what nobody had is not sent once it has expired") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  Client& member = broker.connected("member", 0, durable());
+  member.subscribe("$share/g/t", 1);
+  broker.settle();
+  member.drop();
+  broker.settle();
+  Client& source = broker.connected("source", 0, fleeting());
+  source.publish({.topic = "t", .payload = "gone", .qos = 1, .packetId = 1, .expirySeconds = 30});
+  source.publish({.topic = "t", .payload = "stays", .qos = 1, .packetId = 2});
+  broker.settle();
+  // Who has them had not been stored when the broker ended.
+  const size_t queued = std::erase_if(
+      disk.records, [](const KeptDisk::Record& record) { return record.kind == rally::records::Queued::kind; });
+  CHECK_EQ(queued, 2);
+  disk.clockSetMs += 60'000;
+  broker.crash(1);
+  member.connect(0);
+  broker.settle();
+  CHECK_EQ(joined(member), std::string("t=stays"));
+}
+
 TEST("durable: what is retained is there again on any number of workers, however full the store was") {
   KeptDisk disk;
   rally::Limits limits;

@@ -19,6 +19,10 @@ std::string withPrefix(Bytes filter, const rally::Connection& connection) {
   return text.substr(0, outer) + *connection.topicPrefix + text.substr(outer);
 }
 
+rally::LogClock logClockOf(const KeptDisk& disk) {
+  return rally::LogClock([&disk] { return rally::wallClockMs() + uint64_t(disk.clockSetMs); });
+}
+
 bool isRung(rally::Doorbell& doorbell) {
   pollfd wanted{doorbell.fd(), POLLIN, 0};
   return poll(&wanted, 1, 0) == 1;
@@ -222,7 +226,8 @@ bool HandDrivenBroker::pollFrames(Worker& worker, size_t most) {
 }
 
 void HandDrivenBroker::openStore(unsigned workers) {
-  store_ = std::make_unique<rally::Store>(std::make_unique<KeptLog>(*disk_, workers), disk_->checkpointBytesMin);
+  store_ = std::make_unique<rally::Store>(std::make_unique<KeptLog>(*disk_, workers), disk_->checkpointBytesMin,
+                                          logClockOf(*disk_));
   broker_ = &store_->recover(workers, limits_, hashKeys.tables, rules_);
   topicsKey_ = store_->log().identity()[0];
   lastKey_ = store_->run() << 32;
@@ -249,8 +254,8 @@ void HandDrivenBroker::openNodes(const std::vector<unsigned>& nodes) {
     place.here = ((uint64_t(1) << nodes[node]) - 1) << first;
     place.incarnation = incarnations_ + node + 1;
     KeptDisk& disk = (*disks_)[node];
-    stores_.push_back(
-        std::make_unique<rally::Store>(std::make_unique<KeptLog>(disk, nodes[node]), disk.checkpointBytesMin));
+    stores_.push_back(std::make_unique<rally::Store>(std::make_unique<KeptLog>(disk, nodes[node]),
+                                                     disk.checkpointBytesMin, logClockOf(disk)));
     brokers_.push_back(&stores_.back()->recover(place, limits_, hashKeys, rules_));
     for (rally::RecoveredSession each : stores_.back()->sessions()) {
       each.worker += first;

@@ -28,6 +28,7 @@ struct KeptDisk {
   uint64_t reads = 0;
   uint64_t checkpointBytesMin = UINT64_MAX;
   uint64_t freeBytes = UINT64_MAX;
+  int64_t clockSetMs = 0;  // by how much the calendar of its machine is wrong
   size_t pendingBytesMax = size_t(1) << 30;
   std::vector<Record> records;  // committed
   uint64_t written = 0;
