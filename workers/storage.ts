@@ -41,10 +41,10 @@ async function resultOf(
 ): Promise<unknown> {
   switch (task.kind) {
     case 'check':
-      return loadAddon().checkStore(task.directory, task.repairs, progress, task.bytesPerSecond);
+      return loadAddon().checkStore(task.directory, task.repairs, progress, task.bytesPerSecond, false);
     case 'check-online':
       return await withCopyOf(loadAddon(), task.directory, (folder) =>
-        loadAddon().checkStore(folder, false, progress, task.bytesPerSecond),
+        loadAddon().checkStore(folder, false, progress, task.bytesPerSecond, true),
       );
     case 'compact':
       return loadAddon().compactStore(task.directory, progress);

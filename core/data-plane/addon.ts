@@ -757,9 +757,15 @@ export interface Addon {
   lockDirectory(directory: string): DirectoryLock | StoreRefusal;
   /**
    * Reads a whole store that no broker uses, and blocks meanwhile. `progress[0]` is the percentage. With `repairs` damaged
-   * parts are set aside. `bytesPerSecond`: the limit for reading, a segment at a time; 0: unlimited.
+   * parts are set aside. `bytesPerSecond`: the limit for reading, a segment at a time; 0: unlimited. `isLocked`: by the caller.
    */
-  checkStore(directory: string, repairs: boolean, progress: Uint8Array, bytesPerSecond: number): StoreReport;
+  checkStore(
+    directory: string,
+    repairs: boolean,
+    progress: Uint8Array,
+    bytesPerSecond: number,
+    isLocked: boolean,
+  ): StoreReport;
   /** Lists the content of an unused store, and returns the number of damaged places. Changes nothing. */
   exportStore(
     directory: string,

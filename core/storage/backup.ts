@@ -39,7 +39,7 @@ export interface BackupOutcome {
 /** A page is read at once, so that no group is read half old and half new. */
 const pageBytes = 4_096;
 
-/** The name of the folder of a copy, with the process that checks it. */
+/** The name of the folder of a copy, with the process that checks it, which keeps it locked. */
 const copyPrefix = 'check-';
 
 type Progress = (done: number, total: number) => void;
@@ -95,19 +95,21 @@ async function copyTo(directory: string, folder: string, progress: Progress): Pr
 }
 
 /**
- * Checks a copy in the data directory itself, in which all but the last segment are links, and removes it. Errors:
- * STORE_NOT_USABLE.
+ * Looks at a copy in the data directory itself, in which all but the last segment are links, and removes it. It is locked
+ * meanwhile. Errors: STORE_NOT_USABLE.
  */
 export async function withCopyOf<Result>(
   addon: Addon,
   directory: string,
   look: (folder: string) => Result,
 ): Promise<Result> {
-  await removeLeftCopies(directory);
+  await removeLeftCopies(addon, directory);
   const folder = copyIn(directory);
   try {
-    await whole(addon, folder, 'copy', () => copyTo(directory, folder, () => {}));
-    return look(folder);
+    return await whole(addon, folder, 'copy', async () => {
+      await copyTo(directory, folder, () => {});
+      return look(folder);
+    });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -122,19 +124,18 @@ export function removeCopyIn(directory: string): void {
   rmSync(copyIn(directory), { recursive: true, force: true });
 }
 
-/** Of processes that were killed: the linked files would take space for ever. */
-export async function removeLeftCopies(directory: string): Promise<void> {
+/**
+ * Of processes that were killed: the linked files would take space for ever. The numbers of processes do not tell which: another
+ * process may have the number now, and in another container they are others.
+ */
+export async function removeLeftCopies(addon: Addon, directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    if (!name.startsWith(copyPrefix) || isRunning(Number(name.slice(copyPrefix.length)))) continue;
-    await rm(join(directory, name), { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if (!name.startsWith(copyPrefix)) continue;
+    const folder = join(directory, name);
+    const lock = addon.lockDirectory(folder);
+    if ('fault' in lock) continue; // it is in use
+    await rm(folder, { recursive: true, force: true });
+    lock.remove();
   }
 }
 
@@ -185,12 +186,12 @@ async function copyClusterFile(from: string, to: string): Promise<void> {
 }
 
 /** Fills an empty or new folder. An incomplete copy is removed. */
-async function whole(
+async function whole<Outcome>(
   addon: Addon,
   folder: string,
   what: string,
-  fill: () => Promise<BackupOutcome>,
-): Promise<BackupOutcome> {
+  fill: () => Promise<Outcome>,
+): Promise<Outcome> {
   const target = await makeEmpty(addon, folder, what);
   try {
     const outcome = await fill();

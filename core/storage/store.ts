@@ -98,7 +98,7 @@ export class Store {
       throw new BrokerError('STORE_NOT_USABLE', this.#sentence('notUsable', whyIncomplete));
     }
     this.#log = opened.log;
-    removeLeftCopies(this.#directory).catch(() => {}); // the next check tries again
+    removeLeftCopies(this.#addon, this.#directory).catch(() => {}); // the next check tries again
     const warning = warnings[opened.warning];
     if (warning !== undefined) this.#logger.warn({ directory: this.#directory }, warning);
   }

@@ -27,10 +27,12 @@ class Counter final : public Visitor {
 
 }  // namespace
 
-Report checkLog(const std::string& directory, bool repairs, const std::function<void(uint64_t, uint64_t)>& progress) {
+Report checkLog(const std::string& directory, bool repairs, bool isLocked,
+                const std::function<void(uint64_t, uint64_t)>& progress) {
   Report report;
   Options options;
   options.directory = directory;
+  options.isLocked = isLocked;
   options.setsAside = repairs;
   options.copiesForward = false;  // only the broker knows what is alive
   const std::unique_ptr<Log> log = openLog(options, report.fault);

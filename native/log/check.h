@@ -16,8 +16,9 @@ struct Report {
   std::vector<Damage> damage;
 };
 
-// With `repairs`, damaged parts are set aside and the log gets a proper end; without, nothing is changed. Reports its
-// progress as a fraction of all bytes.
-Report checkLog(const std::string& directory, bool repairs, const std::function<void(uint64_t, uint64_t)>& progress);
+// With `repairs`, damaged parts are set aside and the log gets a proper end; without, nothing is changed. `isLocked`:
+// by the caller. Reports its progress as a fraction of all bytes.
+Report checkLog(const std::string& directory, bool repairs, bool isLocked,
+                const std::function<void(uint64_t, uint64_t)>& progress);
 
 }  // namespace rally::log

@@ -31,18 +31,18 @@ inline napi_value lockDirectory(napi_env env, napi_callback_info info) {
   return objectWith(env, std::move(lock), std::array{Method{"remove", removeLock}});
 }
 
-// checkStore(directory, repairs, progress, rate): `progress` is one byte, shared with other threads, the percentage;
-// `rate`: the most bytes to read in a second, a segment at a time; 0: no limit.
+// checkStore(directory, repairs, progress, rate, isLocked): `progress` is one byte, shared with other threads, the
+// percentage; `rate`: the most bytes to read in a second, a segment at a time; 0: no limit.
 inline napi_value checkStore(napi_env env, napi_callback_info info) {
-  size_t count = 4;
-  std::array<napi_value, 4> arguments{};
+  size_t count = 5;
+  std::array<napi_value, 5> arguments{};
   napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
   const double bytesPerSecond = double(integerOf(env, arguments[3]));
   const auto begunAt = std::chrono::steady_clock::now();
   const Bytes shown = bytesOf(env, arguments[2]);
   auto* percent = reinterpret_cast<std::atomic<uint8_t>*>(const_cast<uint8_t*>(shown.data()));
   const log::Report report = log::checkLog(textOf(env, arguments[0]), truthOf(env, arguments[1]),
-                                           [&](uint64_t done, uint64_t total) {
+                                           truthOf(env, arguments[4]), [&](uint64_t done, uint64_t total) {
                                              if (!shown.empty() && total > 0)
                                                percent->store(uint8_t(done * 100 / total), std::memory_order_relaxed);
                                              if (bytesPerSecond <= 0) return;
