@@ -38,7 +38,10 @@ export async function openRegister(
 async function openBucket(connection: NatsConnection, bucket: string, wait: JetStreamWait): Promise<KV> {
   const buckets = new Kvm(jetstream(connection, { timeout: requestMs }));
   const isCluster = (connection.info as { readonly cluster?: string } | undefined)?.cluster !== undefined;
-  const create = (replicas: number): Promise<KV> => buckets.create(bucket, { history: 1, replicas });
+  const create = async (replicas: number): Promise<KV> => {
+    await buckets.create(bucket, { history: 1, replicas });
+    return await buckets.open(bucket); // its reads ask the leader: a follower may not know the last value yet
+  };
   try {
     return await onceServed(wait, () => create(isCluster ? copies : 1));
   } catch (error) {

@@ -207,6 +207,20 @@ test('a register takes a value only from who knows the last one', async (test) =
   await until('NATS is back', async () => (await read()) === '2 two');
 });
 
+test('a register asks the leader, since followers may not know the last value yet', async (test) => {
+  const nats = await NatsServer.start(test);
+  const { connection } = await connected(test, nats.url);
+  const asked: string[] = [];
+  connection.subscribe('$JS.API.>', { callback: (_, { subject }) => void asked.push(subject) });
+  const register = await openRegister(connection, 'test');
+  await connection.flush();
+  asked.length = 0;
+  const written = await new Promise((resolve) => register.read(resolve));
+  assert.deepEqual(written, { revision: 0, bytes: new Uint8Array() });
+  await connection.flush();
+  assert.deepEqual(asked, ['$JS.API.STREAM.MSG.GET.KV_rally-test']);
+});
+
 test('the state of the cluster is deleted by hand: the nodes write it again, and another one joins them', async (test) => {
   const nats = await NatsServer.start(test);
   const a = await member(test, nats.url, 'a');
