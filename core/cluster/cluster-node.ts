@@ -8,10 +8,11 @@ import type { BrokerConfig } from '../config/options.ts';
 import type { Logger } from '../control/logger.ts';
 import { type ClusterPlace, linkVersions } from '../data-plane/addon.ts';
 import { systemClock } from '../sessions/timers.ts';
+import { messageOf } from '../system-reason.ts';
 import type { SessionHolder } from './client-directory.ts';
 import { Cluster } from './cluster.ts';
 import { type KnownCluster, writeKnownCluster } from './cluster-memory.ts';
-import type { JetStreamWait } from './jetstream-wait.ts';
+import { isTemporary, type JetStreamWait } from './jetstream-wait.ts';
 import { type LogPlace, logPlaceOf, type NodeData } from './log-place.ts';
 import { LogStreams } from './log-streams.ts';
 import type { JoinRefusal } from './membership.ts';
@@ -171,7 +172,9 @@ export class ClusterNode {
       );
     } catch (error) {
       await post.close();
-      throw error;
+      if (!isTemporary(error)) throw error;
+      const sentence = `JetStream does not serve (${messageOf(error)}): start its servers, or wait until they have found each other.`;
+      throw new BrokerError('CLUSTER_NOT_REACHABLE', sentence, { cause: error });
     }
   }
 

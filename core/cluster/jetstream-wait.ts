@@ -41,7 +41,8 @@ export async function onceServed<Result>(
   }
 }
 
-function isTemporary(error: unknown): boolean {
+/** JetStream may be available later. */
+export function isTemporary(error: unknown): boolean {
   if (error instanceof JetStreamApiError) return temporaryCodes.includes(error.code);
   return error instanceof errors.TimeoutError;
 }

@@ -6,6 +6,7 @@
  *   rules -> join the cluster | open and read the store -> addon.createBroker() -> Supervisor -> workers listen
  */
 import type { Server } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError, stoppedWhileStarting } from '../broker-error.ts';
 import { type KnownCluster, readKnownCluster } from '../cluster/cluster-memory.ts';
 import { Superseded, setLogAside } from '../cluster/superseded.ts';
@@ -16,6 +17,7 @@ import { closeRecovering, serveRecovering } from '../http/recovering-server.ts';
 import type { SessionDirectory } from '../sessions/session-directory.ts';
 import { keepsData } from '../storage/keeps-data.ts';
 import { Store } from '../storage/store.ts';
+import { messageOf } from '../system-reason.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import type { ClusterControl } from './cluster-control.ts';
 import { portError } from './free-port.ts';
@@ -51,6 +53,9 @@ export interface ListeningPlace {
   readonly listenerHosts: readonly string[];
   readonly httpSocket: string;
 }
+
+/** Before a node tries to join its cluster again. Each attempt waits for NATS itself. */
+const tryAgainMs = 1_000;
 
 export class DataPlane {
   readonly #options: DataPlaneOptions;
@@ -124,7 +129,7 @@ export class DataPlane {
       await this.#stopIncarnation();
       if (this.#place === undefined || this.#address === undefined || !isRunning()) return;
       takeOver(config, withPortsOf(config, this.#address));
-      await this.#startIncarnation(this.#place);
+      await this.#startOnceReachable(this.#place);
       if (!isRunning()) {
         await this.#stopIncarnation();
         return;
@@ -151,6 +156,25 @@ export class DataPlane {
     this.#supervisor = undefined; // its broker no longer exists
     await this.#options.cluster?.stopReplication();
     for (let worker = 0; worker < config.workers; worker++) events.onWorkerLost(worker);
+  }
+
+  /** Tries again for as long as NATS is away. */
+  async #startOnceReachable(place: ListeningPlace): Promise<void> {
+    const { logger, isRunning } = this.#options;
+    for (;;) {
+      try {
+        await this.#startIncarnation(place);
+        return;
+      } catch (error) {
+        if (!isRunning() || !isNotReachable(error)) throw error;
+        logger.error(
+          { reason: messageOf(error) },
+          'the node cannot join its cluster again yet, and goes on trying',
+        );
+      }
+      await this.#stopIncarnation();
+      await delay(tryAgainMs);
+    }
   }
 
   /** Starts one, and others if the cluster has removed it before its clients could connect. */
@@ -290,6 +314,11 @@ export class DataPlane {
       throw error;
     }
   }
+}
+
+/** A BrokerError, also of another thread. */
+function isNotReachable(error: unknown): boolean {
+  return (error as { readonly code?: unknown }).code === 'CLUSTER_NOT_REACHABLE';
 }
 
 function ofCluster(directory: string, { clusterName }: KnownCluster): BrokerError {
