@@ -99,6 +99,7 @@ test('mosquitto_pub with a key; its identity is the user by option, and a key th
     return promisify(execFile)('mosquitto_pub', [...psk, '-p', `${port}`, '-t', 'a', '-q', '1', '-m', text]);
   };
   await publish('one');
+  await until('the message', () => texts.length > 0);
   assert.deepEqual([texts, users], [['one'], ['Gerät 7']]);
   writeFileSync(pskFile, `other:${key}\n`);
   assert.equal(await broker.reloadCertificates(), 'reloaded');
