@@ -3,7 +3,7 @@
  * them. Joining provides what the data plane is created with. An object is for one incarnation.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { BrokerError } from '../broker-error.ts';
+import { BrokerError, stoppedWhileStarting } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { Logger } from '../control/logger.ts';
 import { type ClusterPlace, linkVersions } from '../data-plane/addon.ts';
@@ -181,8 +181,7 @@ export class ClusterNode {
   /** Errors: CLUSTER_REFUSED; NOT_RUNNING: it was closed before. Superseded: the data on disk is obsolete. */
   async join(): Promise<JoinedPlace> {
     const refusal = await new Promise<JoinRefusal | undefined>((done, fail) => {
-      const sentence = 'The node was stopped before it had joined its cluster.';
-      this.#giveUpJoining = () => fail(new BrokerError('NOT_RUNNING', sentence));
+      this.#giveUpJoining = () => fail(stoppedWhileStarting());
       this.cluster.join(done);
     });
     if (refusal?.why === 'superseded') throw new Superseded();

@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BrokerError } from '../broker-error.ts';
+import { stoppedWhileStarting } from '../broker-error.ts';
 import type { SessionHolder } from '../cluster/client-directory.ts';
 import type { NodeFigures } from '../cluster/cluster.ts';
 import type { ClusterNode, ClusterNodeEvents, JoinedPlace } from '../cluster/cluster-node.ts';
@@ -374,7 +374,7 @@ export class ClusterControl implements Directory {
 
   /** Gives the slots to the other nodes, and ends. A node that is just joining gives that up. */
   async leave(): Promise<void> {
-    this.#leaving.abort(new BrokerError('NOT_RUNNING', 'The broker is stopping.'));
+    this.#leaving.abort(stoppedWhileStarting());
     await Promise.all([...this.#standIns.values()].map((standIn) => standIn.stop()));
     await this.#node?.leave();
     this.#hasLeft = true;

@@ -136,10 +136,7 @@ export class DataPlane {
       }
       for (let worker = 0; worker < config.workers; worker++) events.onWorkerRestarted(worker);
     } catch (cause) {
-      if (!isRunning()) {
-        await this.#options.cluster?.leave(); // it may have joined after it was told to leave
-        return;
-      }
+      if (!isRunning()) return;
       logger.error({ err: cause }, 'the node could not join its cluster again');
       const message = 'The node could not join its cluster again; see the log above.';
       events.onFatal(
@@ -277,11 +274,12 @@ export class DataPlane {
   /** Errors: those of assertPortIsFree(), if somebody has taken the port since. */
   async #serveRecovering(store: Store, host: string): Promise<Server | undefined> {
     const { port } = this.#options.config;
+    if (port === false) return undefined;
     try {
-      return port === false ? undefined : await serveRecovering(host, port, () => store.progress);
+      return await serveRecovering(host, port, () => store.progress);
     } catch (cause) {
       store.abandon();
-      throw portError(cause as NodeJS.ErrnoException, host, Number(port), 'port');
+      throw portError(cause as NodeJS.ErrnoException, host, port, 'port');
     }
   }
 

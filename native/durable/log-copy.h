@@ -25,7 +25,6 @@ class LogCopy : private log::Visitor {
   }
   LogCopy(const LogCopy&) = delete;
   LogCopy& operator=(const LogCopy&) = delete;
-  ~LogCopy() override = default;
 
   // A chunk that marks that this log continues.
   std::vector<uint8_t> mark() const {

@@ -28,6 +28,15 @@ struct Held {
   }
 };
 
+// It has a durable session, and is away.
+Client& awaySubscriber(HandDrivenBroker& broker, const char* name, const char* filter) {
+  Client& subscriber = broker.connected(name, 0, durable());
+  subscriber.subscribe(filter, 1);
+  broker.settle();
+  subscriber.drop();
+  return subscriber;
+}
+
 // Where the workers stand still for it. They write it in the turns that follow.
 bool beginCheckpoint(HandDrivenBroker& broker, unsigned writer = 0) {
   if (broker.store().checkpointer().isUnderWay()) return false;
@@ -428,10 +437,7 @@ TEST("durable: what fills the disk is given up when it is not needed any more, a
   KeptDisk disk;
   disk.checkpointBytesMin = 10'000;
   HandDrivenBroker broker(disk, 1);
-  Client& sink = broker.connected("sink", 0, durable());
-  sink.subscribe("t", 1);
-  broker.settle();
-  sink.drop();
+  Client& sink = awaySubscriber(broker, "sink", "t");
   Client& source = broker.connected("source", 0, fleeting());
   for (int i = 0; i < 200; i++) source.publish("t", std::string(2'000, 'x'), 1);
   broker.settle();
@@ -538,10 +544,7 @@ TEST("durable: a clock that was set back ends no session, and what expired befor
   for (const bool isInMemory : {true, false}) {
     KeptDisk disk;
     HandDrivenBroker broker(disk, 1, isInMemory ? rally::Limits() : nothingInMemory());
-    Client& sink = broker.connected("sink", 0, durable());
-    sink.subscribe("t", 1);
-    broker.settle();
-    sink.drop();
+    Client& sink = awaySubscriber(broker, "sink", "t");
     Client& source = broker.connected("source", 0, fleeting());
     source.publish({.topic = "t", .payload = longText(1), .qos = 1, .packetId = 1, .expirySeconds = 60});
     source.publish({.topic = "t", .payload = "stays", .qos = 1, .packetId = 2});
@@ -588,10 +591,7 @@ TEST("durable: a clock that is set between two runs, or during one, changes no i
   for (const bool isInMemory : {true, false}) {
     KeptDisk disk;
     HandDrivenBroker broker(disk, 1, isInMemory ? rally::Limits() : nothingInMemory());
-    Client& sink = broker.connected("sink", 0, durable());
-    sink.subscribe("t", 1);
-    broker.settle();
-    sink.drop();
+    Client& sink = awaySubscriber(broker, "sink", "t");
     Client& source = broker.connected("source", 0, fleeting());
     int looks = 0;
     const auto publish = [&](const std::string& topic, uint32_t expirySeconds) {
@@ -659,10 +659,7 @@ TEST("durable: a clock that is set between two runs, or during one, changes no i
 TEST("durable: of a share, what nobody had is not sent once it has expired") {
   KeptDisk disk;
   HandDrivenBroker broker(disk, 1);
-  Client& member = broker.connected("member", 0, durable());
-  member.subscribe("$share/g/t", 1);
-  broker.settle();
-  member.drop();
+  Client& member = awaySubscriber(broker, "member", "$share/g/t");
   broker.settle();
   Client& source = broker.connected("source", 0, fleeting());
   source.publish({.topic = "t", .payload = "gone", .qos = 1, .packetId = 1, .expirySeconds = 30});

@@ -328,23 +328,34 @@ test('three replicas: a node is lost for good, and all that it has acknowledged 
   );
 });
 
+interface ReplicasPlace {
+  readonly nats: NatsServer;
+  readonly folder: string;
+  /** Of a node with this name and data in the folder. */
+  nodeFlags(name: string): string[];
+  /** With replicas. */
+  readonly replicated: readonly string[];
+}
+
 /** One NATS server, a folder, and in it a configuration with replicas, which that server can keep. */
-async function replicasPlace(
-  t: TestContext,
-): Promise<{ readonly nats: NatsServer; readonly folder: string; readonly config: string }> {
+async function replicasPlace(t: TestContext): Promise<ReplicasPlace> {
   const nats = await NatsServer.start(t);
   const folder = await mkdtemp(join(tmpdir(), 'rallymq-replicas-'));
   atEnd(t, () => rm(folder, { recursive: true, force: true }));
   const config = join(folder, 'config');
   await writeFile(config, JSON.stringify({ replicas: 3, limits: { logCopies: 1 } }));
-  return { nats, folder, config };
+  return {
+    nats,
+    folder,
+    nodeFlags: (name) => ['--cluster', nats.url, '--node-name', name, '--data', join(folder, name)],
+    replicated: ['--config', config],
+  };
 }
 
 test('the replicas of a node may be turned on and off between starts, and it keeps what it has', async (t) => {
-  const { nats, folder, config } = await replicasPlace(t);
-  const own = ['--cluster', nats.url, '--node-name', 'a', '--data', join(folder, 'data')];
-  for (const [start, flags] of [[], ['--config', config], [], ['--config', config]].entries()) {
-    const command = startCommand(t, [...own, ...flags]);
+  const { nodeFlags, replicated } = await replicasPlace(t);
+  for (const [start, flags] of [[], replicated, [], replicated].entries()) {
+    const command = startCommand(t, [...nodeFlags('a'), ...flags]);
     const ports = await command.ready();
     const session = new MqttSession(t, ports, 'durable');
     await session.connect('tcp');
@@ -357,9 +368,8 @@ test('the replicas of a node may be turned on and off between starts, and it kee
 });
 
 test('a node whose log is taken over while it starts begins with an empty one, and goes on', async (t) => {
-  const { nats, folder, config } = await replicasPlace(t);
-  const data = join(folder, 'data');
-  const flags = ['--cluster', nats.url, '--node-name', 'a', '--data', data, '--config', config];
+  const { nats, nodeFlags, replicated } = await replicasPlace(t);
+  const flags = [...nodeFlags('a'), ...replicated];
   const first = startCommand(t, flags);
   await first.ready();
   first.kill('SIGKILL');
@@ -389,18 +399,8 @@ test('a node whose log is taken over while it starts begins with an empty one, a
 });
 
 test('the copy of a log is deleted by hand: the node makes another one, and loses nothing', async (t) => {
-  const { nats, folder, config } = await replicasPlace(t);
-  const flags = [
-    '--cluster',
-    nats.url,
-    '--node-name',
-    'a',
-    '--data',
-    join(folder, 'data'),
-    '--config',
-    config,
-  ];
-  const command = startCommand(t, flags);
+  const { nats, nodeFlags, replicated } = await replicasPlace(t);
+  const command = startCommand(t, [...nodeFlags('a'), ...replicated]);
   const ports = await command.ready();
   const session = new MqttSession(t, ports, 'durable');
   await session.connect('tcp');
@@ -493,16 +493,15 @@ test('a start that fails when its log is replicated already leaves no thread beh
 });
 
 test('nodes with and without replicas in one cluster name each other', async (t) => {
-  const { nats, folder, config } = await replicasPlace(t);
-  const run = async (name: string, ...flags: string[]): Promise<Command> => {
-    const own = ['--cluster', nats.url, '--node-name', name, '--data', join(folder, name)];
-    const command = startCommand(t, [...own, ...flags]);
+  const { nodeFlags, replicated } = await replicasPlace(t);
+  const run = async (name: string, ...flags: readonly string[]): Promise<Command> => {
+    const command = startCommand(t, [...nodeFlags(name), ...flags]);
     await command.ready();
     return command;
   };
   const warnings = ({ stdout, stderr }: Command, pattern: RegExp): number =>
     (stdout + stderr).split('\n').filter((line) => pattern.test(line)).length;
-  const a = await run('a', '--config', config);
+  const a = await run('a', ...replicated);
   const b = await run('b');
   await until('a names b', () => warnings(a, /"nodes":"b","msg":"these nodes run without replicas/) === 1);
   await until(
