@@ -62,7 +62,8 @@ export class FailedLogins {
     return beyond <= 0 ? 0 : Math.min(failedLoginDelayMsMax, firstDelayMs * 2 ** Math.min(beyond - 1, 20));
   }
 
+  /** An empty user name cannot be banned: its failures are only slowed down. */
   #banAt(count: number | undefined, max: number, kind: BanKind, value: string): void {
-    if (max > 0 && count === max) this.#options.ban(kind, value);
+    if (max > 0 && count === max && value !== '') this.#options.ban(kind, value);
   }
 }

@@ -188,6 +188,13 @@ test('then comes a ban: of the address, of the user, of the client identifier; n
   assert.deepEqual(banned().slice(1), ['username lee failedLogins', 'clientId e failedLogins']);
 });
 
+test('whoever fails with an empty user name is slowed down, and no ban is without a name', () => {
+  const stage = new Stage({ failedLoginsPerNameMax: 3, failedLoginDelayMsMax: 1_000 });
+  const delays = [1, 2, 3, 4, 5].map((each) => stage.fail(`203.0.113.${each}`, `c${each}`, ''));
+  assert.deepEqual(delays, [0, 0, 0, 100, 200]);
+  assert.deepEqual(stage.bans.list(), []);
+});
+
 test('a client that comes and goes without end is banned by its identifier', () => {
   const stage = new Stage({ connectsPerMinutePerClientMax: 3 });
   assert.deepEqual(
