@@ -57,23 +57,31 @@ export class Admission {
 
   /** Why a client is refused before it is authenticated; undefined if it is not refused. */
   refusalOf(client: LoginAttempt): number | undefined {
-    const { bans, limits, isOverloaded } = this.#options;
+    const { bans, isOverloaded } = this.#options;
     if (bans.find(client) !== undefined) return ReasonCode.banned;
     if (isOverloaded()) return ReasonCode.serverBusy;
     if (!this.#rates.take(client.remoteAddress)) return ReasonCode.connectionRateExceeded;
-    const { connectionsPerAddressMax } = limits;
-    if (connectionsPerAddressMax === 0) return undefined;
-    const before = this.#options.connected(client.clientId);
-    const address = addressKey(client.remoteAddress);
-    const others = countOf(this.#byAddress, address, before && addressKey(before.remoteAddress));
-    return others >= connectionsPerAddressMax ? ReasonCode.quotaExceeded : undefined;
+    return this.#isAddressFull(client) ? ReasonCode.quotaExceeded : undefined;
   }
 
-  /** The same for an authenticated client, with its verified user name: it may have been banned meanwhile. */
+  #isAddressFull({ clientId, remoteAddress }: LoginAttempt): boolean {
+    const { connectionsPerAddressMax } = this.#options.limits;
+    if (connectionsPerAddressMax === 0) return false;
+    const before = this.#options.connected(clientId);
+    const address = addressKey(remoteAddress);
+    const others = countOf(this.#byAddress, address, before && addressKey(before.remoteAddress));
+    return others >= connectionsPerAddressMax;
+  }
+
+  /**
+   * The same for an authenticated client, with its verified user name: meanwhile it may have been banned, and others of its
+   * address may have connected.
+   */
   refusalOfUser(client: LoginAttempt): number | undefined {
     const { bans, limits } = this.#options;
     const { username, clientId } = client;
     if (bans.find(client) !== undefined) return ReasonCode.banned;
+    if (this.#isAddressFull(client)) return ReasonCode.quotaExceeded;
     if (username === undefined) return undefined;
     const before = this.#options.connected(clientId)?.username;
     const { connectionsPerUserMax } = limits;

@@ -96,6 +96,15 @@ test('an address has so many connections, and a client that comes back takes the
   assert.deepEqual(ofOneNetwork, [0, 0, 0x97]);
 });
 
+test('clients that authenticate at the same time share the connections of their address', () => {
+  const stage = new Stage({ connectionsPerAddressMax: 1 });
+  const login = (clientId: string) => ({ clientId, remoteAddress: '203.0.113.7' });
+  assert.equal(stage.admission.refusalOf(login('a')), undefined);
+  assert.equal(stage.connect('b'), 0);
+  assert.equal(stage.admission.refusalOfUser(login('a')), 0x97);
+  assert.equal(stage.admission.refusalOfUser(login('b')), undefined, 'it takes its own place');
+});
+
 test('a user has so many connections, from wherever', () => {
   const stage = new Stage({ connectionsPerUserMax: 2 });
   assert.equal(stage.connect('a', '203.0.113.1', 'lee'), 0);
