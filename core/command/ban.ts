@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
 import { invalid, readArguments } from '../config/arguments.ts';
+import { printable } from '../control/text-line.ts';
 import { readAccessFile } from '../security/access-file.ts';
 import { banFileText, parseBanFile } from '../security/ban-file.ts';
 import { type Ban, type BanKind, BanList, banKinds } from '../security/bans.ts';
@@ -45,7 +46,7 @@ export function ban(args: readonly string[], nowMs: number): string {
   const expiresAt = minutes === undefined ? {} : { expiresAt: new Date(nowMs + minutes * 60_000) };
   const shown = deletes ? value : bans.add({ kind, value, reason, ...expiresAt }).value;
   replaceFile(path, banFileText(bans.list()));
-  return `${kind} ${shown} ${deletes ? 'may connect again' : 'is banned'}.\n`;
+  return `${kind} ${printable(shown)} ${deletes ? 'may connect again' : 'is banned'}.\n`;
 }
 
 const kinds = { minutes: 'text', reason: 'text', delete: 'switch' } as const;
@@ -83,7 +84,7 @@ function listed(bans: readonly Ban[]): string {
   return bans
     .map(({ kind, value, expiresAt, reason }) => {
       const end = expiresAt === undefined ? 'permanently' : `until ${expiresAt.toISOString()}`;
-      return `${kind.padEnd(8)}  ${value}  ${end}${reason === '' ? '' : `  ${reason}`}\n`;
+      return `${printable(`${kind.padEnd(8)}  ${value}  ${end}${reason === '' ? '' : `  ${reason}`}`)}\n`;
     })
     .join('');
 }

@@ -7,11 +7,28 @@ import { isIP, SocketAddress } from 'node:net';
 /** Anything that is not an IP address, such as the path of a socket, is its own key. */
 export function addressKey(address: string): string {
   if (isIP(address) !== 6) return address;
-  const groups = groupsOf(address);
-  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (!isMapped) return `${groups.slice(0, 4).map(inHex).join(':')}::/64`;
-  const [high = 0, low = 0] = groups.slice(6);
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+  const numeric = numericOf(address);
+  return networkText(numeric, numeric.bits === 32 ? 32 : 64);
+}
+
+/** An address in numbers. One of IPv4 that is mapped to IPv6 is one of IPv4. */
+export interface NumericAddress {
+  readonly bits: 32 | 128;
+  /** Four octets, or eight groups. */
+  readonly parts: readonly number[];
+}
+
+/** Undefined for anything that is not an IP address. */
+export function numericAddressOf(address: string): NumericAddress | undefined {
+  return isIP(address) === 0 ? undefined : numericOf(address);
+}
+
+/** The network with this prefix that the address is in, in the form of canonicalNetwork(). */
+export function networkText({ bits, parts }: NumericAddress, prefix: number): string {
+  const masked = maskOf(parts, prefix, bits === 32 ? 8 : 16);
+  if (bits === 32) return prefix === 32 ? masked.join('.') : `${masked.join('.')}/${prefix}`;
+  if (prefix === 64) return `${masked.slice(0, 4).map(inHex).join(':')}::/64`;
+  return `${masked.map(inHex).join(':')}/${prefix}`;
 }
 
 /**
@@ -26,11 +43,10 @@ export function canonicalNetwork(text: string): string | undefined {
   if (prefixText !== undefined && !/^(0|[1-9]\d{0,2})$/.test(prefixText)) return undefined;
   const prefix = prefixText === undefined ? bits : Number(prefixText);
   if (prefix > bits) return undefined;
-  const octetsOrGroups = version === 4 ? address.split('.').map(Number) : groupsOf(address);
-  const masked = maskOf(octetsOrGroups, prefix, version === 4 ? 8 : 16);
-  if (version === 4) return prefix === 32 ? masked.join('.') : `${masked.join('.')}/${prefix}`;
-  if (prefix === 64) return `${masked.slice(0, 4).map(inHex).join(':')}::/64`;
-  return `${masked.map(inHex).join(':')}/${prefix}`;
+  const numeric = numericOf(address);
+  const mappedBits = bits - numeric.bits;
+  if (prefix >= mappedBits) return networkText(numeric, prefix - mappedBits);
+  return networkText({ bits: 128, parts: groupsOf(address) }, prefix);
 }
 
 /** An address in the form in which clients' addresses are shown; anything else unchanged. */
@@ -52,6 +68,15 @@ function maskOf(parts: readonly number[], prefix: number, partBits: number): num
     const kept = Math.min(Math.max(prefix - index * partBits, 0), partBits);
     return part & ((2 ** kept - 1) << (partBits - kept));
   });
+}
+
+function numericOf(address: string): NumericAddress {
+  if (!address.includes(':')) return { bits: 32, parts: address.split('.').map(Number) };
+  const groups = groupsOf(address);
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (!isMapped) return { bits: 128, parts: groups };
+  const [high = 0, low = 0] = groups.slice(6);
+  return { bits: 32, parts: [high >> 8, high & 255, low >> 8, low & 255] };
 }
 
 /** The eight groups of an IPv6 address without a zone. */

@@ -50,7 +50,7 @@ function requestOf({ number, text }: FileLine, path: string): BanRequest {
       `give ${banKinds.join(', ')} and a value, then the end of the ban ('-': permanent) and, if you like, a reason.`,
     );
   const expiresAt = time === '-' ? undefined : new Date(time);
-  if (expiresAt !== undefined && (!/^\d{4}-/.test(time) || Number.isNaN(expiresAt.getTime())))
+  if (expiresAt !== undefined && (!/^(\d{4}|\+\d{6})-/.test(time) || Number.isNaN(expiresAt.getTime())))
     throw accessFileFault(
       path,
       number,

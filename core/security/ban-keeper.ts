@@ -23,10 +23,10 @@ export interface Bans {
   list(): readonly Ban[];
   /**
    * Bans an address, a user or a client, and ends its connections with 0x98. The ban is written to the `banFile`, if there is one.
-   * Errors: BAN_INVALID, ACCESS_FILE_UNREADABLE; then nothing has changed.
+   * Errors: BAN_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID; then nothing has changed.
    */
   add(request: BanRequest): Ban;
-  /** False if there was no such ban. Errors: ACCESS_FILE_UNREADABLE; then it remains. */
+  /** False if there was no such ban. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID; then it remains. */
   remove(kind: BanKind, value: string): boolean;
 }
 
@@ -37,7 +37,8 @@ export interface BanKeeperOptions {
   readonly clock: Clock;
   /** Wall-clock time. */
   nowMs(): number;
-  onBanned(ban: Ban): void;
+  /** New bans, together: looking for the clients that they concern takes time. */
+  onBanned(bans: readonly Ban[]): void;
   onLifted(kind: BanKind, value: string): void;
   /** The file has changed and has a mistake: its previous content stays in force. */
   onFileFault(error: unknown): void;
@@ -61,14 +62,16 @@ export class BanKeeper implements Bans {
   }
 
   add(request: BanRequest): Ban {
+    this.#loadChanged();
     const before = this.#bans.list();
     const ban = this.#bans.add(request);
     this.#write(before);
-    this.#options.onBanned(ban);
+    this.#options.onBanned([ban]);
     return ban;
   }
 
   remove(kind: BanKind, value: string): boolean {
+    this.#loadChanged();
     const before = this.#bans.list();
     const isRemoved = this.#bans.remove(kind, value);
     if (!isRemoved) return false;
@@ -82,7 +85,7 @@ export class BanKeeper implements Bans {
     const { limits, nowMs, onBanned } = this.#options;
     const { banMs } = limits; // for the broker's own bans
     if (banMs === 0) return;
-    onBanned(this.#bans.add({ kind, value, expiresAt: new Date(nowMs() + banMs) }, origin));
+    onBanned([this.#bans.add({ kind, value, expiresAt: new Date(nowMs() + banMs) }, origin)]);
   }
 
   find(candidate: BanCandidate): Ban | undefined {
@@ -106,13 +109,14 @@ export class BanKeeper implements Bans {
     this.#seen = stampOf(path);
     const before = new Set(this.#bans.list().map(nameOf));
     this.#bans.replaceByHand(existsSync(path) ? parseBanFile(readAccessFile(path), path) : []);
-    for (const ban of this.#bans.list()) if (!before.has(nameOf(ban))) this.#options.onBanned(ban);
+    const added = this.#bans.list().filter((ban) => !before.has(nameOf(ban)));
+    if (added.length > 0) this.#options.onBanned(added);
   }
 
   #watch(): void {
     if (this.#options.path === undefined) return;
     this.#timer = this.#options.clock.after(lookMs, () => {
-      this.#look(this.#options.path ?? '');
+      this.#look();
       this.#watch();
     });
   }
@@ -121,13 +125,18 @@ export class BanKeeper implements Bans {
     this.#timer?.cancel();
   }
 
-  #look(path: string): void {
-    if (stampOf(path) === this.#seen) return;
+  #look(): void {
     try {
-      this.load();
+      this.#loadChanged();
     } catch (error) {
       this.#options.onFileFault(error);
     }
+  }
+
+  /** Also before the file is written, since what somebody else has just changed must not be lost. Errors: those of load(). */
+  #loadChanged(): void {
+    const { path } = this.#options;
+    if (path !== undefined && stampOf(path) !== this.#seen) this.load();
   }
 
   /** If that fails, the previous bans are restored. */

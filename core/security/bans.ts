@@ -3,9 +3,8 @@
  * in a file or by a program; and by the broker itself, after repeated failed logins or when a client reconnects
  * endlessly.
  */
-import { BlockList, isIP } from 'node:net';
 import { BrokerError } from '../broker-error.ts';
-import { addressKey, canonicalNetwork } from './address-key.ts';
+import { addressKey, canonicalNetwork, networkText, numericAddressOf } from './address-key.ts';
 
 export const banKinds = ['address', 'username', 'clientId'] as const;
 export type BanKind = (typeof banKinds)[number];
@@ -46,17 +45,15 @@ export interface BanListOptions {
   readonly bansMax: number;
 }
 
-interface NetworkBan {
-  readonly ban: Ban;
-  readonly network: BlockList;
-}
-
 export class BanList {
   readonly #options: BanListOptions;
   /** By kind and value, oldest first. */
   readonly #bans = new Map<string, Ban>();
-  /** Of addresses for which addressKey() gives another text, by that text. */
-  readonly #networks = new Map<string, NetworkBan>();
+  /**
+   * The prefixes of banned networks for which addressKey() gives another text, and the number of bans with each, by the bits of
+   * an address: a client's address is looked up once for each prefix, however many networks are banned.
+   */
+  #prefixes = { 32: new Map<number, number>(), 128: new Map<number, number>() };
 
   constructor(options: BanListOptions) {
     this.#options = options;
@@ -86,7 +83,7 @@ export class BanList {
   /** Replaces all bans by the result of an earlier list(). */
   restore(bans: readonly Ban[]): void {
     this.#bans.clear();
-    this.#networks.clear();
+    this.#prefixes = { 32: new Map(), 128: new Map() };
     for (const ban of bans) this.#set(ban);
   }
 
@@ -122,10 +119,17 @@ export class BanList {
   }
 
   #set(ban: Ban): void {
-    const { kind, value } = ban;
     this.#bans.set(keyOf(ban), ban);
-    if (kind === 'address' && value.includes('/') && !value.endsWith('::/64'))
-      this.#networks.set(keyOf(ban), { ban, network: networkOf(value) });
+    this.#countPrefix(ban, 1);
+  }
+
+  #countPrefix({ kind, value }: Ban, step: 1 | -1): void {
+    if (kind !== 'address' || !value.includes('/') || value.endsWith('::/64')) return;
+    const prefixes = this.#prefixes[value.includes(':') ? 128 : 32];
+    const prefix = Number(value.slice(value.indexOf('/') + 1));
+    const count = (prefixes.get(prefix) ?? 0) + step;
+    if (count > 0) prefixes.set(prefix, count);
+    else prefixes.delete(prefix);
   }
 
   #get(kind: BanKind, value: string): Ban | undefined {
@@ -136,12 +140,11 @@ export class BanList {
   }
 
   #networkBan(address: string): Ban | undefined {
-    const version = isIP(address);
-    if (version === 0) return undefined;
-    for (const { ban, network } of this.#networks.values()) {
-      if (!network.check(address, version === 4 ? 'ipv4' : 'ipv6')) continue;
-      if (!this.#isOver(ban)) return ban;
-      this.#delete(ban);
+    const numeric = numericAddressOf(address);
+    if (numeric === undefined) return undefined;
+    for (const prefix of this.#prefixes[numeric.bits].keys()) {
+      const ban = this.#get('address', networkText(numeric, prefix));
+      if (ban !== undefined) return ban;
     }
     return undefined;
   }
@@ -159,8 +162,7 @@ export class BanList {
   }
 
   #delete(ban: Ban): void {
-    this.#bans.delete(keyOf(ban));
-    this.#networks.delete(keyOf(ban));
+    if (this.#bans.delete(keyOf(ban))) this.#countPrefix(ban, -1);
   }
 }
 
@@ -196,12 +198,4 @@ const valueLengthMax = 65_535;
 
 function canonicalOrSame(kind: BanKind, value: string): string {
   return kind === 'address' ? (canonicalNetwork(value) ?? value) : value;
-}
-
-function networkOf(value: string): BlockList {
-  const [address = '', prefix = ''] = value.split('/');
-  const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
-  const network = new BlockList();
-  network.addSubnet(address, Number(prefix), family);
-  return network;
 }

@@ -502,24 +502,24 @@ export class Gatekeeper {
       limits: config.limits,
       clock,
       nowMs: () => Date.now(),
-      onBanned: (ban) => this.#onBanned(ban),
+      onBanned: (bans) => this.#onBanned(bans),
       onLifted: (kind, value) => audit.add('banLifted', { kind, value }),
       onFileFault: (error) =>
         onFailed(error, 'the file of bans contains an error: the previous bans stay in force'),
     });
   }
 
-  /** A ban by hand disconnects its clients; bans by the broker itself only refuse new connections. */
-  #onBanned(ban: Ban): void {
-    const { kind, value, origin, reason, expiresAt } = ban;
-    this.#options.audit.add('banned', {
-      kind,
-      value,
-      origin,
-      ...(reason === '' ? {} : { reason }),
-      ...(expiresAt === undefined ? {} : { until: expiresAt.toISOString() }),
-    });
-    if (origin !== 'hand') return;
+  /** Bans by hand disconnect their clients; those by the broker itself only refuse new connections. */
+  #onBanned(bans: readonly Ban[]): void {
+    for (const { kind, value, origin, reason, expiresAt } of bans)
+      this.#options.audit.add('banned', {
+        kind,
+        value,
+        origin,
+        ...(reason === '' ? {} : { reason }),
+        ...(expiresAt === undefined ? {} : { until: expiresAt.toISOString() }),
+      });
+    if (bans.every(({ origin }) => origin !== 'hand')) return;
     this.#options.endClients(
       (_identity, client) => this.#bans.find(client) !== undefined,
       ReasonCode.administrativeAction,

@@ -1,6 +1,7 @@
 /** Bans: whom they keep out, until when, and the file that they stand in. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { BlockList } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { ban as banCommand } from '../../../core/command/ban.ts';
 import {
@@ -14,6 +15,7 @@ import { BanKeeper } from '../../../core/security/ban-keeper.ts';
 import { type Ban, BanList } from '../../../core/security/bans.ts';
 import { accessFolder } from '../../support/access-files.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { Random, seeds } from '../../support/random.ts';
 
 const somebody = { remoteAddress: '203.0.113.7', clientId: 'c1', username: 'lee' };
 
@@ -55,6 +57,9 @@ test('networks have one form each', () => {
   assert.equal(canonicalNetwork('0.0.0.0/0'), '0.0.0.0/0');
   assert.equal(canonicalNetwork('2001:db8:1:2:ff::/64'), '2001:db8:1:2::/64');
   assert.equal(canonicalNetwork('2001:db8::/32'), '2001:db8:0:0:0:0:0:0/32');
+  assert.equal(canonicalNetwork('::ffff:203.0.113.7'), '203.0.113.7');
+  assert.equal(canonicalNetwork('::ffff:cb00:7107/120'), '203.0.113.0/24');
+  assert.equal(canonicalNetwork('::ffff:203.0.113.7/80'), '0:0:0:0:0:0:0:0/80');
   for (const wrong of ['', 'a', '1.2.3', '1.2.3.4/33', '1.2.3.4/a', '::/129', 'fe80::1%eth0', '1.2.3.4/8/8'])
     assert.equal(canonicalNetwork(wrong), undefined, wrong);
 });
@@ -82,6 +87,47 @@ test('a ban keeps out whom it names, and nobody else', () => {
   assert.ok(ofIpv6('2001:db8:1:2:9::9'));
   assert.ok(ofIpv6('2001:db8:1:3::7'));
   assert.equal(ofIpv6('2001:db8:1:3::8'), undefined);
+});
+
+test('a network is banned however it and the address of a client are written', () => {
+  const bans = listAt({ ms: 0 });
+  const isOut = (remoteAddress: string) => bans.find({ ...somebody, remoteAddress }) !== undefined;
+  bans.add({ kind: 'address', value: '::ffff:203.0.113.7' });
+  assert.ok(isOut('203.0.113.7') && isOut('::ffff:203.0.113.7') && isOut('::FFFF:CB00:7107'));
+  assert.ok(bans.remove('address', '203.0.113.7'));
+  bans.add({ kind: 'address', value: '::ffff:198.51.100.0/120' });
+  assert.ok(isOut('198.51.100.9') && isOut('::ffff:198.51.100.9') && !isOut('198.51.101.9'));
+  bans.add({ kind: 'address', value: '2001:DB8:1::/48' });
+  assert.ok(isOut('2001:db8:1:0:ffff::') && isOut('2001:db8:1::%eth0') && !isOut('2001:db8:2::'));
+  bans.add({ kind: 'address', value: '0.0.0.0/0' });
+  assert.ok(isOut('192.0.2.1') && !isOut('2001:db8:2::') && !isOut('/run/mqtt') && !isOut(''));
+});
+
+test('the networks that keep a client out are those of a search through all', () => {
+  for (const seed of seeds(20)) {
+    const random = new Random(seed);
+    const bans = listAt({ ms: 0 }, 1_000);
+    const address = () =>
+      random.below(2) === 0
+        ? `10.${random.below(2)}.${random.below(2) * 128}.${random.below(4)}`
+        : `2001:db8:${random.below(2)}:${random.below(2) * 8_000}::${random.below(4)}`;
+    for (let step = 0; step < 200; step++) {
+      const one = address();
+      const value = `${one}/${random.below(one.includes(':') ? 129 : 33)}`;
+      if (random.below(3) > 0) bans.add({ kind: 'address', value });
+      else bans.remove('address', bans.list()[random.below(40)]?.value ?? value);
+      const remoteAddress = address();
+      const isIn = bans.list().some(({ value: each }) => {
+        const [base = '', bits = remoteAddress.includes(':') ? '128' : '32'] = each.split('/');
+        if (base.includes(':') !== remoteAddress.includes(':')) return false;
+        const network = new BlockList();
+        network.addSubnet(base, Number(bits), base.includes(':') ? 'ipv6' : 'ipv4');
+        return network.check(remoteAddress, base.includes(':') ? 'ipv6' : 'ipv4');
+      });
+      const found = bans.find({ remoteAddress, clientId: 'c' });
+      assert.equal(found !== undefined, isIn, `seed ${seed}, step ${step}: ${remoteAddress}`);
+    }
+  }
 });
 
 test('a ban ends by itself, and one for the same takes the place of another', () => {
@@ -139,6 +185,12 @@ test('the file says what it was told, whatever the names are', () => {
   for (const value of ['lee', 'lee smith', '"', '-', '#lee', 'a\nb', '\\', 'é', '\u0000'])
     bans.add({ kind: 'username', value, reason: value });
   bans.add({ kind: 'address', value: '2001:db8::/32', expiresAt: new Date('2030-01-02T03:04:05Z') });
+  bans.add({
+    kind: 'clientId',
+    value: 'far',
+    expiresAt: new Date(8.64e15),
+    reason: 'as late as a Date can be',
+  });
   const read = listAt({ ms: 0 });
   read.replaceByHand(parseBanFile(banFileText(bans.list()), 'bans'));
   assert.deepEqual(read.list(), bans.list());
@@ -186,6 +238,8 @@ test('rallymq ban writes the file, lists it and lifts a ban', (t) => {
   assert.equal(run('username', 'lee', '--delete'), 'username lee may connect again.\n');
   assert.ok(!readFileSync(path, 'utf8').includes('lee'));
   assert.throws(() => run('username', 'lee', '--delete'), { code: 'FLAG_VALUE_INVALID' });
+  assert.equal(run('clientId', 'a\u001b[2J\nb', '--minutes', '5').split('\n').length, 2);
+  assert.match(run(), /^clientId {2}a\\u001b\[2J\\u000ab {2}until/m, 'a name must not move the cursor');
   assert.throws(() => run('user', 'lee'), { code: 'FLAG_VALUE_INVALID', message: /'user' is not a kind/ });
   assert.throws(() => run('username', 'lee', '--minutes', '0'), { code: 'FLAG_VALUE_INVALID' });
   assert.throws(() => run('username'), { code: 'FLAG_VALUE_INVALID' });
@@ -200,7 +254,9 @@ test('the keeper reads its file again when it changes, keeps what it had if that
   assert.deepEqual(told, ['banned lee']);
   writeFileSync(path, 'username lee\nusername kim\n');
   clock.advance(1_000);
-  assert.deepEqual(told.splice(0), ['banned lee', 'banned kim']);
+  writeFileSync(path, 'username lee\nusername kim\nusername max\nusername eve\n');
+  clock.advance(1_000);
+  assert.deepEqual(told.splice(0), ['banned lee', 'banned kim', 'banned max, eve']);
   writeFileSync(path, 'username\n');
   clock.advance(1_000);
   assert.match(told.splice(0).join(), /^fault .*line 1/);
@@ -212,7 +268,7 @@ test('the keeper reads its file again when it changes, keeps what it had if that
   assert.deepEqual(told.splice(0), ['banned c9', 'banned c8']);
   assert.deepEqual(
     parseBanFile(readFileSync(path, 'utf8'), path).map(({ value }) => value),
-    ['lee', 'kim', 'c9'],
+    ['lee', 'kim', 'max', 'eve', 'c9'],
   );
   assert.ok(keeper.remove('username', 'lee'));
   assert.ok(!keeper.remove('username', 'lee'));
@@ -221,6 +277,23 @@ test('the keeper reads its file again when it changes, keeps what it had if that
   assert.deepEqual(told, [], 'its own change is no news');
   keeper.close();
   assert.equal(clock.timers, 0);
+});
+
+test('a change of the file that the keeper has not seen yet is not lost by a change of its own', (t) => {
+  const { keeper, path, told } = keeperOf(t, 'username lee\n');
+  keeper.open();
+  told.length = 0;
+  banCommand([path, 'username', 'kim'], 0);
+  keeper.add({ kind: 'clientId', value: 'c9' });
+  assert.deepEqual(told.splice(0), ['banned kim', 'banned c9']);
+  banCommand([path, 'username', 'lee', '--delete'], 0);
+  banCommand([path, 'username', 'max'], 0);
+  assert.ok(keeper.remove('username', 'max'));
+  const inFile = () => parseBanFile(readFileSync(path, 'utf8'), path).map(({ value }) => value);
+  assert.deepEqual(inFile(), ['kim', 'c9']);
+  writeFileSync(path, 'username\n');
+  assert.throws(() => keeper.add({ kind: 'clientId', value: 'c10' }), { code: 'ACCESS_FILE_INVALID' });
+  assert.equal(readFileSync(path, 'utf8'), 'username\n');
 });
 
 test('a node that joins its cluster again watches the file once, and keeps its bans if that is wrong', (t) => {
@@ -257,7 +330,7 @@ function keeperOf(t: TestContext, text: string) {
     limits: { bansMax: 10, banMs: 5_000 },
     clock,
     nowMs: () => clock.nowMs(),
-    onBanned: ({ value }) => told.push(`banned ${value}`),
+    onBanned: (bans) => told.push(`banned ${bans.map(({ value }) => value).join(', ')}`),
     onLifted: (_kind, value) => told.push(`lifted ${value}`),
     onFileFault: (error) => told.push(`fault ${error}`),
   });
