@@ -38,7 +38,7 @@ import {
 } from './authenticator.ts';
 import { Authorizer } from './authorizer.ts';
 import { BanKeeper, type Bans } from './ban-keeper.ts';
-import type { Ban } from './bans.ts';
+import { type Ban, BanList } from './bans.ts';
 import { DashboardTickets, isDashboard } from './dashboard-tickets.ts';
 import { type HttpCredentials, SignIn, type SignInRefusal } from './sign-in.ts';
 
@@ -519,9 +519,12 @@ export class Gatekeeper {
         ...(reason === '' ? {} : { reason }),
         ...(expiresAt === undefined ? {} : { until: expiresAt.toISOString() }),
       });
-    if (bans.every(({ origin }) => origin !== 'hand')) return;
+    const byHand = bans.filter(({ origin }) => origin === 'hand');
+    if (byHand.length === 0) return;
+    const added = new BanList({ nowMs: () => Date.now(), bansMax: byHand.length });
+    added.restore(byHand);
     this.#options.endClients(
-      (_identity, client) => this.#bans.find(client) !== undefined,
+      (_identity, client) => added.find(client) !== undefined,
       ReasonCode.administrativeAction,
     );
   }

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import type { AuthorizedClient, BrokerOptions } from '../../../core/broker.ts';
 import { ban } from '../../../core/command/ban.ts';
 import { decodeConnack } from '../../../core/wire/decode-connack.ts';
+import { encodePingreq } from '../../../core/wire/encode-ping.ts';
 import type { ConnectPacket } from '../../../core/wire/packets.ts';
 import { isProtocolError } from '../../../core/wire/protocol-error.ts';
 import { accessFolder, passwordLines } from '../../support/access-files.ts';
@@ -88,6 +89,30 @@ test('whoever guesses passwords is banned, by address and by user; others are no
   );
   assert.ok(bans.remove('username', 'lee'));
   assert.equal(await login('192.0.2.4', 'lee', 'right'), 0);
+});
+
+test('a ban by hand ends the clients that it names, and not those under a ban by the broker itself', async (t) => {
+  const folder = accessFolder(t);
+  const running = await startBroker(t, {
+    ...behindProxy,
+    passwordFile: folder.write('users', passwordLines({ lee: 'right' })),
+    limits: { failedLoginsPerAddressMax: 1 },
+  });
+  const as = (clientId: string, password: string) => ({
+    clientId,
+    username: 'lee',
+    password: Buffer.from(password),
+  });
+  const [stays, goes] = [
+    await connectFrom(t, running, '192.0.2.1', as('stays', 'right')),
+    await connectFrom(t, running, '192.0.2.1', as('goes', 'right')),
+  ];
+  assert.equal((await connectFrom(t, running, '192.0.2.1', as('guesses', 'wrong'))).reasonCode, 0x86);
+  assert.equal((await connectFrom(t, running, '192.0.2.1', as('more', 'right'))).reasonCode, 0x8a);
+  running.broker.bans.add({ kind: 'clientId', value: 'goes' });
+  assert.equal(await goes.client.nextHex(), hexOf('e0 01 98'));
+  stays.client.sendRaw(encodePingreq());
+  assert.equal(await stays.client.nextHex(), hexOf('d0 00'));
 });
 
 test('rallymq ban and broker.bans keep somebody out, and end who is connected', async (t) => {
