@@ -57,24 +57,23 @@ export class ApiGate {
     if (right === 'subscribe') return this.#subscriber(question);
     if (right !== 'client' && right !== 'observer') return this.#byCredentials(right, question);
     const whyClosed = this.#whyClosed(question);
-    if (right === 'client')
-      return whyClosed === undefined ? { caller: undefined } : { refusal: closed(whyClosed) };
+    if (right === 'client') {
+      const why = whyClosed ?? this.#whyHidden();
+      return why === undefined ? { caller: undefined } : { refusal: closed(why) };
+    }
     const isOpen = whyClosed === undefined && this.#source.mayAnyoneReceive(sysTopic);
     return isOpen && question.authorization === ''
       ? { caller: undefined }
       : this.#byCredentials('read', question);
   }
 
-  /**
-   * A page cannot give its EventSource a header, so its key or token is in the query. On a listener whose clients see only the
-   * topics of their tenant, nobody sees everything without credentials.
-   */
+  /** A page cannot give its EventSource a header, so its key or token is in the query. */
   #subscriber(question: HttpQuestion): Admission | Promise<Admission> {
     const token = new URLSearchParams(question.query).get('access_token');
     const authorization = token === null ? question.authorization : `Bearer ${token}`;
-    const hasTenants = this.#config.listeners.some(({ topicPrefix }) => topicPrefix !== '');
     const whyClosed = this.#whyClosed(question);
-    if (authorization === '' && whyClosed === undefined && !hasTenants) return { caller: undefined };
+    if (authorization === '' && whyClosed === undefined && this.#whyHidden() === undefined)
+      return { caller: undefined };
     if (authorization === '' && whyClosed !== undefined && isLocalOnly(this.#config))
       return { refusal: closed(whyClosed) };
     return this.#byCredentials('subscribe', { ...question, authorization });
@@ -87,6 +86,17 @@ export class ApiGate {
     if (forwardedBy !== undefined) return forwardedSentence(forwardedBy);
     if (!isPublicName(host) || isIP(remoteAddress) === 0) return undefined; // browsers do not use Unix sockets
     return `This broker is for its own machine: ask for localhost, not for ${host.slice(0, hostShownMax)}.`;
+  }
+
+  /** Why nobody reads topics without credentials, although everyone may connect; undefined: clients may read them. */
+  #whyHidden(): string | undefined {
+    const { asksToSubscribe, listeners } = this.#config;
+    if (asksToSubscribe)
+      return 'A program decides what may be read (authorizeSubscribe, authorizeUrl), and cannot be asked over HTTP.';
+    const hasTenants = listeners.some(({ topicPrefix }) => topicPrefix !== '');
+    return hasTenants
+      ? 'Clients see the topics of their tenant only, and this shows those of all.'
+      : undefined;
   }
 
   #byCredentials(scope: ApiScope, question: HttpQuestion): Admission | Promise<Admission> {

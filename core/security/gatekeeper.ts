@@ -460,9 +460,9 @@ export class Gatekeeper {
     this.#authenticator.workerLost(worker);
   }
 
-  /** Whether a caller without a user name, and without a connection, may receive the messages of a topic. */
+  /** Whether a caller without a user name, and without a connection, may receive the messages of a topic: no program is asked. */
   mayAnyoneReceive(topic: string): boolean {
-    return this.#access.mayReceive({}, topic);
+    return !this.#authorizer.asksToSubscribe && this.#access.mayReceive({}, topic);
   }
 
   /** Undefined: no file of API keys is configured. */

@@ -340,6 +340,6 @@ test('GET /sse is for the pages that may open a WebSocket, and for everyone wher
     assert.equal(headersOf(refused)['access-control-allow-origin'], undefined);
   }
   const tenants = { listeners: [{ port: 1, topicPrefix: 'acme/' }] };
-  for (const options of [{ passwordFile: 'users' }, tenants])
+  for (const options of [{ passwordFile: 'users' }, tenants, { authorizeSubscribe: () => true }])
     assert.equal((await ask(siteWith(options), '/sse?topic=a', { key: undefined })).status, 401);
 });

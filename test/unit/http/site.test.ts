@@ -199,6 +199,15 @@ test('a path has the routes of its methods', () => {
     assert.equal(table.find('get', path), undefined, path);
 });
 
+test('what a client may not have although everyone may connect is answered with 403', async () => {
+  for (const options of [
+    { listeners: [{ port: 1, topicPrefix: 'acme/' }] },
+    { authorizeSubscribe: () => true, allowAnonymous: true },
+  ])
+    for (const path of ['/api/retained/a', '/api/statistics'])
+      assert.equal(await statusOf(siteWith(options), path), 403, path);
+});
+
 test('what the rules do not let everybody have is answered with 403', async () => {
   const site = siteWith({}, { mayAnyoneReceive: (topic) => topic === 'a/b ä' });
   assert.equal(await statusOf(site, '/api/retained/a/b%20%C3%A4'), 200);
