@@ -1,17 +1,20 @@
 /** Topics as a tree, with their message counts. */
 import type { TopicLevelRow } from '../../data-plane/inspection.ts';
 import { isValidTopicName } from '../../wire/topic.ts';
-import { assertKnown, cursorParameter, limitOf, limitParameter } from '../list-query.ts';
+import { assertKnown, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';
 import { count, page, record, text, time, truth } from '../operation.ts';
 import { ofNode } from '../other-nodes.ts';
 import { apiAnswer, RequestFault } from '../problem.ts';
 import type { Route } from '../route.ts';
+import { openedCursor, sealedCursor } from '../sealed-cursor.ts';
 
 const query = {
   prefix: { description: 'The levels above, such as scores/1; absent: the first levels', schema: text },
   limit: limitParameter,
   cursor: cursorParameter,
 };
+
+const listName = 'topics';
 
 const rate = { type: 'number', minimum: 0 };
 
@@ -56,17 +59,17 @@ export const topics: Route = ofNode({
         400,
         'prefix must be the beginning of a topic name, without a slash at the end.',
       );
+    const after = openedCursor<string>(listName, given);
     // One more than shown, to know whether there is another page.
-    const rows = await source.topicLevels(prefix, given.get('cursor') ?? undefined, limit + 1);
+    const rows = await source.topicLevels(prefix, after, limit + 1);
     const shown = rows.slice(0, limit);
-    const isLast = rows.length <= limit;
     const data = shown
       .map((row) => shownLevel(row, prefix))
       .filter(
         ({ topic, children }) => children || (caller !== undefined && source.mayReceive(caller, topic)),
       );
-    const cursor = isLast ? {} : { cursor: shown.at(-1)?.level };
-    return apiAnswer(200, { data, meta: { limit, hasnext: !isLast, ...cursor } });
+    const cursor = rows.length > limit ? sealedCursor(listName, shown.at(-1)?.level) : undefined;
+    return apiAnswer(200, pageBody(data, limit, cursor));
   },
 });
 

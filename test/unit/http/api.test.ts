@@ -965,9 +965,11 @@ test('levels of topics come a page at a time, and a key does not see a topic tha
     },
   );
   const { status, body } = await ask(site, '/api/v1/topics?prefix=a&limit=2');
-  const { data, meta } = body as { data: Record<string, unknown>[]; meta: unknown };
+  const { data, meta } = body as { data: Record<string, unknown>[]; meta: { cursor: string } };
   assert.equal(status, 200);
-  assert.deepEqual(meta, { limit: 2, hasnext: true, cursor: 'hidden' });
+  const { cursor, ...rest } = meta;
+  assert.deepEqual(rest, { limit: 2, hasnext: true });
+  assert.ok(!`${cursor} ${Buffer.from(cursor, 'base64url')}`.includes('hidden'));
   assert.equal(data.length, 1);
   const { last_message_at: at, ...others } = data[0] ?? {};
   assert.ok(Math.abs(Date.now() - 1_000 - Date.parse(`${at}`)) < 10_000);
@@ -980,13 +982,13 @@ test('levels of topics come a page at a time, and a key does not see a topic tha
     messages_per_second: 1.235,
     bytes_per_second: 10,
   });
-  const last = await ask(site, '/api/v1/topics?prefix=&cursor=1');
+  const last = await ask(site, `/api/v1/topics?prefix=&cursor=${cursor}`);
   assert.deepEqual((last.body as { meta: unknown }).meta, { limit: 100, hasnext: false });
   assert.deepEqual(asked, [
     ['a', undefined, 3],
-    ['', '1', 101],
+    ['', 'hidden', 101],
   ]);
-  for (const wrong of ['prefix=a%2F%23', 'limit=0', 'sort=rate', 'prefix=%00']) {
+  for (const wrong of ['prefix=a%2F%23', 'limit=0', 'sort=rate', 'prefix=%00', 'cursor=1']) {
     const refused = await ask(site, `/api/v1/topics?${wrong}`);
     assert.equal(refused.status, 400, wrong);
     assert.match((refused.body as { detail: string }).detail, /\S/);
