@@ -1,5 +1,6 @@
 /** The messages between the main threads of the nodes. The view says who owns what (view.ts). */
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
+import type { ToldCaller } from '../security/api-caller.ts';
 
 /** For a session that a client has used since its node started: later than any session from a disk. */
 export const usedStamp = Number.MAX_SAFE_INTEGER;
@@ -10,12 +11,12 @@ export interface LentSession {
   readonly worker: number;
 }
 
-/** A request of the HTTP API, with the rights of this key: method in lower case, query without '?'. */
+/** A request of the HTTP API, with the rights of this caller: method in lower case, query without '?'. */
 export interface NodeQuestion {
   readonly method: string;
   readonly path: string;
   readonly query: string;
-  readonly by: { readonly name: string; readonly scopes: readonly string[] };
+  readonly by: ToldCaller;
   /** As in JSON. */
   readonly body?: unknown;
 }
@@ -168,7 +169,8 @@ const isQuestion: Check = (value) =>
   isText(value['query']) &&
   isRecord(value['by']) &&
   isText(value['by']['name']) &&
-  areTexts(value['by']['scopes']);
+  areTexts(value['by']['scopes']) &&
+  (value['by']['user'] === undefined || isRecord(value['by']['user']));
 
 const isWill: Check = (value) =>
   isRecord(value) &&

@@ -1,8 +1,9 @@
 /**
  * Routes that other nodes of a cluster answer too: about something that exists on one node only, such as a client,
- * or about the node named in the request. A node asks the others with the name and scopes of the caller, and they ask no further.
+ * or about the node named in the request. A node asks the others with the rights of the caller, and they ask no further.
  */
 import type { NodeAnswer, NodeQuestion } from '../cluster/node-messages.ts';
+import { toldCaller } from '../security/api-caller.ts';
 import type { HttpAnswer, HttpQuestion } from './answer.ts';
 import { text } from './operation.ts';
 import { bodyAnswer, noContent, problem, type Status, statusTexts } from './problem.ts';
@@ -19,7 +20,7 @@ export interface OtherNodes {
 export const notHere: NodeAnswer = { status: 0, text: '' };
 
 export function questionOf({ question, caller, body }: RouteRequest, query = question.query): NodeQuestion {
-  const by = { name: caller?.name ?? '', scopes: [...(caller?.scopes ?? [])] };
+  const by = caller === undefined ? { name: '', scopes: [] } : toldCaller(caller);
   const { method, path } = question;
   return { method, path, query, by, ...(body === undefined ? {} : { body }) };
 }

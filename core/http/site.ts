@@ -9,7 +9,7 @@ import type { NodeAnswer, NodeQuestion } from '../cluster/node-messages.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { openingRulesOf, whyForbidden } from '../front-end/opening.ts';
 import type { HostMessage } from '../host/host-message.ts';
-import { isApiScope } from '../security/api-keys.ts';
+import { callerTold } from '../security/api-caller.ts';
 import { type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
 import { type Admission, ApiGate } from './api-gate.ts';
 import { ExpiringStream } from './expiring-stream.ts';
@@ -150,12 +150,11 @@ export class Site {
     const { right } = route;
     const isAllowed = asked.by.scopes.includes(right);
     if (route.answersNodes === undefined || parameters === undefined || !isAllowed) return notHere;
-    const { name, scopes } = asked.by;
     const request = {
       question: httpQuestionOf(asked),
       parameters,
       query,
-      caller: { name, scopes: new Set(scopes.filter(isApiScope)) },
+      caller: callerTold(asked.by),
       body: asked.body,
     };
     try {

@@ -6,7 +6,7 @@
  *                 <-- lines of each, which become lines of the trace
  */
 import type { OtherNodes } from '../http/other-nodes.ts';
-import type { ApiCaller } from '../security/api-caller.ts';
+import { type ApiCaller, toldCaller } from '../security/api-caller.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
 import type { HandedOver, Trace, Traces } from './traces.ts';
 
@@ -60,7 +60,7 @@ export class NodeTraces {
     silent: Set<string>,
   ): Promise<void> {
     const { now } = this.#options;
-    const caller = { name: by.name, scopes: [...by.scopes] };
+    const caller = toldCaller(by);
     if (trace.endedBy !== undefined) {
       const question = { method: 'delete', path: `${path}/${trace.id}`, query: '', by: caller };
       await this.#options.nodes()?.ask(question);

@@ -849,7 +849,12 @@ test('the nodes of a cluster are told, and that there is none', async () => {
 });
 
 /** A node of a cluster whose others answer as these sites do; null: not at all. */
-function nodeSite(name: string, changed: Partial<SiteSource>, others: Readonly<Record<string, Site | null>>) {
+function nodeSite(
+  name: string,
+  changed: Partial<SiteSource>,
+  others: Readonly<Record<string, Site | null>>,
+  more: object = {},
+) {
   const asked = async (question: NodeQuestion, site: Site | null) =>
     site === null ? undefined : await site.answerNode(JSON.parse(JSON.stringify(question)) as NodeQuestion);
   const nodes: OtherNodes = {
@@ -861,7 +866,7 @@ function nodeSite(name: string, changed: Partial<SiteSource>, others: Readonly<R
       );
     },
   };
-  const options = { cluster: ['nats://127.0.0.1:1'], nodeName: name, dataDirectory: false };
+  const options = { cluster: ['nats://127.0.0.1:1'], nodeName: name, dataDirectory: false, ...more };
   return siteWith(options, { ...changed, nodes: () => nodes });
 }
 
@@ -911,6 +916,30 @@ test('a client of another node is found, ended and explained there, and who list
   assert.equal((await ask(a, '/api/v1/clients?node=b&limit=0')).status, 400);
   assert.equal((await ask(a, '/api/v1/clients?node=d')).status, 404);
   assert.equal((await ask(siteWith(), '/api/v1/clients?node=a')).status, 404);
+});
+
+test('another node judges a user by the rights of the user, and not as a key of that name', async () => {
+  const asked: ApiCaller[] = [];
+  const retainedTopics = () =>
+    Promise.resolve({ rows: [{ topic: 'a', payloadBytes: 1, qos: 0 as const }], next: undefined });
+  const mayReceive = (caller: ApiCaller) => {
+    asked.push(caller);
+    return caller.user === undefined;
+  };
+  const user = { username: 'ada', roles: ['viewer'], claims: { team: 'red' }, rules: [] };
+  const ada: ApiCaller = {
+    name: 'ada',
+    scopes: new Set(['read']),
+    user: { ...user, attributes: { of: 1n } },
+  };
+  const signIn = () => Promise.resolve(ada);
+  const b = nodeSite('b', { retainedTopics, mayReceive }, {});
+  const a = nodeSite('a', { signIn }, { b }, { passwordFile: 'users' });
+  const rowsFor = async (options: object) =>
+    ((await ask(a, '/api/v1/retained?node=b', options)).body as { data: unknown[] }).data.length;
+  assert.deepEqual([await rowsFor({ authorization: basic('ada', 'x') }), await rowsFor({})], [0, 1]);
+  assert.deepEqual(asked[0], { ...ada, user });
+  assert.deepEqual([asked[1]?.name, asked[1]?.user], ['admin', undefined]);
 });
 
 test('a node that does not answer, and one that is asked what nodes may not ask', async () => {
