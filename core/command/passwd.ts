@@ -62,8 +62,14 @@ async function newLine(username: string, isBatch: boolean): Promise<string> {
 /** All other lines, including comments, stay unchanged. */
 function withLine(before: string, username: string, line: string | undefined): string {
   const lines = before === '' ? [] : before.replace(/\n$/, '').split('\n');
-  const index = lines.findIndex((each) => each.startsWith(`${username}:`));
+  const index = lines.findIndex((each) => nameOf(each) === username);
   if (index < 0) lines.push(...(line === undefined ? [] : [line]));
   else lines.splice(index, 1, ...(line === undefined ? [] : [line]));
   return lines.map((each) => `${each}\n`).join('');
+}
+
+/** Of the user in a line, as parsePasswordFile() reads it; undefined for another line. */
+function nameOf(line: string): string | undefined {
+  const colon = line.indexOf(':');
+  return colon < 0 || line.trimStart().startsWith('#') ? undefined : line.slice(0, colon).trim();
 }

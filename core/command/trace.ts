@@ -3,6 +3,7 @@ import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError } from '../broker-error.ts';
 import { type Arguments, readFlags } from '../config/arguments.ts';
+import { printable } from '../control/text-line.ts';
 import { systemReason } from '../system-reason.ts';
 import { type ApiRequest, apiFlags, apiFlagsUsage, apiRequestOf, askApi, openApi } from './api-request.ts';
 
@@ -153,7 +154,7 @@ async function* streamOf(
   }
 }
 
-/** For example `19:02:11.043  published  ada  scores/1  QoS 1  12 bytes`. */
+/** For example `19:02:11.043  published  ada  scores/1  QoS 1  12 bytes`. Names and topics must not move the cursor. */
 function shownLine(line: Line): string {
   const { at, event, clientid, topic, topics, qos, retain, payload_size: size, from, reason, detail } = line;
   const parts = [
@@ -173,5 +174,5 @@ function shownLine(line: Line): string {
     line['messages'] === undefined ? undefined : `${line['messages']} messages were omitted`,
     line['payload'] === undefined ? undefined : JSON.stringify(line['payload']),
   ];
-  return parts.filter((part) => part !== undefined).join('  ');
+  return printable(parts.filter((part) => part !== undefined).join('  '));
 }

@@ -1,9 +1,11 @@
 /** Password files, their hashes, and what lets a user in. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BrokerError } from '../../../core/broker-error.ts';
+import { passwd } from '../../../core/command/passwd.ts';
 import { changedUsers, parsePasswordFile } from '../../../core/security/password-file.ts';
 import { hashPassword, verifyPassword } from '../../../core/security/password-hash.ts';
 import { hashFault } from '../../../core/security/password-hash-format.ts';
@@ -11,7 +13,7 @@ import { PasswordProvider } from '../../../core/security/password-provider.ts';
 import type { Decision } from '../../../core/security/provider.ts';
 import { RememberedPasswords } from '../../../core/security/remembered-passwords.ts';
 import { ReasonCode } from '../../../core/wire/reason-code.ts';
-import { quickHash } from '../../support/access-files.ts';
+import { accessFolder, quickHash } from '../../support/access-files.ts';
 
 const secret = Buffer.from('sécret');
 
@@ -31,6 +33,13 @@ test('each kind of hash takes its password and no other', () => {
     for (const wrong of ['', 'sécre', 'sécret ', 'secret', 'x'.repeat(70_000)])
       assert.ok(!verifyPassword(hash, Buffer.from(wrong)), hash);
   }
+});
+
+test('rallymq passwd finds a user as the broker does, also with spaces around its name', async (t) => {
+  const lines = ['# lee:', ` lee : ${quickHash('x')}`, `lee2:${quickHash('x')}`];
+  const path = accessFolder(t).write('users', `${lines.join('\n')}\n`);
+  await passwd({ path, username: 'lee', deletes: true, isBatch: true });
+  assert.deepEqual(readFileSync(path, 'utf8').split('\n'), [lines[0], lines[2], '']);
 });
 
 test('hashes that nobody could verify, or that cost too much, are faults', () => {
