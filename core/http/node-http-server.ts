@@ -39,7 +39,10 @@ export class NodeHttpServer implements HttpServer {
     const asked = this.#answerer(question);
     if (request.listenerCount('data') === 0) request.resume(); // the body is not read
     const answer = await asked;
+    let isOver = false;
     const onOver = (): void => {
+      if (isOver) return;
+      isOver = true;
       answer.onOver?.();
       answer.stream?.closed();
     };
@@ -48,7 +51,7 @@ export class NodeHttpServer implements HttpServer {
       return;
     }
     response.once('close', onOver);
-    send(response, question, answer);
+    send(response, question, answer, onOver);
   }
 }
 
@@ -86,12 +89,13 @@ function send(
   response: ServerResponse,
   { method }: HttpQuestion,
   { status, headers, body, stream }: HttpAnswer,
+  onOver: () => void,
 ): void {
   const space = status.indexOf(' ');
   for (const [name, value] of headers) response.setHeader(name, value);
   if (stream !== undefined && method !== 'head') {
     response.writeHead(Number(status.slice(0, space)), status.slice(space + 1));
-    sendStream(response, stream);
+    sendStream(response, stream, onOver);
     return;
   }
   if (!hasNoBody(status)) response.setHeader('content-length', body.length);
@@ -99,10 +103,19 @@ function send(
   response.end(method === 'head' ? undefined : body);
 }
 
-function sendStream(response: ServerResponse, stream: StreamedBody): void {
+function sendStream(response: ServerResponse, stream: StreamedBody, onOver: () => void): void {
   response.flushHeaders();
-  response.on('drain', () => stream.writable());
-  stream.opened({ write: (bytes) => response.write(bytes), end: () => response.end() });
+  response.on('drain', () => {
+    if (!response.writableEnded) stream.writable();
+  });
+  stream.opened({
+    write: (bytes) => !response.writableEnded && response.write(bytes),
+    end: () => {
+      if (response.writableNeedDrain) response.destroy(); // a graceful end would wait for a client that does not read
+      response.end();
+      onOver();
+    },
+  });
 }
 
 function hasNoBody(status: string): boolean {

@@ -1,5 +1,6 @@
 /** Both HTTP servers on a socket of the file system, as the door speaks to them: bodies, queries and goodbyes. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
@@ -156,6 +157,38 @@ for (const [name, make] of servers) {
     asked.end();
     await until('the client left', () => closed === 2);
     assert.equal(opened, 1);
+  });
+
+  test(`${name}: a stream that is ended is over at once, also for a client that does not read`, async (t) => {
+    let closed = 0;
+    const socketPath = await listening(t, make, ({ path }) => ({
+      status: '200 OK',
+      headers: [],
+      body: new Uint8Array(),
+      stream: {
+        opened: (stream) => {
+          stream.write(Buffer.from('x'));
+          while (path === '/blocked' && stream.write(Buffer.alloc(10_000)));
+          stream.end();
+          closed *= 10;
+          stream.write(Buffer.from('y'));
+          stream.end();
+        },
+        writable() {},
+        closed: () => {
+          closed += 1;
+        },
+      },
+    }));
+    assert.equal((await send(socketPath, '/', 'GET', [])).body, 'x');
+    assert.equal(closed, 10);
+    const client = connect(socketPath);
+    client.write('GET /blocked HTTP/1.1\r\nhost: x\r\n\r\n');
+    await until('the stream is opened', () => closed !== 10);
+    assert.equal(closed, 110);
+    client.resume();
+    await once(client, 'close');
+    assert.equal(closed, 110);
   });
 
   test(`${name}: a question has its query, its headers and its body`, async (t) => {
