@@ -5,7 +5,9 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { createLocalJWKSet, JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import { BrokerError } from '../broker-error.ts';
+import { shownValue } from '../config/shown-config.ts';
 import type { Clock } from '../sessions/timers.ts';
+import { messageOf } from '../system-reason.ts';
 import { readAccessFile } from './access-file.ts';
 import { textWithin } from './bounded-answer.ts';
 
@@ -134,7 +136,11 @@ export class RemoteKeys implements TokenKeys {
       this.#find = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
       this.#fetchedMs = this.#clock.nowMs();
     } catch (cause) {
-      throw new KeysUnavailable(`the keys of ${this.#url} cannot be fetched`, { cause });
+      const { cause: reason = cause } = cause as { readonly cause?: unknown }; // of fetch()
+      throw new KeysUnavailable(
+        `the keys of ${shownValue(this.#url)} cannot be fetched (${messageOf(reason)})`,
+        { cause },
+      );
     }
   }
 }

@@ -36,8 +36,6 @@ const tokenMethodName = 'OAUTH2-JWT';
 /** Tolerance between the clocks of two machines. */
 const clockToleranceSeconds = 5;
 
-const unavailable = { reasonCode: ReasonCode.serverUnavailable };
-
 export class TokenProvider implements Provider {
   readonly name = 'token';
   readonly #options: TokenProviderOptions;
@@ -59,7 +57,8 @@ export class TokenProvider implements Provider {
       const grant = await this.#verify(token);
       return 'reasonCode' in grant ? grant : accessOf(grant);
     } catch (error) {
-      if (error instanceof KeysUnavailable) return unavailable;
+      if (error instanceof KeysUnavailable)
+        return { reasonCode: ReasonCode.serverUnavailable, why: error.message };
       throw error;
     }
   }

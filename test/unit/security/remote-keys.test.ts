@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import { RevocationFile } from '../../../core/security/revocation-file.ts';
 import { KeysUnavailable, RemoteKeys } from '../../../core/security/token-keys.ts';
+import { TokenProvider } from '../../../core/security/token-provider.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { listen } from '../../support/listen.ts';
 
@@ -12,14 +14,14 @@ interface Stage {
   answer(response: ServerResponse): void;
 }
 
-async function start(t: TestContext) {
+async function start(t: TestContext, query = '') {
   const clock = new FakeClock();
   const stage: Stage = { asked: 0, answer: (response) => response.end() };
   const server = createServer((_, response) => {
     stage.asked++;
     stage.answer(response);
   });
-  const keys = new RemoteKeys(await listen(t, server), clock);
+  const keys = new RemoteKeys(`${await listen(t, server)}${query}`, clock);
   const isGood = async (token: string): Promise<boolean | 'unavailable'> => {
     try {
       await jwtVerify(token, keys.find, { algorithms: [...keys.algorithms] });
@@ -28,7 +30,7 @@ async function start(t: TestContext) {
       return error instanceof KeysUnavailable ? 'unavailable' : false;
     }
   };
-  return { clock, stage, isGood };
+  return { clock, stage, keys, isGood };
 }
 
 async function pair(kid: string) {
@@ -104,4 +106,24 @@ test('an answer that does not end is given up at 1 MiB, and its connection is cu
   assert.equal(await isGood((await pair('1')).token), 'unavailable');
   await closed;
   assert.ok(written < 16 * 1_048_576, `${written} bytes were taken`);
+});
+
+test('why keys cannot be fetched is in the log, without what is secret in their address', async (t) => {
+  const { stage, keys } = await start(t, '/jwks?key=s3cret');
+  stage.answer = (response) => response.writeHead(500).end();
+  const provider = new TokenProvider({
+    keys: () => keys,
+    revoked: () => new RevocationFile(),
+    issuer: undefined,
+    audience: undefined,
+    usernameClaim: 'sub',
+    clientIdClaim: undefined,
+    tenantClaim: undefined,
+    nowMs: () => 0,
+  });
+  const client = { clientId: 'c', remoteAddress: '192.0.2.1', transport: 'ws' } as const;
+  const decision = await provider.decide({ ...client, token: (await pair('1')).token });
+  assert.ok(decision !== 'unknown' && 'reasonCode' in decision);
+  assert.equal(decision.reasonCode, 0x88);
+  assert.match(decision.why ?? '', /^the keys of http:.*\/jwks\?withheld cannot be fetched \(.*status 500\)$/);
 });
