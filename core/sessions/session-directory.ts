@@ -119,6 +119,8 @@ export class SessionDirectory {
   readonly #options: DirectoryOptions;
   readonly #byClientId = new Map<string, SessionRecord>();
   readonly #byKey = new Map<number, SessionRecord>();
+  /** The keys in it that other nodes, or earlier runs, have assigned: all others are in ascending order there. */
+  #strangers = new Set<number>();
   /** Sessions from the start that have no record yet. */
   #resting = new RestingSessions(noSessions);
   #restingTimer: Timer | undefined;
@@ -157,6 +159,7 @@ export class SessionDirectory {
       if (record.state === 'lost' || record.state === 'claiming') this.#remove(record);
     this.#restingTimer?.cancel();
     this.#resting = new RestingSessions(sessions);
+    this.#strangers = new Set([...this.#byKey.keys()].filter((key) => !this.#resting.hadKey(key)));
   }
 
   setRun(run: number): void {
@@ -408,7 +411,15 @@ export class SessionDirectory {
   }
 
   /** The sessions after this key, ordered by key. */
-  *#behind(key: number): Iterable<SessionRecord> {
+  #behind(key: number): Iterable<SessionRecord> {
+    const keys = Float64Array.from(this.#strangers).filter((each) => each > key);
+    const strangers = Array.from(keys.sort()).flatMap((each) => this.#byKey.get(each) ?? []);
+    const own = this.#ownBehind(key);
+    const here = this.#resting.places === 0 ? own : merged(this.#restoredBehind(key), own);
+    return strangers.length === 0 ? here : merged(here, strangers);
+  }
+
+  *#restoredBehind(key: number): Iterable<SessionRecord> {
     const before = this.#resting;
     for (let place = before.firstFrom(key + 1); place < before.places; place++) {
       const record = before.isHere(place)
@@ -416,7 +427,13 @@ export class SessionDirectory {
         : this.#byKey.get(before.keyOf(place));
       if (record !== undefined) yield record;
     }
-    for (const record of this.#byKey.values()) if (!before.hadKey(record.key)) yield record;
+  }
+
+  *#ownBehind(after: number): Iterable<SessionRecord> {
+    for (const record of this.#byKey.values()) {
+      const { key } = record;
+      if (key > after && !this.#strangers.has(key) && !this.#resting.hadKey(key)) yield record;
+    }
   }
 
   /** Ends the connection of a client, with 0x98, and its session unless it is kept. False: no such client. */
@@ -611,8 +628,9 @@ export class SessionDirectory {
 
   #rename(record: SessionRecord, key: number): void {
     this.#byKey.delete(record.key);
+    this.#strangers.delete(record.key);
     record.key = key;
-    this.#byKey.set(key, record);
+    this.#addKey(record);
   }
 
   /** The session to be moved here is lost with its node, or another node has taken it over. */
@@ -644,7 +662,13 @@ export class SessionDirectory {
 
   #add(record: SessionRecord): void {
     this.#byClientId.set(record.client.clientId, record);
-    this.#byKey.set(record.key, record);
+    this.#addKey(record);
+  }
+
+  #addKey(record: SessionRecord): void {
+    const { key } = record;
+    this.#byKey.set(key, record);
+    if (key !== this.#keys && !this.#resting.hadKey(key)) this.#strangers.add(key);
   }
 
   /** The client identifier is ours: the session begins, if its client is still there. */
@@ -952,9 +976,24 @@ export class SessionDirectory {
     this.#willIsOver(record);
     record.timer?.cancel();
     this.#byKey.delete(record.key);
+    this.#strangers.delete(record.key);
     const { clientId } = record.client;
     if (this.#byClientId.get(clientId) === record) this.#byClientId.delete(clientId);
   }
+}
+
+/** Two lists in the order of keys, as one. */
+function* merged(
+  some: Iterable<SessionRecord>,
+  others: Iterable<SessionRecord>,
+): Generator<SessionRecord, void> {
+  const behind = others[Symbol.iterator]();
+  let other = behind.next();
+  for (const record of some) {
+    for (; other.done !== true && other.value.key < record.key; other = behind.next()) yield other.value;
+    yield record;
+  }
+  for (; other.done !== true; other = behind.next()) yield other.value;
 }
 
 /** The parameters of an event. */

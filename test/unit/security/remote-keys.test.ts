@@ -125,5 +125,8 @@ test('why keys cannot be fetched is in the log, without what is secret in their 
   const decision = await provider.decide({ ...client, token: (await pair('1')).token });
   assert.ok(decision !== 'unknown' && 'reasonCode' in decision);
   assert.equal(decision.reasonCode, 0x88);
-  assert.match(decision.why ?? '', /^the keys of http:.*\/jwks\?withheld cannot be fetched \(.*status 500\)$/);
+  assert.match(
+    decision.why ?? '',
+    /^the keys of http:.*\/jwks\?withheld cannot be fetched \(.*status 500\)$/,
+  );
 });

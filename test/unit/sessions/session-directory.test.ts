@@ -500,6 +500,32 @@ test('a session that another node has is fetched from its worker, and that node 
   assert.equal(stage.directory.find('a')?.session, 900);
 });
 
+test('sessions of other nodes are listed in the order of their keys, and each is on one page', () => {
+  const far = new FarDirectory();
+  const stage = new Stage(far);
+  const listed = (limit: number): string[] => {
+    const all: string[] = [];
+    for (let after: number | undefined = 0; after !== undefined; ) {
+      const { rows, cursor } = stage.directory.list({ after, limit });
+      all.push(...rows.map(({ client, session }) => `${client.clientId} ${session}`));
+      after = cursor;
+    }
+    return all;
+  };
+  stage.directory.setRun(1);
+  const first = 2 ** 32;
+  for (const [index, clientId] of ['later', 'earlier', 'own'].entries()) {
+    stage.connect(1, index + 1, false, clientId);
+    const key = { later: 5 * first, earlier: 7 }[clientId];
+    far.answer(clientId, key === undefined ? 'ours' : { ...lent(), key });
+    if (key !== undefined) stage.directory.arrived(1, key, row('settled', {}, key));
+  }
+  const expected = ['earlier 7', `own ${first + 3}`, `later ${5 * first}`];
+  for (const limit of [1, 2, 3, 9]) assert.deepEqual(listed(limit), expected, `${limit} a page`);
+  stage.closed('absent', {}, 5 * first);
+  assert.deepEqual(listed(2), expected.slice(0, 2));
+});
+
 test('a session that another node has is fetched though its client has left, and waits for it', () => {
   const far = new FarDirectory();
   const stage = new Stage(far);
