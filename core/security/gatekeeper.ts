@@ -399,7 +399,8 @@ export class Gatekeeper {
     const listener = this.#listenerOf(renewal);
     if (!hasClientId(access, clientId, listener)) return refused('this is for another client identifier');
     if (access.username !== username) return refused('this is for another user');
-    if (this.#bans.find({ clientId, remoteAddress, username }) !== undefined)
+    // A ban by the broker itself, which anyone can cause, refuses new connections only.
+    if (this.#bans.find({ clientId, remoteAddress, username })?.origin === 'hand')
       return refused('the client is banned');
     const topicPrefix = this.#topicPrefixOf(access, listener);
     if (topicPrefix !== oldPrefix) return refused('this is for another tenant');

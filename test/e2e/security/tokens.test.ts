@@ -313,6 +313,19 @@ test('a renewal with a bad token ends the connection with 0x87', async (t) => {
   await client.closed();
 });
 
+test('a client that is connected renews its token under a ban that others have caused', async (t) => {
+  const { running } = await start(t, { limits: { failedLoginsPerNameMax: 1 } });
+  const as = (text: string) => ({
+    clientId: 'r',
+    properties: { authenticationMethod: 'OAUTH2-JWT', authenticationData: Buffer.from(text) },
+  });
+  const client = await openClient(t, 'tcp', running, as(await token({})));
+  assert.equal((await openConnected(t, 'tcp', running, as('wrong'))).connack.reasonCode, 0x87);
+  assert.equal(running.broker.bans.list()[0]?.value, 'r');
+  client.send(authFrame(0x19, await token({})));
+  assert.match(await client.nextHex(), /^f0..00/);
+});
+
 test('the log says why a token was refused, when it is presented and when it is renewed', async (t) => {
   const secretFile = accessFolder(t).write('secret', secret);
   const command = startCommand(t, ['--token-secret-file', secretFile]);
