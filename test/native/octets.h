@@ -13,7 +13,7 @@ using rally::Bytes;
 using Octets = std::vector<uint8_t>;
 
 inline Bytes bytesOf(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
-inline std::string textOf(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
+inline std::string textOf(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 inline Octets octetsOf(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 
 // "30 05 0001 61 78": spaces are for the reader.
