@@ -11,6 +11,13 @@ export function isLocalOnly(
   return isLoopback(config.host) && !config.authenticates && !config.allowAnonymous;
 }
 
+/** Whether nobody else can reach any of its ports. */
+export function isOnLoopbackOnly({ host, listeners }: Pick<BrokerConfig, 'host' | 'listeners'>): boolean {
+  return [host, ...listeners.map((listener) => listener.host)].every(
+    (each) => each === undefined || isLoopback(each),
+  );
+}
+
 /** Why such a broker refuses a client. `sign`: the evidence of a proxy, such as a header. */
 export function forwardedSentence(sign: string): string {
   return (

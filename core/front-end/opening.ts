@@ -4,7 +4,7 @@
  * for a WebSocket. It remembers what is accepted: the decision depends on nothing but the rules and, of the
  * request, `host`, `origin`, `version`, `forwardedBy` and `subprotocols` (native/net/known-openings.h).
  */
-import { forwardedSentence, isLocalOnly } from '../config/local-only.ts';
+import { forwardedSentence, isLocalOnly, isOnLoopbackOnly } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { isLoopback } from '../config/resolve.ts';
 import type { RefusalReason } from '../control/refusals.ts';
@@ -45,7 +45,12 @@ export interface OpeningVerdict {
 
 export function openingRulesOf(config: BrokerConfig): OpeningRules {
   const { allowedOrigins, host } = config;
-  return { allowedOrigins, isLocal: isLoopback(host), isLocalOnly: isLocalOnly(config) };
+  return {
+    allowedOrigins,
+    isLocal: isLoopback(host),
+    takesFiles: isOnLoopbackOnly(config),
+    isLocalOnly: isLocalOnly(config),
+  };
 }
 
 /** `fields`: in the order of the event, a line each. */

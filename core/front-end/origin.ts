@@ -14,14 +14,16 @@ import { isLoopback } from '../config/resolve.ts';
 export interface OriginRules {
   /** As serialisedOrigin() gives them; '*' allows all. */
   readonly allowedOrigins: readonly string[];
-  /** Only this machine can reach the broker. */
+  /** The broker's own ports can be reached from this machine only. */
   readonly isLocal: boolean;
+  /** Nor can those of its listeners. */
+  readonly takesFiles: boolean;
 }
 
 /** `origin` and `host` are the headers of the request, empty if missing. */
 export function isAllowedOrigin(origin: string, host: string, rules: OriginRules): boolean {
   if (origin === '' || rules.allowedOrigins.includes('*')) return true;
-  if (origin === 'null') return rules.isLocal || rules.allowedOrigins.includes('null');
+  if (origin === 'null') return (rules.isLocal && rules.takesFiles) || rules.allowedOrigins.includes('null');
   const serialised = serialisedOrigin(origin);
   if (serialised === undefined) return false;
   if (rules.allowedOrigins.includes(serialised)) return true;

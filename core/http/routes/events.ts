@@ -1,4 +1,5 @@
 /** A live stream of messages, for EventSource and other readers of Server-Sent Events. */
+import { isOnLoopbackOnly } from '../../config/local-only.ts';
 import type { BrokerConfig } from '../../config/options.ts';
 import { isLoopback } from '../../config/resolve.ts';
 import { isAllowedOrigin } from '../../front-end/origin.ts';
@@ -109,7 +110,7 @@ function isNamed(asked: URLSearchParams): boolean {
 function corsOf(question: HttpQuestion, config: BrokerConfig): readonly Header[] | undefined {
   const { origin, host, forwardedBy } = question;
   const isLocal = isLoopback(config.host) && forwardedBy === undefined;
-  const rules = { allowedOrigins: config.allowedOrigins, isLocal };
+  const rules = { allowedOrigins: config.allowedOrigins, isLocal, takesFiles: isOnLoopbackOnly(config) };
   if (!isAllowedOrigin(origin, host, rules)) return undefined;
   const vary: Header = ['vary', 'origin'];
   return origin === '' ? [vary] : [vary, ['access-control-allow-origin', origin]];

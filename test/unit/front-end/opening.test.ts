@@ -61,6 +61,13 @@ test('behind a proxy pages of the own host may connect, and those of the proxy m
   assert.equal(decide({ origin: 'https://scores.example' }, { authenticate }).status, 403);
 });
 
+test('a page that was opened as a file may connect only while no listener can be reached by others', () => {
+  const listener = { port: 1, anonymous: true };
+  const fromFile = (listeners: object[]) => decide({ origin: 'null' }, { listeners }).status;
+  assert.equal(fromFile([listener, { socket: '/run/mqtt' }, { ...listener, host: '::1' }]), 101);
+  assert.equal(fromFile([listener, { ...listener, host: '192.0.2.1' }]), 403);
+});
+
 test('what is wrong with an opening is said to the client and to the log', () => {
   assert.deepEqual(decide({ version: '8' }).status, 426);
   assert.deepEqual(decide({ key: '' }).status, 400);

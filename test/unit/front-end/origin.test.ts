@@ -2,10 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isAllowedOrigin, type OriginRules } from '../../../core/front-end/origin.ts';
 
-const local: OriginRules = { allowedOrigins: [], isLocal: true };
-const open: OriginRules = { allowedOrigins: [], isLocal: false };
-const listed: OriginRules = { allowedOrigins: ['https://scores.example', 'null'], isLocal: false };
-const everyone: OriginRules = { allowedOrigins: ['*'], isLocal: true };
+const local: OriginRules = { allowedOrigins: [], isLocal: true, takesFiles: true };
+const mixed: OriginRules = { allowedOrigins: [], isLocal: true, takesFiles: false };
+const open: OriginRules = { allowedOrigins: [], isLocal: false, takesFiles: false };
+const listed: OriginRules = {
+  allowedOrigins: ['https://scores.example', 'null'],
+  isLocal: false,
+  takesFiles: false,
+};
+const everyone: OriginRules = { allowedOrigins: ['*'], isLocal: true, takesFiles: true };
 
 type Case = readonly [origin: string, host: string, rules: OriginRules, isAllowed: boolean];
 
@@ -32,6 +37,10 @@ const cases: readonly Case[] = [
   ['file://', 'localhost:8080', local, false],
   ['null', 'localhost:8080', local, true], // a file; also a sandboxed frame of any page
   ['nonsense', 'nonsense', local, false],
+  // Others reach one of its listeners.
+  ['null', 'localhost:8080', mixed, false],
+  ['http://localhost:5173', '127.0.0.1:8080', mixed, true],
+  ['http://evil.example:8080', 'evil.example:8080', mixed, false],
   // A broker that others reach: only pages of its own host, whatever machine the browser is on.
   ['https://scores.example', 'scores.example', open, true],
   ['http://scores.example:8080', 'scores.example:8080', open, true],
@@ -63,8 +72,8 @@ const cases: readonly Case[] = [
 ];
 
 for (const [origin, host, rules, isAllowed] of cases) {
-  const { allowedOrigins, isLocal } = rules;
-  const shown = `${isLocal ? 'local' : 'open'} [${allowedOrigins}]`;
+  const { allowedOrigins, isLocal, takesFiles } = rules;
+  const shown = `${isLocal ? (takesFiles ? 'local' : 'mixed') : 'open'} [${allowedOrigins}]`;
   test(`${shown}: a page of "${origin}" may ${isAllowed ? '' : 'not '}connect to "${host}"`, () => {
     assert.equal(isAllowedOrigin(origin, host, rules), isAllowed);
   });

@@ -339,6 +339,10 @@ test('GET /sse is for the pages that may open a WebSocket, and for everyone wher
     assert.equal(refused.status, 403);
     assert.equal(headersOf(refused)['access-control-allow-origin'], undefined);
   }
+  const file = { key: undefined, origin: 'null' };
+  const reachable = { listeners: [{ port: 1, host: '192.0.2.1', anonymous: true }] };
+  assert.equal((await ask(siteWith(), '/sse?topic=a', file)).status, 200);
+  assert.equal((await ask(siteWith(reachable), '/sse?topic=a', file)).status, 403);
   const tenants = { listeners: [{ port: 1, topicPrefix: 'acme/' }] };
   for (const options of [{ passwordFile: 'users' }, tenants, { authorizeSubscribe: () => true }])
     assert.equal((await ask(siteWith(options), '/sse?topic=a', { key: undefined })).status, 401);
