@@ -39,7 +39,8 @@ export async function checkConfig(
   if (command.action !== 'start')
     throw new BrokerError('FLAG_UNKNOWN', `--${command.action} is not a flag of rallymq check-config.`);
   const { config, configFile } = command;
-  await numericAddress(config.host);
+  for (const host of [config.host, ...config.listeners.map((listener) => listener.host)])
+    if (host !== undefined) await numericAddress(host);
   const files = readAccessFiles(config);
   checkBans(config);
   checkDirectory(config);

@@ -1,5 +1,6 @@
 /** Risks that a configuration may take unintentionally, each as a sentence with a remedy. */
 import { statSync } from 'node:fs';
+import { isOnLoopbackOnly } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { isLoopback } from '../config/resolve.ts';
 import type { AccessFiles } from '../security/access-files.ts';
@@ -21,18 +22,22 @@ export function weaknessesOf(input: WeaknessInput): string[] {
 }
 
 function whoComesIn({ config }: WeaknessInput): string[] {
-  const isReachable = !isLoopback(config.host);
+  const { host, listeners, allowAnonymous } = config;
+  const openHosts = [
+    ...(allowAnonymous ? [host] : []),
+    ...listeners.filter(({ anonymous }) => anonymous ?? allowAnonymous).map((listener) => listener.host),
+  ];
   return [
-    ...said(
-      isReachable && config.allowAnonymous,
-      `everyone who can reach ${config.host} may connect (allowAnonymous): use a password file or tokens, or rules for clients without a user name.`,
+    ...reachable(openHosts).map(
+      (each) =>
+        `everyone who can reach ${each} may connect (allowAnonymous, or anonymous of a listener): use a password file or tokens, or rules for clients without a user name.`,
     ),
     ...said(
       config.allowedOrigins.includes('*'),
       "pages of every origin may connect (allowedOrigins '*'): any page can act with the rights of its visitor. Name your origins.",
     ),
     ...said(
-      isReachable && config.allowedOrigins.includes('null'),
+      !isOnLoopbackOnly(config) && config.allowedOrigins.includes('null'),
       "pages that were opened as files, and sandboxed frames of every page, may connect (allowedOrigins 'null'): name your origins.",
     ),
     ...config.trustedProxies
@@ -65,7 +70,7 @@ function whatTheyMay({ config, files: { rules } }: WeaknessInput): string[] {
     );
   return [
     ...said(
-      !config.hasRules && !config.asksToPublish && (config.authenticates || !isLoopback(config.host)),
+      !config.hasRules && !config.asksToPublish && (config.authenticates || !isOnLoopbackOnly(config)),
       'there are no rules: every client may publish and subscribe to everything. Set rulesFile (--rules).',
     ),
     ...said(open('publish'), "the rules let everybody publish to '#': list the topics."),
@@ -74,12 +79,13 @@ function whatTheyMay({ config, files: { rules } }: WeaknessInput): string[] {
 }
 
 function whatCrossesTheNetwork({ config }: WeaknessInput): string[] {
-  const hasPlainPort = !isLoopback(config.host);
+  const { host, listeners, authenticates } = config;
+  const plainHosts = [host, ...listeners.filter(({ tls }) => !tls).map((listener) => listener.host)];
   const backends = [config.authUrl, config.authorizeUrl].filter((url) => url !== undefined);
   return [
-    ...said(
-      hasPlainPort && config.authenticates,
-      `passwords, tokens and messages are sent unencrypted on the plain ports of ${config.host}: accept clients over TLS only, or listen on 127.0.0.1 behind a proxy with TLS.`,
+    ...reachable(authenticates ? plainHosts : []).map(
+      (each) =>
+        `passwords, tokens and messages are sent unencrypted on the plain ports of ${each}: accept clients over TLS only, or listen on 127.0.0.1 behind a proxy with TLS.`,
     ),
     ...backends
       .filter((url) => url.startsWith('http:') && !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, '')))
@@ -124,6 +130,11 @@ function bounds({ config: { limits, authenticates } }: WeaknessInput): string[] 
       'clients that guess passwords are never banned (failedLoginsPerAddressMax, banMs).',
     ),
   ];
+}
+
+/** Those that other machines can reach, each once. Undefined: of a Unix socket. */
+function reachable(hosts: readonly (string | undefined)[]): string[] {
+  return [...new Set(hosts)].filter((host) => host !== undefined).filter((host) => !isLoopback(host));
 }
 
 function said(isSo: boolean, sentence: string): string[] {

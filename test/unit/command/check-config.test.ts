@@ -30,6 +30,10 @@ test('what a start would refuse is refused, with the same sentence', async (t) =
   await assert.rejects(run('--host', 'no-such-host.invalid', '--allow-anonymous'), {
     code: 'ADDRESS_NOT_AVAILABLE',
   });
+  const listeners = [{ port: 1, host: 'no-such-host.invalid', anonymous: true }];
+  await assert.rejects(run('--config', folder.write('config', { listeners })), {
+    code: 'ADDRESS_NOT_AVAILABLE',
+  });
   for (const data of [folder.write('file', ''), join(folder.write('file', ''), 'below')])
     await assert.rejects(run('--data', data), { code: 'STORE_NOT_USABLE', message: /cannot be used/ });
   await assert.rejects(run('--prot', '1'), { code: 'FLAG_UNKNOWN' });
@@ -71,6 +75,20 @@ test('what is weak is named with what to do', async (t) => {
   ])
     assert.match(open, weak);
   assert.match(open, /is valid, with 8 weak settings\.\n$/);
+  const listeners = [
+    { port: 1, host: '192.0.2.1', anonymous: true },
+    { port: 2, host: '192.0.2.2' },
+    { socket: '/run/mqtt', anonymous: true },
+  ];
+  const config = folder.write('config', { passwordFile: users, listeners });
+  const sentences = (await run('--config', config)).split('\n');
+  for (const weak of [
+    'everyone who can reach 192.0.2.1 may connect',
+    'passwords, tokens and messages are sent unencrypted on the plain ports of 192.0.2.1',
+    'passwords, tokens and messages are sent unencrypted on the plain ports of 192.0.2.2',
+  ])
+    assert.equal(sentences.filter((each) => each.startsWith(`weak: ${weak}`)).length, 1, weak);
+  assert.equal(sentences.filter((each) => each.includes('who can reach')).length, 1);
   const keys = folder.write('keys', 'lee:read:user\nkim:read:user\n');
   const named = await run('--password-file', users, '--rules', rules, '--api-keys', keys);
   assert.match(named, /scopes to the user 'kim', who/);
