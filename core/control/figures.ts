@@ -71,6 +71,8 @@ export class Figures {
   readonly #options: FiguresOptions;
   readonly #metricsText = new MetricsText();
   #startedAtMs = 0;
+  /** Since 1970: measured once, or it would change with the clock, and look like a restart. */
+  #startedAtSeconds = 0;
 
   constructor(options: FiguresOptions) {
     this.#options = options;
@@ -79,6 +81,7 @@ export class Figures {
   /** Clients can connect from now on. */
   start(): void {
     this.#startedAtMs = performance.now();
+    this.#startedAtSeconds = Math.round(Date.now() / 1_000);
   }
 
   /** Errors: NOT_RUNNING. */
@@ -146,7 +149,7 @@ export class Figures {
       heapBytes: getHeapStatistics().used_heap_size,
       cpuSeconds: (user + system) / 1e6,
       mainThreadSeconds: mainThreadSeconds(),
-      startedAtSeconds: Math.round((Date.now() - performance.now() + this.#startedAtMs) / 1_000),
+      startedAtSeconds: this.#startedAtSeconds,
       isDegraded: this.#options.trouble() !== undefined,
       certificateExpirySeconds: tls?.firstExpirySeconds,
       cluster: cluster?.figures,
