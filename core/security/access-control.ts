@@ -23,7 +23,6 @@ import { PasswordPool } from './password-pool.ts';
 import { PasswordProvider } from './password-provider.ts';
 import type { Provider } from './provider.ts';
 import { RememberedPasswords } from './remembered-passwords.ts';
-import { RevocationFile } from './revocation-file.ts';
 import { RemoteKeys, type TokenKeys } from './token-keys.ts';
 import { TokenProvider } from './token-provider.ts';
 
@@ -138,10 +137,8 @@ export class AccessControl {
     if (tokenSecretFile === undefined && tokenKeyFile === undefined && tokenJwksUrl === undefined)
       return undefined;
     const remote = tokenJwksUrl === undefined ? undefined : new RemoteKeys(tokenJwksUrl, clock);
-    const none = new RevocationFile();
     return new TokenProvider({
       keys: () => remote ?? this.#files.keys ?? noKeys,
-      revoked: () => this.#files.revoked ?? none,
       issuer: tokenIssuer,
       audience: tokenAudience,
       usernameClaim: tokenUserClaim,
@@ -222,6 +219,10 @@ export class AccessControl {
   workerLost(worker: number): void {
     for (const { workers } of this.#adoptions) workers.delete(worker);
     this.#settle();
+  }
+
+  isRevoked(identity: Identity): boolean {
+    return this.#files.revoked?.has(identity) === true;
   }
 
   /** The topic prefix that the rules give a user. */

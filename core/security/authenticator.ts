@@ -13,7 +13,7 @@ import type {
 } from '../config/authentication.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import type { Access } from './access.ts';
+import type { Access, Identity } from './access.ts';
 import { accessOf } from './grants.ts';
 import type { Provider } from './provider.ts';
 
@@ -25,6 +25,8 @@ export interface AuthenticatorOptions {
   readonly allowsAnonymous: boolean;
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** Whether the token of a client is revoked: a program or a back end may have accepted it. */
+  isRevoked(identity: Identity): boolean;
   /** Sends AUTH 0x18 with `data`. */
   sendChallenge(worker: number, connection: number, data: Uint8Array): void;
   /** A hook or a method has failed or was too slow. */
@@ -83,6 +85,7 @@ export const failedLoginReasons: readonly number[] = [
 
 const letIn: Verdict = { reasonCode: ReasonCode.success, access: {} };
 const notAuthorized: Verdict = { reasonCode: ReasonCode.notAuthorized };
+const revoked: Verdict = { ...notAuthorized, why: 'the token is revoked' };
 const unavailable: Verdict = { reasonCode: ReasonCode.serverUnavailable, isUndecided: true };
 const busy: Verdict = { reasonCode: ReasonCode.serverBusy, isUndecided: true };
 
@@ -205,7 +208,9 @@ export class Authenticator {
     });
     this.#pending.set(key, pending);
     try {
-      const verdict = await Promise.race([run(pending), over]);
+      const decided = await Promise.race([run(pending), over]);
+      const isRevoked = decided?.access !== undefined && this.#options.isRevoked(decided.access);
+      const verdict = isRevoked ? revoked : decided;
       if (verdict !== undefined) this.#note(pending.method, resultOf(verdict));
       return verdict;
     } catch (error) {

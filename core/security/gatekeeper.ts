@@ -132,6 +132,7 @@ export class Gatekeeper {
       allowsAnonymous: config.allowAnonymous,
       timeoutMs: config.limits.connectTimeoutMs,
       clock,
+      isRevoked: (identity) => this.#access.isRevoked(identity),
       sendChallenge: (worker, connection, data) =>
         options.send(worker, { type: 'challenge', connection, data }),
       onFailed: (error, { clientId, remoteAddress }) =>

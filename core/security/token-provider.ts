@@ -12,14 +12,12 @@ import type {
 import { ReasonCode } from '../wire/reason-code.ts';
 import { accessOf } from './grants.ts';
 import type { Decision, Provider, Refusal } from './provider.ts';
-import type { RevocationFile } from './revocation-file.ts';
 import { readClaims } from './token-claims.ts';
 import { TokenError } from './token-error.ts';
 import { KeysUnavailable, type TokenKeys } from './token-keys.ts';
 
 export interface TokenProviderOptions {
   keys(): TokenKeys;
-  revoked(): RevocationFile;
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
   readonly usernameClaim: string;
@@ -65,7 +63,7 @@ export class TokenProvider implements Provider {
 
   /** Only the log says what is wrong with a token. Throws KeysUnavailable. */
   async #verify(token: string): Promise<Grant | Refusal> {
-    const { keys, revoked, issuer, audience, nowMs } = this.#options;
+    const { keys, issuer, audience, nowMs } = this.#options;
     const { usernameClaim, clientIdClaim, tenantClaim } = this.#options;
     const { find, algorithms } = keys();
     const { errors, jwtVerify } = await this.#jose;
@@ -80,7 +78,7 @@ export class TokenProvider implements Provider {
       });
       const grant = readClaims(payload, usernameClaim, clientIdClaim, tenantClaim);
       accessOf(grant); // invalid filters make it grant nothing
-      return revoked().has(grant) ? refusal('the token is revoked') : grant;
+      return grant;
     } catch (error) {
       if (error instanceof errors.JOSEError || error instanceof TokenError)
         return refusal(faultOf(error, errors));

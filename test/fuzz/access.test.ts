@@ -102,7 +102,6 @@ const secret = new Uint8Array(32).fill(7);
 function tokenProvider(): TokenProvider {
   return new TokenProvider({
     keys: () => ({ algorithms: ['HS256'], find: () => secret }),
-    revoked: () => new RevocationFile(),
     issuer: undefined,
     audience: undefined,
     usernameClaim: 'sub',

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
-import { RevocationFile } from '../../../core/security/revocation-file.ts';
 import { KeysUnavailable, RemoteKeys } from '../../../core/security/token-keys.ts';
 import { TokenProvider } from '../../../core/security/token-provider.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -113,7 +112,6 @@ test('why keys cannot be fetched is in the log, without what is secret in their 
   stage.answer = (response) => response.writeHead(500).end();
   const provider = new TokenProvider({
     keys: () => keys,
-    revoked: () => new RevocationFile(),
     issuer: undefined,
     audience: undefined,
     usernameClaim: 'sub',
