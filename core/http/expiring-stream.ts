@@ -1,19 +1,21 @@
 /** A stream for a caller whose rights expire: it ends then, and a client with new credentials reconnects. */
-import { systemClock, type Timer } from '../sessions/timers.ts';
+import { Expiry } from '../front-end/expiry.ts';
 import type { AnswerStream, StreamedBody } from './answer.ts';
 
 export class ExpiringStream implements StreamedBody {
   readonly #stream: StreamedBody;
-  readonly #lastsMs: number;
-  #timer: Timer | undefined;
+  readonly #expiresAtMs: number;
+  #expiry: Expiry | undefined;
 
-  constructor(stream: StreamedBody, lastsMs: number) {
+  /** `expiresAtMs`: on the wall clock. */
+  constructor(stream: StreamedBody, expiresAtMs: number) {
     this.#stream = stream;
-    this.#lastsMs = lastsMs;
+    this.#expiresAtMs = expiresAtMs;
   }
 
   opened(client: AnswerStream): void {
-    this.#timer = systemClock.after(Math.max(0, this.#lastsMs), () => client.end());
+    this.#expiry = new Expiry(() => client.end());
+    this.#expiry.set(this.#expiresAtMs);
     this.#stream.opened(client);
   }
 
@@ -22,7 +24,7 @@ export class ExpiringStream implements StreamedBody {
   }
 
   closed(): void {
-    this.#timer?.cancel();
+    this.#expiry?.set(undefined);
     this.#stream.closed();
   }
 }

@@ -214,7 +214,7 @@ export class Site {
       // It has limits of its own, and ends when the caller's rights do.
       return expiresAtMs === undefined
         ? answer
-        : { ...answer, stream: new ExpiringStream(stream, expiresAtMs - Date.now()) };
+        : { ...answer, stream: new ExpiringStream(stream, expiresAtMs) };
     }
     if (!this.#hasRoomFor(length)) {
       giveBack(body);
