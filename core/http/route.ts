@@ -217,6 +217,8 @@ export interface Route {
   readonly right: Right;
   /** The request has a JSON body. */
   readonly takesBody?: boolean;
+  /** It is answered at once, in a few bytes, whatever other requests wait for: a supervisor must not take these for a fault. */
+  readonly isAlwaysAnswered?: boolean;
   /** Its description for the API. */
   readonly operation?: Operation;
   handle(request: RouteRequest, context: RouteContext): HttpAnswer | Promise<HttpAnswer>;

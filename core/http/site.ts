@@ -72,7 +72,9 @@ export class Site {
   }
 
   #handle(found: Found, question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
-    const admission = this.#gate.admit(found.route.right, question);
+    const { right, isAlwaysAnswered = false } = found.route;
+    if (this.#isFull && !isAlwaysAnswered) return busy(); // before users are authenticated, which programs may have to do
+    const admission = this.#gate.admit(right, question);
     return admission instanceof Promise
       ? this.#whenAdmitted(found, question, admission)
       : this.#admitted(found, question, admission);
@@ -111,7 +113,8 @@ export class Site {
     const query = question.query === '' ? noQuery : new URLSearchParams(question.query);
     const parameters = decodedParameters(path.parameters, values, query);
     if (parameters === undefined) return problem(400, 'The path is not UTF-8, percent-encoded.');
-    if (this.#isFull) return busy();
+    const { isAlwaysAnswered = false } = route;
+    if (this.#isFull && !isAlwaysAnswered) return busy();
     const { caller } = admission;
     const request = {
       question,
@@ -124,6 +127,7 @@ export class Site {
     if (route.takesBody) return this.#withBody(route, request, expiresAtMs);
     try {
       const answer = route.handle(request, this.#context);
+      if (isAlwaysAnswered) return answer;
       return answer instanceof Promise ? this.#settle(answer, expiresAtMs) : this.#hold(answer, expiresAtMs);
     } catch (error) {
       return faultOf(error);

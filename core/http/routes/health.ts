@@ -8,6 +8,7 @@ export const health: Route = {
   method: 'get',
   path: '/healthz',
   right: 'everyone',
+  isAlwaysAnswered: true,
   handle: (_request, { source }) => {
     const reason = source.trouble();
     return jsonAnswer(reason === undefined ? { status: 'ok' } : { status: 'degraded', reason });
@@ -19,6 +20,7 @@ export const liveness: Route = {
   method: 'get',
   path: '/livez',
   right: 'everyone',
+  isAlwaysAnswered: true,
   handle: () => jsonAnswer({ status: 'ok' }),
 };
 
@@ -27,6 +29,7 @@ export const readiness: Route = {
   method: 'get',
   path: '/readyz',
   right: 'everyone',
+  isAlwaysAnswered: true,
   handle: (_request, { source }) => {
     const reason = source.unreadiness();
     return reason === undefined

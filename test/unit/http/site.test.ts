@@ -155,9 +155,25 @@ test('a broker that cannot say is busy, and one that is asked too much at once',
   const slow = siteWith({ limits: { httpPendingMax: 1 } }, { retained: () => held.then(() => undefined) });
   const first = statusOf(slow, '/api/retained/a');
   assert.equal(await statusOf(slow, '/api/retained/a'), 503);
+  for (const path of ['/livez', '/healthz', '/readyz']) assert.equal(await statusOf(slow, path), 200, path);
   release?.();
   assert.equal(await first, 404);
   assert.equal(await statusOf(slow, '/api/retained/a'), 404);
+});
+
+test('while too much is asked nobody is authenticated', async () => {
+  const waiting: (() => void)[] = [];
+  const signIn = () =>
+    new Promise<'refused'>((resolve) => {
+      waiting.push(() => resolve('refused'));
+    });
+  const site = siteWith({ limits: { httpPendingMax: 2 }, passwordFile: 'users' }, { signIn });
+  const authorization = 'Basic bGVlOng=';
+  const asked = [1, 2, 3].map(() => site.answer({ ...plainQuestion, path: '/sse', authorization }));
+  assert.equal(waiting.length, 2);
+  for (const settle of waiting) settle();
+  const statuses = (await Promise.all(asked)).map(({ status }) => Number.parseInt(status, 10));
+  assert.deepEqual(statuses, [401, 401, 503]);
 });
 
 test('answers that clients do not take have a bound in bytes, and one goes alone', async () => {
@@ -177,7 +193,8 @@ test('answers that clients do not take have a bound in bytes, and one goes alone
   );
   assert.equal(await statusOf(small, '/api/retained/a'), 200);
   assert.equal(await statusOf(small, '/api/retained/a'), 503);
-  assert.equal(await statusOf(small, '/'), 200);
+  for (const path of ['/', '/livez', '/healthz', '/readyz'])
+    assert.equal(await statusOf(small, path), 200, path);
 });
 
 test('a path has the routes of its methods', () => {
