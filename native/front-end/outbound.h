@@ -619,10 +619,8 @@ class Outbound {
       if (use.isNew && !aliases_.hasRoomForOurs(publication.topic)) use = {};
     }
     PublishWriter::Head* head = &writer_.head(publication, connection.version, qos, ids, use);
-    const auto isTooLarge = [&] {
-      return connection.maximumPacketSize != 0 &&
-             head->bytes.size() + publication.payload.size() > connection.maximumPacketSize;
-    };
+    const size_t bytesMax = connection.maximumPacketSize != 0 ? connection.maximumPacketSize : SIZE_MAX;
+    const auto isTooLarge = [&] { return head->packetBytes > std::min(bytesMax, PublishWriter::packetBytesMax); };
     if (use.isNew && isTooLarge()) {  // by the bytes of the alias?
       use = {};
       head = &writer_.head(publication, connection.version, qos, ids, use);

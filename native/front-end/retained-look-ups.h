@@ -55,6 +55,7 @@ class RetainedLookUps {
     PublishWriter writer;
     writer.begin(nowMs);
     PublishWriter::Head& head = writer.head(publication, mqtt5, publication.qos, {}, {});
+    if (head.packetBytes > PublishWriter::packetBytesMax) return {};
     head.patch(publication.qos, false, true, anyPacketId, 0);
     std::vector<uint8_t> packet = std::move(head.bytes);
     packet.insert(packet.end(), publication.payload.begin(), publication.payload.end());

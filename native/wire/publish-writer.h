@@ -5,6 +5,7 @@
 //   [first byte][remaining length][topic][packet identifier?][properties? alias?]   | payload
 //    patched: QoS, DUP, RETAIN            patched                         patched
 #pragma once
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -17,9 +18,13 @@ namespace rally {
 
 class PublishWriter {
  public:
+  // The largest packet that a remaining length can state.
+  static constexpr size_t packetBytesMax = 1 + varintBytesMax + varintMax;
+
   // The encoded beginning of a PUBLISH; the payload follows it. Valid until the next call.
   struct Head {
-    std::vector<uint8_t> bytes;
+    std::vector<uint8_t> bytes;  // not set if the packet is larger than packetBytesMax
+    size_t packetBytes = 0;      // with the payload
     size_t packetIdAt = 0;
     size_t aliasAt = 0;
     bool isReady = false;
@@ -79,10 +84,14 @@ class PublishWriter {
     ids.each([&](uint32_t id) { properties += 1 + varintSize(id); });
     const size_t behindLength = 2 + topic.size() + (hasPacketId ? 2 : 0) +
                                 (hasProperties ? varintSize(uint32_t(properties)) + properties : 0);
-    const auto remaining = uint32_t(behindLength + publication.payload.size());
-    head.bytes.resize(1 + varintSize(remaining) + behindLength);
+    const size_t remaining = behindLength + publication.payload.size();
+    const size_t lengthBytes = varintSize(uint32_t(std::min<size_t>(remaining, varintMax)));
+    head.packetBytes = 1 + lengthBytes + remaining;
+    head.isReady = true;
+    if (remaining > varintMax) return;  // a publisher's largest packet, with more properties than it had, or its topic
+    head.bytes.resize(1 + lengthBytes + behindLength);
     Octets out{head.bytes.data() + 1};  // patch() writes the first
-    writeVarint(out, remaining);
+    writeVarint(out, uint32_t(remaining));
     out.push_back(uint8_t(topic.size() >> 8));
     out.push_back(uint8_t(topic.size()));
     out.append(topic);
@@ -98,7 +107,6 @@ class PublishWriter {
       encodeProperties(out, publication, ids);
     }
     RALLY_ASSERT(out.at == head.bytes.data() + head.bytes.size());
-    head.isReady = true;
   }
 
   // Writes into memory that is large enough.

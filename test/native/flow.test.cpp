@@ -331,6 +331,24 @@ TEST("flow: a message over the client's Maximum Packet Size is left out and coun
   }
 }
 
+TEST("flow: a message that no packet of its subscriber's version has room for is left out and counted") {
+  HandDrivenBroker broker(1);
+  Client& older = broker.connected("older", 0, {.version = 4});
+  Client& newer = broker.connected("newer", 0, {.version = 5});
+  broker.settle();
+  Outbound& outbound = broker.engine(0).frontEnd().outbound();
+  // The largest packet of MQTT 3.1.1; in MQTT 5 there is one byte more, for its properties. Nobody reads the payload.
+  const std::string topic = "t";
+  const std::string payload = "x";
+  Publication publication{
+      .topic = bytesOf(topic), .properties = {}, .payload = Bytes(bytesOf(payload).data(), varintMax - 3)};
+  outbound.begin(publication);
+  outbound.deliver(*broker.sessionOf(newer), publication, 0, false, {});
+  CHECK_EQ(broker.total(Counter::droppedTooLarge), 1);
+  CHECK_EQ(PublishWriter().head(publication, 4, 0, {}, {}).packetBytes, PublishWriter::packetBytesMax);
+  CHECK(older.received.empty());
+}
+
 TEST("flow: a message is dropped from the queue when its expiry interval has passed, else it says what is left") {
   for (const unsigned workers : {1u, 2u}) {
     HandDrivenBroker broker(workers);
