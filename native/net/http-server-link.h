@@ -119,6 +119,10 @@ class HttpServerLink final : public StreamOwner {
 
   void onReadable() override {
     const Transferred got = stream_.receive(input_);
+    if (got.state == StreamState::broken) {
+      fail();
+      return;
+    }
     if (got.state != StreamState::open) {
       onEnd();
       return;

@@ -91,7 +91,7 @@ class SocketTransport : public Transport {
                                  : 0;
     const Bytes before = Bytes(head).first(headBytes);
     const Transferred sent = socket.unsent ? Transferred() : send(socket, before, connection.outbox, 0);
-    if (sent.state != StreamState::open) abort(connection);
+    if (sent.state != StreamState::open) onUnwritable(socket);
     else if (sent.bytes == headBytes + connection.outbox.bytes()) connection.outbox.clear(frontEnd_.outbound().arena());
     else writeLater(connection, socket, before, sent.bytes);
   }
@@ -185,13 +185,14 @@ class SocketTransport : public Transport {
     }
     void onBroken() override {
       transport.updateNow();
-      if (connection) transport.abort(*connection);
+      if (connection) transport.onUnwritable(*this);
     }
 
     SocketTransport& transport;
     Stream& stream;
     Connection* connection = nullptr;
     bool isReading = true;
+    bool isUnwritable = false;             // the peer has gone, and what it sent before may not be read yet
     std::unique_ptr<WebSocket> webSocket;  // null: bare MQTT
     std::unique_ptr<Unsent> unsent;
   };
@@ -233,13 +234,35 @@ class SocketTransport : public Transport {
     else if (got.bytes > 0) receive(socket, std::span(input_.data(), got.bytes));
   }
 
+  // Its last packets, perhaps a DISCONNECT, may still be in the socket: the connection ends behind them. This may be in
+  // the middle of a delivery.
+  void onUnwritable(Socket& socket) {
+    Connection& connection = *socket.connection;
+    if (connection.phase >= Phase::ending || connection.pausedBy.isOver()) {
+      abort(connection);
+      return;
+    }
+    Arena& arena = frontEnd_.outbound().arena();
+    if (socket.unsent) socket.unsent->outbox.clear(arena);
+    socket.unsent = nullptr;
+    connection.outbox.clear(arena);
+    connection.unsentBytes = connection.unsentMessages = 0;
+    connection.isBlocked = true;
+    socket.isUnwritable = true;
+    socket.stream.endReading();
+    watch(socket);
+  }
+
   void receive(Socket& socket, std::span<uint8_t> chunk) {
     if (socket.webSocket) receiveFrames(socket, chunk);
     else frontEnd_.receive(*socket.connection, chunk);
   }
 
   // The only place where the client's stream ends: its socket sends no more, or it has sent a Close frame.
-  void onStreamEnd(Socket& socket) { frontEnd_.streamEnded(*socket.connection); }
+  void onStreamEnd(Socket& socket) {
+    if (socket.isUnwritable) abort(*socket.connection);
+    else frontEnd_.streamEnded(*socket.connection);
+  }
 
   void receiveFrames(Socket& socket, std::span<uint8_t> chunk) {
     WebSocket& webSocket = *socket.webSocket;
@@ -285,6 +308,7 @@ class SocketTransport : public Transport {
 
   // Bytes outside any message, after the one in progress.
   void sendBehind(Socket& socket, Bytes bytes) {
+    if (socket.isUnwritable) return;
     if (socket.unsent) {
       socket.unsent->after.insert(socket.unsent->after.end(), bytes.begin(), bytes.end());
       return;
@@ -342,7 +366,7 @@ class SocketTransport : public Transport {
     Unsent& unsent = *socket.unsent;
     const Transferred sent = send(socket, unsent.before, unsent.outbox, unsent.sent);
     if (sent.state != StreamState::open) {
-      abort(connection);
+      onUnwritable(socket);
       return;
     }
     unsent.sent += sent.bytes;

@@ -34,6 +34,7 @@ class StreamOwner {
   virtual ~StreamOwner() = default;
   virtual void onReadable() = 0;
   virtual void onWritable() = 0;
+  // The peer has gone. What it sent before can still be read.
   virtual void onBroken() = 0;
 };
 
@@ -103,6 +104,9 @@ class Stream final : private WatchedSocket {
     update();
   }
 
+  // The peer takes nothing more. The stream ends behind what has arrived.
+  void endReading() { shutdown(fd_, SHUT_RD); }
+
   // Tells the peer that this is the end of our bytes.
   void endWriting() {
     if (tls_) {
@@ -158,13 +162,23 @@ class Stream final : private WatchedSocket {
     if (isClosed_) return;
     if (!own_ && isBusy()) getOwn();
     if ((events & EPOLLERR) != 0) {
-      await(0);
-      owner_->onBroken();
+      onReset();
       return;
     }
     const uint32_t ready = events == EPOLLHUP ? awaited_ : events;
     if ((ready & EPOLLOUT) != 0) onWritable();
     if ((ready & EPOLLIN) != 0 && !isClosed_ && reads_) owner_->onReadable();
+  }
+
+  // Receiving gives the error behind what has arrived.
+  void onReset() {
+    if (reads_) {
+      owner_->onReadable();
+    } else {
+      await(0);
+      owner_->onBroken();
+    }
+    if (own_ && !isClosed_) awaitByOwn();  // libuv has stopped it
   }
 
   void onWritable() {

@@ -154,7 +154,7 @@ StreamState TlsChannel::streamState() const {
 
 Transferred TlsChannel::send(std::span<const iovec> pieces) {
   RALLY_ASSERT(thread_.out.empty());
-  if (state_ != State::established && state_ != State::ended) return {StreamState::broken};
+  if (isUnwritable_ || (state_ != State::established && state_ != State::ended)) return {StreamState::broken};
   if (hasUnsent()) return {};
   size_t taken = 0;
   size_t at = 0;
@@ -219,12 +219,12 @@ void TlsChannel::endWriting() {
 bool TlsChannel::flush() {
   const Bytes rest = unsent_.empty() ? Bytes(thread_.out) : Bytes(unsent_).subspan(unsentAt_);
   if (rest.empty()) return true;
-  const ssize_t size = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (size < 0 && !isTemporary(errno)) {
+  const ssize_t size = isUnwritable_ ? -1 : ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (isUnwritable_ || (size < 0 && !isTemporary(errno))) {
+    isUnwritable_ = true;
     thread_.out.clear();
     unsent_.clear();
     unsentAt_ = 0;
-    state_ = State::broken;
     return false;
   }
   const size_t sent = size < 0 ? 0 : size_t(size);

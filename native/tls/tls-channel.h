@@ -64,7 +64,7 @@ class TlsChannel {
   // As for a socket. During the handshake there are none.
   Transferred receive(std::span<uint8_t> into);
   Transferred send(std::span<const iovec> pieces);
-  // Sends the unsent bytes. False: the socket is broken.
+  // Sends the unsent bytes. False: the socket takes nothing more.
   bool flush();
   bool hasUnsent() const { return !unsent_.empty(); }
   size_t unsentBytes() const { return unsent_.size() - unsentAt_; }
@@ -117,10 +117,11 @@ class TlsChannel {
   const int fd_;
   const Protocols offered_;
   State state_ = State::handshake;
-  bool hasAnswered_ = false;  // the first flight of ours, which costs most, is made
-  bool hasDrained_ = false;   // the socket has nothing more for this call
-  bool hasRawEnd_ = false;    // the socket sends no more
-  bool isCutShort_ = false;   // an error of the socket, or of what should go there
+  bool hasAnswered_ = false;   // the first flight of ours, which costs most, is made
+  bool hasDrained_ = false;    // the socket has nothing more for this call
+  bool hasRawEnd_ = false;     // the socket sends no more
+  bool isCutShort_ = false;    // an error of the socket, or of what should go there
+  bool isUnwritable_ = false;  // the socket takes nothing more; what has arrived is still read
   bool hasToldFailure_ = false;
   bool writesSmallRecords_ = false;
   bool makesRecords_ = false;

@@ -160,6 +160,24 @@ TEST("tls: a client that leaves in the middle of the handshake has ended, and di
   }
 }
 
+TEST("tls: what a client has sent before it went away is read, though nothing more can be sent to it") {
+  for (const int version : versions) {
+    Worker worker;
+    Client client(version);
+    Wire wire(worker, client);
+    wire.shakeHands();
+    const Octets sent = someBytes(100'000);  // more than one call takes
+    client.write(sent);
+    wire.give(client.take());
+    wire.closeClient();
+    CHECK(sendText(*wire.channel, "who is there?").state == StreamState::broken);
+    CHECK(sendText(*wire.channel, "nobody?").state == StreamState::broken);
+    CHECK(wire.receive() != StreamState::open);
+    CHECK(wire.read == sent);
+    CHECK(worker.thread.out.empty());
+  }
+}
+
 TEST("tls: what is wrong is answered with an alert, before and behind the handshake") {
   Worker worker;
   Client client;

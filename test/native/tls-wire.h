@@ -163,7 +163,9 @@ class Wire {
   }
   ~Wire() {
     channel = nullptr;
-    for (const int fd : fds_) close(fd);
+    for (const int fd : fds_) {
+      if (fd >= 0) close(fd);
+    }
   }
   Wire(const Wire&) = delete;
   Wire& operator=(const Wire&) = delete;
@@ -221,6 +223,7 @@ class Wire {
   }
 
   void endClient() { shutdown(fds_[1], SHUT_WR); }
+  void closeClient() { close(std::exchange(fds_[1], -1)); }
 
   std::unique_ptr<TlsChannel> channel;
   Octets read;

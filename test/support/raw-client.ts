@@ -181,6 +181,11 @@ export class RawClient {
     this.#socket.destroy();
   }
 
+  /** Ends the connection with a reset, as a client does that has not read everything. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
   #receive(chunk: Buffer): void {
     try {
       if (this.#serverFrames === undefined) this.#receiveStream(chunk);
