@@ -107,6 +107,8 @@ export const deleteRetained: Route = {
   },
 };
 
+const actions = { mayReceive: 'read', mayPublish: 'publish to' } as const;
+
 function topicOf(
   { parameters, caller }: RouteRequest,
   { source }: RouteContext,
@@ -118,6 +120,6 @@ function topicOf(
   if (caller !== undefined && source[right](caller, topic)) return topic;
   throw new RequestFault(
     403,
-    `The rules do not allow ${shownCaller(caller)} to read the topic '${topic.slice(0, 100)}'.`,
+    `The rules do not allow ${shownCaller(caller)} to ${actions[right]} the topic '${topic.slice(0, 100)}'.`,
   );
 }

@@ -918,6 +918,20 @@ test('a client of another node is found, ended and explained there, and who list
   assert.equal((await ask(siteWith(), '/api/v1/clients?node=a')).status, 404);
 });
 
+test('whoever may not publish to a topic is told so, and whoever may not read it too', async () => {
+  const site = siteWith({}, { mayPublish: () => false, mayReceive: () => false });
+  for (const [method, action] of [
+    ['get', 'read'],
+    ['put', 'publish to'],
+    ['delete', 'publish to'],
+  ] as const) {
+    const { status, body } = await ask(site, '/api/v1/retained/a', { method, body: { payload: 'x' } });
+    const { detail } = body as { detail: string };
+    assert.equal(status, 403);
+    assert.ok(detail.includes(`'admin'`) && detail.endsWith(`to ${action} the topic 'a'.`), detail);
+  }
+});
+
 test('another node judges a user by the rights of the user, and not as a key of that name', async () => {
   const asked: ApiCaller[] = [];
   const retainedTopics = () =>
