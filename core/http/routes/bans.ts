@@ -1,11 +1,12 @@
 /** Bans in EMQX's terms: `as` names the kind (client identifier, user name or address), `who` the value. */
 import { BrokerError } from '../../broker-error.ts';
 import type { Ban, BanKind } from '../../security/bans.ts';
-import { assertKnown, cursorOf, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';
+import { assertKnown, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';
 import { objectOf } from '../message-body.ts';
 import { oneOf, page, record, text, time } from '../operation.ts';
 import { apiAnswer, noContent, problem, quoted, RequestFault } from '../problem.ts';
 import type { Route } from '../route.ts';
+import { openedCursor, sealedCursor } from '../sealed-cursor.ts';
 
 const kinds = {
   clientid: 'clientId',
@@ -33,23 +34,38 @@ const givenSchema = record(
 
 const query = { limit: limitParameter, cursor: cursorParameter };
 
+const listName = 'bans';
+
 export const bans: Route = {
   method: 'get',
   path: '/api/v1/banned',
   right: 'read',
   operation: {
     summary: 'List bans',
-    description: 'Bans set by an operator, in the file or here, and by the broker itself.',
+    description: 'Bans set by an operator, in the file or here, and by the broker itself, sorted by name.',
     query,
     answers: { 200: { description: 'A page', schema: page(banSchema) }, 400: 'A parameter is invalid' },
   },
   handle: ({ query: asked }, { source }) => {
     assertKnown(asked, query);
     const limit = limitOf(asked);
-    const from = cursorOf(asked);
-    const all = source.bans();
-    const rows = all.slice(from, from + limit).map(shownBan);
-    return apiAnswer(200, pageBody(rows, limit, all.length > from + limit ? from + limit : undefined));
+    const after = openedCursor<string>(listName, asked);
+    // By name: a ban that ends meanwhile would move those behind it to another page.
+    const all = source
+      .bans()
+      .map((ban) => ({ ban, name: nameOf(ban) }))
+      .filter(({ name }) => after === undefined || name > after)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    const rows = all.slice(0, limit);
+    const cursor = all.length > limit ? sealedCursor(listName, rows.at(-1)?.name) : undefined;
+    return apiAnswer(
+      200,
+      pageBody(
+        rows.map(({ ban }) => shownBan(ban)),
+        limit,
+        cursor,
+      ),
+    );
   },
 };
 
@@ -121,6 +137,10 @@ function changed(change: () => ReturnType<typeof apiAnswer>): ReturnType<typeof 
     if (error.code.startsWith('ACCESS_FILE_')) return problem(422, error.message);
     throw error;
   }
+}
+
+function nameOf({ kind, value }: Ban): string {
+  return `${kind} ${value}`;
 }
 
 function isShownKind(value: string): value is ShownKind {
