@@ -17,20 +17,29 @@ export function nodeTopic(topic: string, nodeName: string): string {
 export class ClusterTopics {
   /** All nodes ever seen, so that retained topics of lost nodes can be cleared. */
   readonly #names = new Set<string>();
+  /** Those of them that are lost, and whose topics this node has cleared. */
+  readonly #cleared = new Set<string>();
 
   /** Each node publishes the figures of its own lanes; the node that speaks for the cluster publishes all others. */
   messages(figures: ClusterFigures): SysMessage[] {
     const { nodes, isReached } = figures;
-    for (const { name } of nodes) this.#names.add(name);
+    for (const { name } of nodes) {
+      this.#names.add(name);
+      this.#cleared.delete(name);
+    }
     if (!isReached) return [];
     const own = [...this.#lanes(figures), ...replicationTopics(figures)];
     return [...own, ...(nodes[0]?.isHere === true ? this.#cluster(figures) : [])];
   }
 
+  get #uncleared(): string[] {
+    return [...this.#names].filter((name) => !this.#cleared.has(name));
+  }
+
   #lanes({ nodes, lanes }: ClusterFigures): SysMessage[] {
     const here = nodes.find(({ isHere }) => isHere)?.name;
     if (here === undefined) return [];
-    return [...this.#names]
+    return this.#uncleared
       .filter((name) => name !== here)
       .flatMap((name) => {
         const figures = lanes.get(name);
@@ -52,15 +61,16 @@ export class ClusterTopics {
     for (const { name, state, slots, workers } of nodes)
       values.push(...ofNode(name, { state, slots: `${slots}`, workers: `${workers}` }));
     const here = new Set(nodes.map(({ name }) => name));
-    for (const name of this.#names)
-      if (!here.has(name))
-        values.push(...ofNode(name, { state: '', slots: '', workers: '' }), ...this.#noLanes(name));
+    const lost = this.#uncleared.filter((name) => !here.has(name));
+    for (const name of lost)
+      values.push(...ofNode(name, { state: '', slots: '', workers: '' }), ...this.#noLanes(name));
+    for (const name of lost) this.#cleared.add(name);
     return values;
   }
 
   /** Of a lost node. */
   #noLanes(from: string): SysMessage[] {
-    return [...this.#names]
+    return this.#uncleared
       .filter((name) => name !== from)
       .flatMap((name) =>
         laneNames.map(([topic]): SysMessage => [`$SYS/cluster/nodes/${from}/lanes/${name}/${topic}`, '']),

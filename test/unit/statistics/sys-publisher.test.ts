@@ -232,6 +232,12 @@ test('a node of a cluster tells of its own lanes, and the longest there of the n
   assert.equal(after.get('$SYS/cluster/nodes/a/lanes/b/waiting_bytes'), '');
   assert.equal(after.get('$SYS/cluster/nodes/b/lanes/a/frames_resent'), '');
   assert.deepEqual(first.messages({ ...figures('a', 'a'), isReached: false }), []);
+  const aboutB = (...names: string[]) =>
+    first.messages(figures('a', ...names)).filter(([topic]) => topic.includes('/b/')).length;
+  assert.equal(aboutB('a'), 0, 'it is cleared once, or each lost node would cost more than the one before');
+  assert.ok(aboutB('a', 'b') > 0);
+  assert.ok(aboutB('a') > 0);
+  assert.equal(aboutB('a'), 0);
 });
 
 test('the overview is published soon after a dashboard has come, each second while there is one, and no longer', async () => {
