@@ -50,25 +50,27 @@ build() {
 # Those whose names mean something else elsewhere.
 apart='test/native/link.test.cpp|test/native/tls-channel.test.cpp|test/fuzz/tls-handshake.fuzz.cpp'
 by_hand=test/native/hand-driven-broker.cpp
+parts=("$by_hand" test/native/sim-disk.cpp test/native/log-life.cpp) # of tests, without cases
 driven='"(hand-driven-broker|census|route-census)\.h"' # a header that brings the whole broker
 
 # Writes some sources as one, in which each test has its own namespace, and gives its path: gather NAME SOURCE... The
 # broker, which is in headers, is compiled once for all of them, where each alone would compile it again.
 gather() {
-  local gathered=$out/$1.cpp source
+  local gathered=$out/$1.cpp source tests=() others=()
   shift
+  for source in "$@"; do
+    if [[ $source == native/* || " ${parts[*]} " == *" $source "* ]]; then others+=("$source"); else tests+=("$source"); fi
+  done
   {
-    for source in "$@"; do
+    for source in "${tests[@]}"; do
       sed -n -e "s|^#include \"|&../../$(dirname "$source")/|p" -e '/^#include </p' "$source"
     done | sort -u
-    for source in "$@"; do
-      if [[ $source != "$by_hand" ]]; then
-        echo "namespace $(basename "$source" .cpp | tr .- _) {"
-        echo "#include \"../../$source\""
-        echo '}'
-      fi
+    for source in "${tests[@]}"; do
+      echo "namespace $(basename "$source" .cpp | tr .- _) {"
+      echo "#include \"../../$source\""
+      echo '}'
     done
-    if [[ " $* " == *" $by_hand "* ]]; then echo "#include \"../../$by_hand\""; fi
+    for source in "${others[@]}"; do echo "#include \"../../$source\""; done
   } >"$gathered.new"
   if cmp --silent "$gathered.new" "$gathered"; then rm "$gathered.new"; else mv "$gathered.new" "$gathered"; fi
   echo "$gathered"
@@ -126,7 +128,8 @@ having() {
 }
 
 runner=test/native/main.cpp
-linked=(native/log/*.cpp native/cluster/*.cpp test/native/sim-disk.cpp test/native/log-life.cpp)
+linked=(native/log/*.cpp native/cluster/*.cpp "${parts[@]:1}")
+tls=(native/tls/*.cpp)
 mapfile -t tests < <(having test/native/*.test.cpp)
 mapfile -t fuzzers < <(having test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 ((${#fuzzers[@]} == 0)) || fuzzers=(test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
@@ -140,13 +143,15 @@ if [[ -z $text ]]; then
     gather fuzzers $(printf '%s\n' test/fuzz/*.fuzz.cpp | grep -vxE "$apart")
   )
   fuzzers=(test/fuzz/replay.cpp)
+  linked=("$(gather linked "${linked[@]}")")
+  tls=("$(gather tls "${tls[@]}")")
 elif ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
   tests+=("$by_hand")
 fi
 if ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
   # AddressSanitizer finds what the two left out would.
   build address "-fsanitize=address,undefined -fno-sanitize=null,object-size -fno-sanitize-recover=all" \
-    "$runner" "${tests[@]}" "${fuzzers[@]}" "${linked[@]}" native/tls/*.cpp
+    "$runner" "${tests[@]}" "${fuzzers[@]}" "${linked[@]}" "${tls[@]}"
   start address 2
 fi
 mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp test/native/log.test.cpp)
