@@ -345,8 +345,8 @@ class Engine : private ShardPort,
         frontEnd_.events().push({EventKind::workerGone, 0, Reason::success, 0, worker, {}});
       return;
     }
-    lanes_.deliveries(worker, index_).drain(SIZE_MAX, [&](const ShardRecord& record) { takeDelivery(record, worker); });
-    lanes_.requests(worker, index_).drain(SIZE_MAX, [&](const Request& request) { takeRequest(request, worker); });
+    lanes_.deliveries(worker, index_).clear([&](const ShardRecord& record) { takeDelivery(record, worker); });
+    lanes_.requests(worker, index_).clear([&](const Request& request) { takeRequest(request, worker); });
     slots_.remove(worker);
     countLanes();
     leaving_ |= bitOf(worker);
@@ -354,6 +354,7 @@ class Engine : private ShardPort,
     underWay_.lose(worker, [&](const request::Publish& asked) { again.push_back({slotOf(asked.topicHash), asked}); });
     held_.addFirst(again);
     clearLanesTo(worker);
+    journal_.dropAnswersTo(worker);
     shard_.onGone(worker);
     slotMoves_.onGone(worker);
     routeChecks_.onGone(worker);
@@ -643,15 +644,17 @@ class Engine : private ShardPort,
   }
   void take(const delivery::DeliverShared& each, unsigned shard) {
     Publication publication = Publication::of(each.carried.take(), 0);
-    if (!isLate(publication)) sharing_.receive(publication, each, shard);
-    if (each.token != 0) confirm(shard, each.token, false);
+    const bool isDone = isLate(publication) || sharing_.receive(publication, each, shard);
+    if (each.token != 0 && isDone) confirm(shard, each.token, false);
   }
   // What was logged until now is all that the message has brought, but for sessions that are about to come: they are
   // logged with what they have got here when they are here.
   void confirm(unsigned shard, uint32_t token, bool isRefused) {
     if (isRefused) return toShard(shard, request::Stored{.isRefused = true, .token = token});
     if (awaitsSessions(shard, token)) return toShard(shard, request::StoredLater{.token = token});
-    journal_.whenCommitted([this, shard, token] { toShard(shard, request::Stored{.token = token}); });
+    journal_.whenCommitted([this, token, shard = uint8_t(shard), losses = slots_.lossesOf(shard)] {
+      if (slots_.lossesOf(shard) == losses) toShard(shard, request::Stored{.token = token});
+    });
   }
   bool awaitsSessions(unsigned shard, uint32_t token) {
     Unstored message{.shard = shard, .token = token};
@@ -672,7 +675,8 @@ class Engine : private ShardPort,
       if (--found->second.sessions > 0) continue;  // others are to come
       const Unstored message = found->second;
       unstored_.erase(found);
-      journal_.whenCommitted([this, message] {
+      journal_.whenCommitted([this, message, losses = slots_.lossesOf(message.shard)] {
+        if (slots_.lossesOf(message.shard) != losses) return;
         toShard(message.shard, request::Stored{.isRefused = message.isRefused, .token = message.token});
       });
     }
@@ -813,7 +817,10 @@ class Engine : private ShardPort,
     Reason reason{};
     while (journal_.takeReadyPuback(source, reason)) frontEnd_.acknowledge(source, reason, true);
     unsigned worker = 0;
-    for (ShardRecord record; journal_.takeReady(worker, record);) answer(worker, record);
+    for (ShardRecord record; journal_.takeReady(worker, record);) {
+      if (worker == SlotMap::nobody) discard(record);
+      else answer(worker, record);
+    }
     journal_.callReady();
     frontEnd_.outbound().releaseHeld();
   }
@@ -873,12 +880,14 @@ class Engine : private ShardPort,
           shard_.take(request::Reshare{.level = each.level,
                                        .isWithheld = each.isWithheld,
                                        .share = each.senderShare,
+                                       .token = each.token,
                                        .carried = each.carried,
                                        .refused = each.refused | bitOf(worker)},
-                      index_);
+                      worker);
         else discard(ShardRecord(each));
       });
     });
+    shard_.onUnstored(worker);
   }
   void sendElsewhere(const Request& request) {
     request.visit([&](const auto& asked) {

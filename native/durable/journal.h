@@ -196,6 +196,12 @@ class Journal {
     held_.pop();
     return true;
   }
+  // The worker is lost: its answers are for nobody.
+  void dropAnswersTo(unsigned worker) {
+    for (uint64_t i = held_.first(); i < held_.end(); i++) {
+      if (held_[i].worker == worker) held_[i].worker = SlotMap::nobody;
+    }
+  }
 
   // Calls `then` once everything appended so far is committed: usually later, immediately if it already is.
   void whenCommitted(std::function<void()> then) {

@@ -380,6 +380,7 @@ class SessionMoves {
       return;
     }
     if (move.parcel) return;
+    toShards(slots_.present(), request::RetainedStop{.session = session.key, .carried = {}});
     outlet_.noteStored(std::exchange(move.unstored, {}), true);
     const unsigned from = move.stay.from;
     if (std::all_of(move.later.begin(), move.later.end(), [&](const Stay& each) { return each.from == from; })) {
@@ -606,7 +607,8 @@ class SessionMoves {
     Session& arriving = isOfNext && isInPlace ? advance(session) : session;
     SessionMove& move = *arriving.move;
     if (move.state != SessionMove::State::fetching || move.stay.arrival != slice.move) return;
-    if (arriving.subscriptions.isEmpty()) arriving.subscriptions.reserve(slice.total);
+    if (arriving.subscriptions.isEmpty())
+      arriving.subscriptions.reserve(std::min(slice.total, limits_.subscriptionsPerSessionMax));
     arriving.isDurable = arriving.isDurable || slice.isDurable;
     slice.each([&](Bytes text, const SubscriptionOptions& options) { subscriptions_.add(arriving, text, options); });
     if (!slice.isLast) {

@@ -175,17 +175,20 @@ class Sharing {
   }
 
   // The same for a message of another worker's shard, which gets it back if no member accepts it.
-  void receive(Publication& publication, const delivery::DeliverShared& sent, unsigned shard) {
+  // True: a member has it.
+  bool receive(Publication& publication, const delivery::DeliverShared& sent, unsigned shard) {
     Share* const share = filters_.findShare(sent.share);
     const ShareOutcome outcome = share ? deliver(publication, *share, shard, sent.senderShare, sent.level)
                                        : ShareOutcome::over;
-    if (outcome == ShareOutcome::taken) return;
+    if (outcome == ShareOutcome::taken) return true;
     requests_.toShard(shard, request::Reshare{.outcome = outcome,
                                               .level = sent.level,
                                               .isWithheld = sent.isWithheld,
                                               .share = sent.senderShare,
+                                              .token = sent.token,
                                               .carried = Carried(publication.keep()),
                                               .refused = sent.refused});
+    return false;
   }
 
   // Another member of the share with this key at the shard is connected, and the session is not.
@@ -210,7 +213,8 @@ class Sharing {
     for (const auto& each : std::exchange(returns_, {})) {
       const Returned& returned = each.second;
       Session* session = sessions_.find(each.first);
-      if (!session) continue;
+      // Another node may have it already, with all that it holds.
+      if (!session || (session->move && session->move->state == SessionMove::State::kept)) continue;
       const bool isAway = !session->connection;
       const auto isHandedOver = [&](const Delivery& delivery) {
         return isAway && delivery.share != 0 && returned.handedOver.contains(nameOf(ownerOf(delivery), delivery.share));

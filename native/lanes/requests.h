@@ -107,6 +107,7 @@ struct Reshare {
   ShareLevel level = ShareLevel::ready;
   bool isWithheld = false;  // as ShareSearch says, of those before the sender
   uint32_t share = 0;
+  uint32_t token = 0;  // as with Deliver: the sender stores nothing of it
   Carried<Message> carried;
   uint64_t refused = 0;
 };

@@ -15,6 +15,7 @@
 #pragma once
 #include <algorithm>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "../lanes/deliveries.h"
@@ -58,6 +59,11 @@ class Confirmations {
     entries_.push_back({.worker = uint8_t(worker), .isBehind = true, .record = record});
   }
 
+  // Whether the worker has not said yet what has become of it.
+  bool awaits(uint32_t token, unsigned worker) {
+    const Entry* entry = token == 0 ? nullptr : find(token);
+    return entry && std::find(entry->awaited.begin(), entry->awaited.end(), worker) != entry->awaited.end();
+  }
   void takeLater(uint32_t token, unsigned worker) {
     Entry* entry = find(token);
     if (!entry) return;
@@ -80,9 +86,10 @@ class Confirmations {
   }
   // The worker is gone for good, and what it had with it; with `isKept` others have what was confirmed, and whoever has
   // published what was not learns that. So does who has published for a session that was on its way there: it stays
-  // where it was, without the message.
+  // where it was, without the message. Its own questions need no answer: another worker may get its number.
   void onGone(unsigned worker, bool isKept) {
     for (Entry& entry : entries_) {
+      if (entry.worker == worker) forget(entry);
       const auto isThere = [&](uint8_t each) { return (each & ~isLater) == worker; };
       const auto wasLater = [&](uint8_t each) { return each == (worker | isLater); };
       const bool isForComing = std::any_of(entry.awaited.begin(), entry.awaited.end(), wasLater);
@@ -116,6 +123,12 @@ class Confirmations {
   Entry* find(uint32_t token) {
     const uint32_t index = token - first_;
     return index < entries_.size() ? &entries_[index] : nullptr;
+  }
+  static void forget(Entry& entry) {
+    entry.source = {};
+    if (!std::exchange(entry.isBehind, false)) return;
+    entry.isDone = true;
+    discard(entry.record);
   }
   void settle(Entry& entry) {
     if (entry.isDone || !entry.isFinished || !entry.awaited.empty()) return;

@@ -53,9 +53,12 @@ class RetainedWalks {
     }
     return oldest;
   }
-  // The worker is lost, with its sessions.
+  // The worker is lost, with its sessions, but for those that another one has by now.
   void onGone(unsigned worker) {
-    std::erase_if(sessions_, [&](const auto& each) { return each.second.worker == worker; });
+    for (auto each = sessions_.begin(); each != sessions_.end();) {
+      const bool isLost = isLostWith(worker, each->second);
+      each = isLost ? sessions_.erase(each) : std::next(each);
+    }
   }
 
   // A SUBSCRIBE at the front end of `worker`.
@@ -84,15 +87,26 @@ class RetainedWalks {
       return;
     }
     found->second.worker = worker;
+    found->second.heir = nobody;
+    found->second.isSuspended = false;
     if (std::exchange(found->second.isReady, true)) return;
     ready_.push_back(session);
   }
 
-  // The session leaves `worker`, and will ask again from its new one.
+  // The session is about to move.
+  void move(uint64_t session, unsigned from, unsigned to) {
+    const auto found = sessions_.find(session);
+    if (found == sessions_.end()) return;
+    found->second.worker = from;
+    found->second.heir = to;
+    found->second.isSuspended = false;
+  }
+  // It leaves `worker`, and will ask again from its new one.
   void suspend(uint64_t session, unsigned worker) {
     const auto found = sessions_.find(session);
     if (found == sessions_.end()) return;
     found->second.isReady = false;
+    found->second.isSuspended = true;
     outlet_.answer(worker, delivery::RetainedWaits{.session = session});
   }
 
@@ -134,6 +148,8 @@ class RetainedWalks {
   }
 
  private:
+  static constexpr unsigned nobody = SlotMap::nobody;
+
   struct Walking {
     RetainedStore::Walk walk;
     SubscriptionOptions options;
@@ -147,8 +163,18 @@ class RetainedWalks {
     size_t addedBytes = 0;  // of filters, since tidy()
     size_t addedBytesMax = fewBytes;
     unsigned worker = 0;
+    unsigned heir = nobody;    // the worker that the session moves to ...
+    bool isSuspended = false;  // ... and that may have it by now
     bool isReady = false;
   };
+  static bool isLostWith(unsigned worker, Waiting& waiting) {
+    if (waiting.heir == worker) waiting.heir = nobody;
+    if (waiting.worker != worker) return false;
+    if (!waiting.isSuspended || waiting.heir == nobody) return true;
+    waiting.worker = std::exchange(waiting.heir, nobody);
+    return false;
+  }
+
   // Of filters that may wait without being looked through.
   static constexpr size_t fewBytes = 4'096;
 

@@ -194,7 +194,8 @@ class Shard {
   }
 
   void take(const request::MoveSession& asked, unsigned from) {
-    if (!slots_.isGone(asked.from))
+    walks_.move(asked.session, asked.from, from);
+    if ((slots_.present() & bitOf(asked.from)) != 0)
       frontEnds_.answer(asked.from,
                         delivery::Departing{.session = asked.session, .move = asked.move, .shards = asked.shards});
     frontEnds_.answer(from, delivery::Arriving{.session = asked.session, .move = asked.move});
@@ -221,8 +222,8 @@ class Shard {
     }
     counters_.set(Counter::retained, retained_.size());
     if (asked.token == 0) return;
-    journal_.whenCommitted([this, from, token = asked.token] {
-      if (!slots_.isGone(from)) frontEnds_.answer(from, delivery::RetainedTaken{.token = token});
+    journal_.whenCommitted([this, token = asked.token, from = uint8_t(from), losses = slots_.lossesOf(from)] {
+      if (slots_.lossesOf(from) == losses) frontEnds_.answer(from, delivery::RetainedTaken{.token = token});
     });
   }
   void take(const request::Stored& by, unsigned from) { confirmations_.take(by.token, from, by.isRefused); }
@@ -266,8 +267,16 @@ class Shard {
   // The worker is gone for good.
   void onGone(unsigned worker) {
     walks_.onGone(worker);
-    confirmations_.onGone(worker, journal_.isReplicated());
+    for (uint64_t i = waiting_.first(); i < waiting_.end(); i++) {
+      Waiting& each = waiting_[i];
+      if (each.worker != worker) continue;
+      each.source = {};  // nobody waits for an answer
+      each.isForNobody = true;
+    }
+    onUnstored(worker);
   }
+  // What was for the worker is not stored there.
+  void onUnstored(unsigned worker) { confirmations_.onGone(worker, journal_.isReplicated()); }
 
   // --- a worker that comes with the durable sessions of a lost one ------------------------------------
 
@@ -280,7 +289,7 @@ class Shard {
       const Waiting first = std::move(waiting_.front());
       waiting_.pop();
       if (!first.message) {
-        frontEnds_.answerBehind(first.worker, first.answer);
+        if (!first.isForNobody) frontEnds_.answerBehind(first.worker, first.answer);
         continue;
       }
       waitingBytes_ -= first.message->size();
@@ -314,6 +323,23 @@ class Shard {
   }
   void take(const request::Reshare& asked, unsigned from) {
     Publication publication = Publication::of(asked.carried.take(), 0);
+    if (!confirmations_.awaits(asked.token, from)) return reshare(asked, publication, from, 0);
+    // Whoever gets it now stores it.
+    confirmations_.expect(asked.token, index_);
+    reshare(asked, publication, from, asked.token);
+    confirmations_.take(asked.token, from, false);
+    frontEnds_.confirmHere(asked.token);
+  }
+  void take(const request::ShareReady& asked, unsigned from) { setFull(asked.share, asked.messages, from, false); }
+  void take(const request::MemberLeft& asked, unsigned from) {
+    const Share* share = filters_.findShare(asked.share);
+    const bool isOther = share && std::any_of(share->routes.begin(), share->routes.end(),
+                                              [](const ShareRoute& route) { return route.connected > 0; });
+    if (isOther) frontEnds_.answer(from, delivery::HandOver{.senderShare = share->key, .session = asked.session});
+  }
+
+ private:
+  void reshare(const request::Reshare& asked, Publication& publication, unsigned from, uint32_t token) {
     if (hasPassed(publication.expiresAtMs, nowMs_)) {
       counters_.add(Counter::droppedExpired);
       return;
@@ -328,18 +354,10 @@ class Shard {
                                                                               .refused = search.refused});
       return;
     }
-    if (Share* share = filters_.findShare(asked.share)) send(*share, publication, search);
+    if (Share* share = filters_.findShare(asked.share)) send(*share, publication, search, token);
     else dropShared(publication, search);  // the share has ended
   }
-  void take(const request::ShareReady& asked, unsigned from) { setFull(asked.share, asked.messages, from, false); }
-  void take(const request::MemberLeft& asked, unsigned from) {
-    const Share* share = filters_.findShare(asked.share);
-    const bool isOther = share && std::any_of(share->routes.begin(), share->routes.end(),
-                                              [](const ShareRoute& route) { return route.connected > 0; });
-    if (isOther) frontEnds_.answer(from, delivery::HandOver{.senderShare = share->key, .session = asked.session});
-  }
 
- private:
   static size_t countOf(uint64_t workers) { return size_t(__builtin_popcountll(workers)); }
   static size_t partOf(size_t most, uint64_t workers) { return (most + countOf(workers) - 1) / countOf(workers); }
 
@@ -405,7 +423,8 @@ class Shard {
 
   // A PUBLISH, or an answer that must follow it.
   struct Waiting {
-    unsigned worker = 0;  // who asked
+    unsigned worker = 0;       // who asked ...
+    bool isForNobody = false;  // ... and is lost
     Source source = {};
     uint64_t topicHash = 0;
     MessageRef message = {};
