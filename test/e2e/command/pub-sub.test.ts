@@ -1,5 +1,9 @@
 /** `rallymq pub` and `rallymq sub` with a broker: their output and error messages. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { createBroker } from '../../../core/broker.ts';
 import { pub } from '../../../core/command/pub.ts';
@@ -10,6 +14,7 @@ import { unusedPort } from '../../support/command.ts';
 import { Authority } from '../../support/secure.ts';
 import { until } from '../../support/wait.ts';
 
+const cli = resolve(import.meta.dirname, '../../../../dist/core/cli.js');
 const never = new AbortController().signal;
 const noVariables = {};
 
@@ -144,4 +149,17 @@ test('arguments of pub and sub that are wrong', async () => {
     [sub(['a', '--count', '0'], noVariables, output, never), /^--count is '0'/],
   ];
   for (const [ended, message] of wrong) await assert.rejects(ended, { message });
+});
+
+test('a message that no packet can hold is refused with one sentence, before it is read to its end', async (t) => {
+  const child = spawn(process.execPath, [cli, 'pub', 'a'], { stdio: ['pipe', 'ignore', 'pipe'] });
+  atEnd(t, async () => void child.kill('SIGKILL'));
+  child.stdin.on('error', () => {}); // it reads no further
+  const piece = Buffer.alloc(1_048_576);
+  Readable.from(Array.from({ length: 300 }, () => piece)).pipe(child.stdin);
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const [code] = await once(child, 'close');
+  assert.equal(stderr, 'rallymq: The message is too long: an MQTT packet has at most 256 MiB.\n');
+  assert.equal(code, 2);
 });
