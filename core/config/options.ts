@@ -69,7 +69,7 @@ export interface BrokerOptions {
    * of client identifiers and topics. Default: none.
    */
   readonly listeners?: readonly ListenerOptions[];
-  /** The path of WebSocket connections. Default '/mqtt'. */
+  /** The path of WebSocket connections; it cannot be one that the broker itself serves, such as '/metrics'. Default '/mqtt'. */
   readonly path?: string;
   /**
    * The port of MQTT over TCP, 0 to 65535; 0 takes any that is free, false listens on none. With the same value as `port`

@@ -26,6 +26,7 @@ import {
   workersMax,
 } from './options.ts';
 import { serialisedOrigin } from './origin-text.ts';
+import { isServedPath } from './served-paths.ts';
 import { settings } from './settings.ts';
 
 /**
@@ -81,6 +82,7 @@ export function checkTogether(config: BrokerConfig): void {
   checkRuleFiles(config);
   checkTokens(config);
   checkBackends(config);
+  checkPath(config);
   checkPorts(config);
   checkCluster(config);
   checkClosedByDefault(config);
@@ -284,6 +286,14 @@ function checkTls(config: BrokerConfig): void {
   }
 }
 
+function checkPath({ path, pages }: BrokerConfig): void {
+  if (!isServedPath(path, pages)) return;
+  throw new BrokerError(
+    'CONFIG_INVALID',
+    `The broker itself serves ${path}: give the option path another value, such as /mqtt.`,
+  );
+}
+
 function checkPorts({ port, tcpPort, tlsPort, mqttsPort, listeners }: BrokerConfig): void {
   if ([port, tcpPort, tlsPort, mqttsPort].some((each) => each !== false) || listeners.length > 0) return;
   throw new BrokerError(
@@ -329,6 +339,11 @@ function keySourcesOf(options: BrokerOptions | BrokerConfig): string[] {
   return (['tokenSecretFile', 'tokenKeyFile', 'tokenJwksUrl'] as const).filter(
     (name) => options[name] !== undefined,
   );
+}
+
+/** Whether the broker itself verifies tokens. */
+export function hasTokenKeys(config: BrokerConfig): boolean {
+  return keySourcesOf(config).length > 0;
 }
 
 function checkTokens(config: BrokerConfig): void {

@@ -62,6 +62,7 @@ test('flags that are wrong', async () => {
   assertWrongUse(await runCommand(['--workers', '0']), /--workers/);
   assertWrongUse(await runCommand(['--no-tcp', '--tcp-port', '1']), /--tcp-port and --no-tcp/);
   assertWrongUse(await runCommand(['--path', 'mqtt']), /--path/);
+  assertWrongUse(await runCommand(['--path', '/healthz']), /itself serves \/healthz: give --path another/);
   assertWrongUse(await runCommand(['--sys-interval', '-1']), /--sys-interval is '-1': give a whole number/);
   // Node.js 20 tries without end to make such a folder.
   assertWrongUse(await runCommand(['dev-cert', '--out', '/proc/x']), /\(no such file or directory\).*--out/);

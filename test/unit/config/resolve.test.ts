@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import type { BrokerErrorCode } from '../../../core/broker-error.ts';
 import { defaultLimits } from '../../../core/config/limits.ts';
 import { isLoopback, nodeNameOf, resolveConfig, workersOf } from '../../../core/config/resolve.ts';
+import { loadPages } from '../../../core/http/pages.ts';
+import { operatingRoutes, pageRoutes } from '../../../core/http/routes.ts';
 
 function refused(options: unknown, message: string | RegExp, code: BrokerErrorCode = 'CONFIG_INVALID'): void {
   assert.throws(() => resolveConfig(options), { name: 'BrokerError', code, message });
@@ -413,4 +415,20 @@ test('a cluster has its name and the name of the node, with or without data, and
     refused({ cluster: urls }, /cluster in the options is .*NATS servers/);
   for (const name of ['', 'a b', 'a/b', 'x'.repeat(65)]) refused({ cluster, nodeName: name }, /nodeName/);
   refused({ cluster, clusterName: 'a.b' }, /clusterName/);
+});
+
+test('the path of WebSockets is not one that the broker serves itself', () => {
+  const paths = [...operatingRoutes, ...pageRoutes].map(({ path }) => path.replace(/\{[^}]*\}/g, 'x'));
+  for (const path of [...paths, ...loadPages('/mqtt').keys()].filter((each) => each !== '/'))
+    assert.throws(
+      () => resolveConfig({ path }),
+      {
+        code: 'CONFIG_INVALID',
+        message: `The broker itself serves ${path}: give the option path another value, such as /mqtt.`,
+      },
+      path,
+    );
+  assert.throws(() => resolveConfig({ path: '/healthz', pages: false }), { code: 'CONFIG_INVALID' });
+  for (const path of ['/', '/api', '/docs/', '/live/healthz', '/healthz/', '/api/v10', '/mqtt.js'])
+    assert.equal(resolveConfig({ path, pages: false }).path, path);
 });
