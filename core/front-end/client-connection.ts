@@ -11,6 +11,7 @@
 import type { ClientTls, Quotas, Transport } from '../config/authentication.ts';
 import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { hasTokenKeys } from '../config/resolve.ts';
 import type {
   Admission,
   AskedTopic,
@@ -48,6 +49,7 @@ import {
 } from './connect-terms.ts';
 import { authError, authenticationProperties } from './enhanced-authentication.ts';
 import { Expiry } from './expiry.ts';
+import type { OpeningToken } from './opening-token.ts';
 import { reasonSentence, reasonStringTerms, sentenceOf } from './reason-strings.ts';
 import {
   availableToHost,
@@ -130,7 +132,7 @@ export class ClientConnection implements Subscriber {
   #questions: Map<number, (decided: readonly DecidedTopic[]) => void> | undefined;
   #questionsAsked = 0;
   /** The token of the WebSocket request; while connecting. */
-  #token: string | undefined;
+  #token: OpeningToken | undefined;
   /** Ends the connection unless it is renewed. Undefined: it has never had an end. */
   #expiry: Expiry | undefined;
   /** The authentication method of the CONNECT. */
@@ -143,7 +145,7 @@ export class ClientConnection implements Subscriber {
   #maximumPacketSize: number | undefined;
   #reasonStrings: { readonly atEnds: boolean; readonly elsewhere: boolean };
 
-  constructor(context: ConnectionContext, slot: number, serial: number, peer: Peer, token?: string) {
+  constructor(context: ConnectionContext, slot: number, serial: number, peer: Peer, token?: OpeningToken) {
     this.#token = token;
     this.#context = context;
     this.#available = context.config;
@@ -487,9 +489,16 @@ export class ClientConnection implements Subscriber {
       willQos: connect.will?.qos,
       willRetain: connect.will?.retain,
       will: config.cluster === undefined || connect.will === undefined ? undefined : willOf(connect.will),
-      token: this.#token,
+      token: this.#tokenFor(connect),
     });
     this.#token = undefined;
+  }
+
+  /** A cookie must not replace the client's own credentials. Without keys, a program decides what it is for. */
+  #tokenFor({ password }: ConnectPacket): string | undefined {
+    if (this.#token === undefined) return undefined;
+    const { text, isAmbient } = this.#token;
+    return isAmbient && password !== undefined && hasTokenKeys(this.#context.config) ? undefined : text;
   }
 
   /** The client's rate limits: those of its grant, else of its listener, else of the broker. */

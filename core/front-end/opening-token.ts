@@ -11,15 +11,21 @@ export interface TokenPlaces {
   readonly cookie: string;
 }
 
+export interface OpeningToken {
+  readonly text: string;
+  /** From the cookie, which browsers send whether the page wants it or not. */
+  readonly isAmbient: boolean;
+}
+
 /** `Authorization: Bearer`, then `?access_token=`, then the cookie; undefined if there is none. */
 export function openingToken(
   { authorization, target, cookie }: TokenPlaces,
   cookieName: string | undefined,
-): string | undefined {
-  const bearer = /^bearer +([\w.~+/-]+=*)$/i.exec(authorization)?.[1];
-  return (
-    bearer ?? queryToken(target) ?? (cookieName === undefined ? undefined : cookieToken(cookie, cookieName))
-  );
+): OpeningToken | undefined {
+  const given = /^bearer +([\w.~+/-]+=*)$/i.exec(authorization)?.[1] ?? queryToken(target);
+  if (given !== undefined) return { text: given, isAmbient: false };
+  const ambient = cookieName === undefined ? undefined : cookieToken(cookie, cookieName);
+  return ambient === undefined ? undefined : { text: ambient, isAmbient: true };
 }
 
 function queryToken(target: string): string | undefined {

@@ -31,7 +31,7 @@ import {
   openingRulesOf,
   readOpening,
 } from './opening.ts';
-import { openingToken } from './opening-token.ts';
+import { type OpeningToken, openingToken } from './opening-token.ts';
 import { readPlainClient, setPlainTerms } from './plain-client.ts';
 import { PendingSubscribes } from './subscribe.ts';
 import { WorkerTraces } from './worker-traces.ts';
@@ -227,7 +227,7 @@ export class WorkerControl implements EngineHandlers, EventHandler, ConnectionCo
     this.#post({ type: 'noticed', notice, remoteAddress, reason });
   }
 
-  #addConnection(slot: number, serial: number, peer: Peer, token?: string): ClientConnection {
+  #addConnection(slot: number, serial: number, peer: Peer, token?: OpeningToken): ClientConnection {
     const connection = new ClientConnection(this, slot, serial, peer, token);
     this.#connections[slot] = connection;
     this.#connectionCount++;

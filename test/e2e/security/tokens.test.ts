@@ -10,7 +10,7 @@ import type { BrokerOptions } from '../../../core/broker.ts';
 import { mintToken } from '../../../core/command/token.ts';
 import { encodeAuth } from '../../../core/wire/encode-disconnect.ts';
 import type { ConnectPacket } from '../../../core/wire/packets.ts';
-import { accessFolder } from '../../support/access-files.ts';
+import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';
 import { startCommand } from '../../support/command.ts';
 import {
@@ -238,6 +238,28 @@ test('a token comes with the opening of a WebSocket too: in the query, as bearer
   t.after(() => wrong.destroy());
   wrong.send(connectFrame({ password: Buffer.from(good) }));
   assert.match(await wrong.nextHex(), /^20..0087/);
+});
+
+test('a cookie does not replace the password that a client presents', async (t) => {
+  const passwordFile = accessFolder(t).write('users', passwordLines({ umpire: 'secret' }));
+  const { running } = await start(t, { tokenCookie: 'session', passwordFile });
+  const expired = await token({ exp: inSeconds(-60) });
+  const open = async (headers: readonly string[], packet: Partial<ConnectPacket>) => {
+    const client = await RawClient.overWebSocket(running.port, { path: '/mqtt', headers });
+    t.after(() => client.destroy());
+    client.send(connectFrame(packet));
+    return await client.nextHex();
+  };
+  const umpire = { username: 'umpire', password: Buffer.from('secret') };
+  const own = { password: Buffer.from(await token({})) };
+  for (const cookie of [expired, await token({}), 'no token']) {
+    assert.match(await open([`Cookie: session=${cookie}`], umpire), /^20..0000/, cookie);
+    assert.match(await open([`Cookie: session=${cookie}`], own), /^20..0000/, cookie);
+    const wrong = { ...umpire, password: Buffer.from('wrong') };
+    assert.match(await open([`Cookie: session=${cookie}`], wrong), /^20..0086/, cookie);
+  }
+  assert.match(await open([`Cookie: session=${expired}`], {}), /^20..0087/);
+  assert.match(await open([`Authorization: Bearer ${expired}`], umpire), /^20..0087/);
 });
 
 test('a program knows the session in a cookie, which no key could verify', async (t) => {
