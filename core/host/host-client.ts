@@ -123,7 +123,7 @@ export class HostClient {
       const answer = await this.#ask((asker) => void this.#engine.publish(packet, asker));
       return answer?.reasonCode ?? ReasonCode.success;
     } catch (error) {
-      throw error instanceof Refusal ? this.#publishError(error) : error;
+      throw this.#publishError(error);
     }
   }
 
@@ -145,7 +145,7 @@ export class HostClient {
     };
     this.#engine.publish(packet, {
       succeed: () => end(ReasonCode.success),
-      fail: (error) => end(Promise.reject(error instanceof Refusal ? this.#publishError(error) : error)),
+      fail: (error) => end(Promise.reject(this.#publishError(error))),
     });
     // The link may have no room: then the engine keeps it.
     return (
@@ -156,16 +156,21 @@ export class HostClient {
     );
   }
 
-  #publishError({ reasonCode }: Refusal): BrokerError {
-    return reasonCode === ReasonCode.packetTooLarge
-      ? new BrokerError(
-          'HOST_PUBLISH_INVALID',
-          `The packet has more bytes than maximumPacketSizeBytes, which is ${this.#limits.maximumPacketSizeBytes}.`,
-        )
-      : new BrokerError(
-          'HOST_PUBLISH_REFUSED',
-          `The broker refused the message: ${reasonCodeName(reasonCode)}.`,
-        );
+  #publishError(error: unknown): unknown {
+    // A RangeError: it is longer than any packet, since all else was checked before.
+    if (
+      error instanceof RangeError ||
+      (error instanceof Refusal && error.reasonCode === ReasonCode.packetTooLarge)
+    )
+      return new BrokerError(
+        'HOST_PUBLISH_INVALID',
+        `The packet has more bytes than maximumPacketSizeBytes, which is ${this.#limits.maximumPacketSizeBytes}.`,
+      );
+    if (!(error instanceof Refusal)) return error;
+    return new BrokerError(
+      'HOST_PUBLISH_REFUSED',
+      `The broker refused the message: ${reasonCodeName(error.reasonCode)}.`,
+    );
   }
 
   /**
@@ -204,7 +209,9 @@ export class HostClient {
       if (subscription.listeners.size > 0 || this.#byFilter.get(filter) !== subscription) return;
       this.#forget(subscription);
       if (this.#closedBy !== undefined) return; // the broker's end was its own
-      await this.#unsubscribe(filter);
+      await this.#unsubscribe(filter).catch((error: unknown) => {
+        if (error !== this.#closedBy) throw error;
+      });
     };
   }
 

@@ -444,6 +444,27 @@ test('after the end nothing waits for an answer, and a subscription is over', as
     await assert.rejects(within('an answer', Promise.resolve(asked)), coded('NOT_RUNNING'));
 });
 
+test('a subscription that is ended while the broker stops is over too', async () => {
+  const plane = new FakeDataPlane();
+  const subscribing = plane.host.subscribe('a', () => {}, 1);
+  plane.receive('90 04 00 01 00 01');
+  const unsubscribe = await within('the subscription', subscribing);
+  const ended = unsubscribe();
+  plane.host.close();
+  await within('the end of a subscription', ended);
+});
+
+test('a message that no packet can hold is invalid', async () => {
+  const plane = new FakeDataPlane({ maximumPacketSizeBytes: 268_435_460 });
+  const payload = new Uint8Array(268_435_455);
+  for (const qos of [0, 1] as const)
+    await assert.rejects(plane.host.publish('a', payload, { qos }), coded('HOST_PUBLISH_INVALID'));
+  await assert.rejects(
+    async () => await plane.host.send('a', payload, { qos: 0 }),
+    coded('HOST_PUBLISH_INVALID'),
+  );
+});
+
 test('a bad packet from the data plane is a bug, and a goodbye is none', () => {
   const plane = new FakeDataPlane();
   plane.receive('e0 01 8b');
