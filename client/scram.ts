@@ -56,8 +56,12 @@ class ScramWebSocket extends LayeredWebSocket {
   }
 
   protected override received(chunk: Bytes): void {
-    if (this.#isOver) this.give(chunk);
-    else void this.#receive(chunk);
+    if (!this.#isOver) {
+      void this.#receive(chunk);
+      return;
+    }
+    this.#frames.push(chunk);
+    this.#pass([]);
   }
 
   #withProof(data: Bytes): Bytes {
@@ -110,10 +114,19 @@ class ScramWebSocket extends LayeredWebSocket {
   /** From now on all packets pass unchanged. */
   #end(first: Bytes): void {
     this.#isOver = true;
-    const rest: Bytes[] = [];
-    for (let next = this.#frames.next(); next && !isProtocolError(next); next = this.#frames.next())
-      rest.push(frame(next.header, [next.body]));
-    this.give(concat([first, ...rest]));
+    this.#pass([first]);
+  }
+
+  /** Gives the packets and those that follow: whole ones, since the beginning of one may have come with the CONNACK. */
+  #pass(packets: Bytes[]): void {
+    for (let next = this.#frames.next(); next; next = this.#frames.next()) {
+      if (isProtocolError(next)) {
+        this.close();
+        break;
+      }
+      packets.push(frame(next.header, [next.body]));
+    }
+    if (packets.length > 0) this.give(concat(packets));
   }
 }
 

@@ -37,13 +37,15 @@ export interface ShareOptions extends RallyOptions {
  * Like `new Rally`, but all tabs of the origin with the same URL, options and `group` share a connection and a session; a
  * tab that differs in one of them has another connection. `credentials` is called in all tabs, and the first answer
  * counts. Where the browser has no SharedWorker, or no locks because the page is not from a secure origin, the tab gets its
- * own connection. Throws a TypeError for `options.WebSocket`, which cannot be passed to a worker.
+ * own connection. Throws a TypeError for `options.WebSocket` and `options.whileConnected`, which cannot be passed to a
+ * worker.
  */
 export function shareConnection(url: string | URL, options: ShareOptions): RallyClient {
   const { worker, group = '', ...own } = options;
   own.signal?.throwIfAborted();
   if (typeof SharedWorker === 'undefined' || !globalThis.navigator?.locks) return new Rally(url, own);
-  if (own.WebSocket) throw new TypeError('a shared worker cannot be given options.WebSocket');
+  for (const name of ['WebSocket', 'whileConnected'] as const)
+    if (own[name]) throw new TypeError(`a shared worker cannot be given options.${name}`);
   const start = (): SharedWorker => new SharedWorker(worker, { type: 'module', name: 'rally' });
   return new SharedRally(start, new URL(url, globalThis.location?.href).href, group, own);
 }

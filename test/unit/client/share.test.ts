@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Message, type RallyClient, RallyError } from '../../../client/rally.ts';
+import { renewing } from '../../../client/renew.ts';
 import { testTabs } from '../../support/fake-tabs.ts';
 import { until, within } from '../../support/wait.ts';
 
@@ -258,6 +259,7 @@ testTabs(
 
 testTabs('what a worker cannot be given is refused', async (tabs) => {
   assert.throws(() => tabs.open({ WebSocket: tabs.network.WebSocket }), TypeError);
+  assert.throws(() => tabs.open(renewing(() => 'a token')), TypeError);
   const tab = tabs.open({
     will: { topic: 'a', properties: { contentType: (() => '') as unknown as string } },
   });
