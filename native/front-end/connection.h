@@ -106,6 +106,7 @@ struct Introduction {
   bool isWebSocket = false;
   std::vector<uint8_t> connect = {};  // the CONNECT of a plain client; empty: it is none
   uint64_t session = 0;               // that it was accepted with
+  bool hasEvents = false;             // of the plain client, by which packet control adopts it
 
   bool isOfPlainClient() const { return !connect.empty(); }
   std::string_view address() const { return std::string_view(lines).substr(0, lines.find('\n')); }

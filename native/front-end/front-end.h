@@ -194,7 +194,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // Whether packet control is told that the connection is gone.
   bool isGoneTold(const Connection& connection) const {
     if (!connection.introduction) return true;
-    return isPlain(connection) && (connection.introduction->session == 0 || plainTerms_.clientIdBytesMax == 0);
+    const Introduction& introduction = *connection.introduction;
+    return isPlain(connection) &&
+           (introduction.session == 0 || introduction.hasEvents || plainTerms_.clientIdBytesMax == 0);
   }
 
   // CONNECT was accepted: sends `connack`, attaches the session and sends its contents. A delayed will of the session
@@ -471,7 +473,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // Packet control adopts a plain client itself, with the next event of it.
   void introduce(Connection& connection) {
-    if (!connection.introduction || isPlain(connection)) return;
+    if (!connection.introduction) return;
+    connection.introduction->hasEvents = true;
+    if (isPlain(connection)) return;
     const std::unique_ptr<Introduction> introduction = std::move(connection.introduction);
     const std::string lines = std::to_string(introduction->listener) + "\n" + introduction->lines;
     events_.push({EventKind::opened,

@@ -268,6 +268,7 @@ class Incoming {
   static Flow ask(Connection& connection, Bytes topic, uint64_t topicHash, uint8_t kind, Fifo<Event>& events) {
     connection.decisions->ask(topic, topicHash, kind);
     connection.pausedBy.add(PausedBy::asked);
+    if (connection.introduction) connection.introduction->hasEvents = true;
     events.push({EventKind::publishAsked, kind, Reason::success, connection.slot, 0, {topic.begin(), topic.end()}});
     return Flow::hold;
   }
@@ -289,6 +290,7 @@ class Incoming {
       deniedNoted_ = 0;
     }
     if (deniedNoted_++ >= deniedNotedMax) return;
+    if (connection.introduction) connection.introduction->hasEvents = true;
     events.push({EventKind::publishDenied, 0, Reason::success, connection.slot, 0, {topic.begin(), topic.end()}});
   }
 

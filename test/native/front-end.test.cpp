@@ -834,3 +834,23 @@ TEST("front end: a goodbye that packet control has not said yet is not the delay
   broker.settle();
   CHECK_EQ(client.disconnectReason.value_or(0), int(Reason::malformedPacket));
 }
+
+TEST("front end: packet control hears that a plain client is gone if an event before that makes it adopt the client") {
+  Alone alone;
+  FrontEnd& frontEnd = alone.frontEnd;
+  frontEnd.setPlainTerms(plainTerms());
+  Connection& connection = frontEnd.open(alone.transport);
+  frontEnd.introduceLater(connection, plainIntroduction());
+  frontEnd.receive(connection, Bytes(plainConnect("00044d515454 04 02 0000 0001 63")));
+  Session session;
+  session.key = 9;
+  frontEnd.acceptPlain(connection, session, 1);
+  CHECK(!frontEnd.isGoneTold(connection));
+  alone.kinds();
+  // Both are in one call, and the socket is gone before packet control has a turn.
+  frontEnd.end(connection, Reason::quotaExceeded);
+  frontEnd.gone(connection);
+  frontEnd.takeLeave();
+  CHECK(connection.phase == Phase::gone && frontEnd.isGoneTold(connection));
+  CHECK((alone.kinds() == std::vector{EventKind::ended, EventKind::gone}));
+}
