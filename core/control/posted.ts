@@ -168,7 +168,7 @@ function writeClosed(records: RecordWriter, { session, cause, reasonCode, row }:
   records.uint32(row.expirySeconds);
   records.uint8(row.willDelaySeconds === undefined ? 0 : 1);
   records.uint32(row.willDelaySeconds ?? 0);
-  records.uint32(row.awayMs);
+  records.float64(row.awayMs);
 }
 
 function readClosed(records: RecordReader): Closed {
@@ -179,7 +179,7 @@ function readClosed(records: RecordReader): Closed {
   const expirySeconds = records.uint32();
   const hasWill = records.uint8() !== 0;
   const willDelaySeconds = records.uint32();
-  const awayMs = records.uint32();
+  const awayMs = records.float64();
   const row = {
     session,
     state,

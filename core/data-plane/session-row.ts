@@ -13,7 +13,7 @@ export interface SessionRow {
   readonly awayMs: number;
 }
 
-const rowBytes = 22;
+const rowBytes = 24;
 
 /** Reads consecutive rows, of which there may be very many. */
 export function* readSessionRows(bytes: Uint8Array): Iterable<SessionRow> {
@@ -32,6 +32,6 @@ function readRow(view: DataView, at: number): SessionRow {
     state: sessionStates[view.getUint8(at + 8)] ?? 'absent',
     expirySeconds: view.getUint32(at + 9),
     willDelaySeconds: hasWill ? view.getUint32(at + 14) : undefined,
-    awayMs: view.getUint32(at + 18),
+    awayMs: view.getUint16(at + 18) * 2 ** 32 + view.getUint32(at + 20),
   };
 }

@@ -1,17 +1,16 @@
 // The facts about a session for the session directory, from the worker that has it.
 //
-//   [ key 8 | SessionState 1 | expiry s 4 | has will 1 | will delay s 4 | ms without a connection 4 ]   big endian
+//   [ key 8 | SessionState 1 | expiry s 4 | has will 1 | will delay s 4 | ms without a connection 6 ]   big endian
 //
 // Read by core/data-plane/session-row.ts.
 #pragma once
-#include <algorithm>
 #include <array>
 
 #include "session-moves.h"
 
 namespace rally {
 
-using SessionRow = std::array<uint8_t, 22>;
+using SessionRow = std::array<uint8_t, 24>;
 
 inline SessionRow rowOf(uint64_t key, const Session* session, uint64_t nowMs) {
   SessionRow row{};
@@ -27,7 +26,7 @@ inline SessionRow rowOf(uint64_t key, const Session* session, uint64_t nowMs) {
   put(session->will ? session->will->delaySeconds : 0, 4);
   // It may have left before the clock began, or on a worker whose turn began a little later.
   const auto awayMs = int64_t(nowMs - session->leftAtMs);
-  put(session->connection || awayMs < 0 ? 0 : std::min<uint64_t>(uint64_t(awayMs), UINT32_MAX), 4);
+  put(session->connection || awayMs < 0 ? 0 : uint64_t(awayMs), 6);
   return row;
 }
 

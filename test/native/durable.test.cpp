@@ -577,12 +577,17 @@ TEST("durable: a clock that was set back ends no session, and what expired befor
   session.leftAtMs = 1'005;
   const auto awayMs = [&](uint64_t nowMs) {
     const rally::SessionRow row = rally::rowOf(1, &session, nowMs);
-    return uint32_t(row[18]) << 24 | uint32_t(row[19]) << 16 | uint32_t(row[20]) << 8 | row[21];
+    uint64_t value = 0;
+    for (size_t at = 18; at < row.size(); at++) value = value << 8 | row[at];
+    return value;
   };
   CHECK_EQ(awayMs(1'000), 0);  // it left on another worker, whose turn began later
   CHECK_EQ(awayMs(2'005), 1'000);
   session.leftAtMs = uint64_t(0) - 5'000;  // before the machine began
   CHECK_EQ(awayMs(1'000), 6'000);
+  constexpr uint64_t monthsMs = 100 * uint64_t(86'400'000);
+  session.leftAtMs = uint64_t(0) - monthsMs;
+  CHECK_EQ(awayMs(1'000), monthsMs + 1'000);
 }
 
 TEST("durable: a clock that is set between two runs, or during one, changes no interval") {
