@@ -14,7 +14,8 @@ export function accessOf({ allow, expiresAt, subscriptions, ...grant }: Grant): 
     ...(allow === undefined
       ? {}
       : { rules: [...rulesOf('publish', allow.publish), ...rulesOf('subscribe', allow.subscribe)] }),
-    ...(expiresAt === undefined ? {} : { expiresAtMs: expiresAt * 1_000 }),
+    // Not Infinity, which JSON does not have: in the worker it would be 1970.
+    ...(expiresAt === undefined ? {} : { expiresAtMs: Math.min(expiresAt * 1_000, Number.MAX_VALUE) }),
     ...(subscriptions === undefined ? {} : { subscriptions: subscriptions.map(checked) }),
   };
 }

@@ -14,6 +14,7 @@ import {
   Authenticator,
   type Verdict,
 } from '../../../core/security/authenticator.ts';
+import { accessOf } from '../../../core/security/grants.ts';
 import { HookProvider } from '../../../core/security/hook-provider.ts';
 import { PasswordProvider } from '../../../core/security/password-provider.ts';
 import { RememberedPasswords } from '../../../core/security/remembered-passwords.ts';
@@ -205,6 +206,11 @@ test('an answer that is no grant is named without its values', async () => {
   const stage = new Stage({ authenticate: () => ({ user: 'secret', expiresAt: 1 }) as never });
   assert.deepEqual(await stage.decide(), unavailable);
   assert.match(String(stage.failures), /has answered with \{ user, expiresAt \}: it must be true, /);
+});
+
+test('the end of a grant is a number that other threads can be told, however late it is', () => {
+  const { expiresAtMs } = accessOf({ username: 'lee', expiresAt: Number.MAX_VALUE });
+  assert.ok(Number.isFinite(expiresAtMs), `${expiresAtMs}`);
 });
 
 test('a hook that throws or rejects refuses with 0x88, and the error is told', async () => {
