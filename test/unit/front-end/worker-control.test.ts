@@ -44,7 +44,7 @@ class Stage {
       setPlainTerms: (clientIdBytesMax: number) => {
         this.takesPlain = clientIdBytesMax > 0;
       },
-      sessionRow: () => new Uint8Array(22),
+      sessionRow: () => new Uint8Array(24),
     };
     const engine = new Proxy({} as Engine, {
       get:
