@@ -9,7 +9,7 @@ packages=(mosquitto mosquitto-clients nats-server nginx-light haproxy caddy pyth
 missing=()
 for package in "${packages[@]}"; do
   status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
-  [[ $status == installed ]] || missing+=("$package")
+  [[ $status == installed* ]] || missing+=("$package")
 done
 ((${#missing[@]})) || exit 0
 
