@@ -84,7 +84,8 @@ function listed(bans: readonly Ban[]): string {
   return bans
     .map(({ kind, value, expiresAt, reason }) => {
       const end = expiresAt === undefined ? 'permanently' : `until ${expiresAt.toISOString()}`;
-      return `${printable(`${kind.padEnd(8)}  ${value}  ${end}${reason === '' ? '' : `  ${reason}`}`)}\n`;
+      const words = [kind.padEnd(8), value, end, ...(reason === '' ? [] : [reason])];
+      return `${printable(words.join('  '))}\n`;
     })
     .join('');
 }

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
 import { readArguments } from '../config/arguments.ts';
 import { readAccessFile } from '../security/access-file.ts';
-import { parsePasswordFile } from '../security/password-file.ts';
+import { parsePasswordFile, usernameIn } from '../security/password-file.ts';
 import { replaceFile } from '../security/replace-file.ts';
 import { readPassword } from './read-password.ts';
 
@@ -62,14 +62,8 @@ async function newLine(username: string, isBatch: boolean): Promise<string> {
 /** All other lines, including comments, stay unchanged. */
 function withLine(before: string, username: string, line: string | undefined): string {
   const lines = before === '' ? [] : before.replace(/\n$/, '').split('\n');
-  const index = lines.findIndex((each) => nameOf(each) === username);
+  const index = lines.findIndex((each) => usernameIn(each) === username);
   if (index < 0) lines.push(...(line === undefined ? [] : [line]));
   else lines.splice(index, 1, ...(line === undefined ? [] : [line]));
   return lines.map((each) => `${each}\n`).join('');
-}
-
-/** Of the user in a line, as parsePasswordFile() reads it; undefined for another line. */
-function nameOf(line: string): string | undefined {
-  const colon = line.indexOf(':');
-  return colon < 0 || line.trimStart().startsWith('#') ? undefined : line.slice(0, colon).trim();
 }

@@ -58,7 +58,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
       values.passwordFile !== undefined ||
       values.authUrl !== undefined ||
       values.identityAsUser === true ||
-      keySourcesOf(values).length > 0,
+      hasTokenKeys(values),
     hasAuthenticateHook: authenticate !== undefined,
     asksToPublish: authorizePublish !== undefined || values.authorizeUrl !== undefined,
     asksToSubscribe: authorizeSubscribe !== undefined || values.authorizeUrl !== undefined,
@@ -342,8 +342,8 @@ function keySourcesOf(options: BrokerOptions | BrokerConfig): string[] {
 }
 
 /** Whether the broker itself verifies tokens. */
-export function hasTokenKeys(config: BrokerConfig): boolean {
-  return keySourcesOf(config).length > 0;
+export function hasTokenKeys(options: BrokerOptions | BrokerConfig): boolean {
+  return keySourcesOf(options).length > 0;
 }
 
 function checkTokens(config: BrokerConfig): void {

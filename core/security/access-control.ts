@@ -6,6 +6,7 @@
  */
 import type { Authenticate, AuthenticationMethod } from '../config/authentication.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { hasTokenKeys } from '../config/resolve.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type Access, encodeAccess, type Identity } from './access.ts';
@@ -132,10 +133,8 @@ export class AccessControl {
 
   #tokenProvider(): TokenProvider | undefined {
     const { config, clock } = this.#options;
-    const { tokenSecretFile, tokenKeyFile, tokenJwksUrl, tokenIssuer, tokenAudience, tokenUserClaim } =
-      config;
-    if (tokenSecretFile === undefined && tokenKeyFile === undefined && tokenJwksUrl === undefined)
-      return undefined;
+    const { tokenJwksUrl, tokenIssuer, tokenAudience, tokenUserClaim } = config;
+    if (!hasTokenKeys(config)) return undefined;
     const remote = tokenJwksUrl === undefined ? undefined : new RemoteKeys(tokenJwksUrl, clock);
     return new TokenProvider({
       keys: () => remote ?? this.#files.keys ?? noKeys,

@@ -13,9 +13,9 @@ export function parsePasswordFile(text: string, path: string): PasswordFile {
   const users = new Map<string, string>();
   for (const { number, text: line } of linesOf(text)) {
     const colon = line.indexOf(':');
-    if (line.slice(0, Math.max(0, colon)).trim() === '')
+    const username = usernameIn(line);
+    if (username === '')
       throw accessFileFault(path, number, 1, "give a user name, ':' and the hash of the password.");
-    const username = line.slice(0, colon).trim(); // mosquitto reads it in the same way
     const hash = line.slice(colon + 1).trim();
     if (users.has(username)) throw accessFileFault(path, number, 1, 'this user name is already in the file.');
     const fault = hashFault(hash);
@@ -24,6 +24,11 @@ export function parsePasswordFile(text: string, path: string): PasswordFile {
     users.set(username, hash);
   }
   return users;
+}
+
+/** The user name in a line of the file, as mosquitto reads it; empty if there is none. */
+export function usernameIn(line: string): string {
+  return line.slice(0, Math.max(0, line.indexOf(':'))).trim();
 }
 
 /** Users of `before` who were removed or whose password has changed. */

@@ -1,7 +1,6 @@
 /** A live stream of messages, for EventSource and other readers of Server-Sent Events. */
-import { isOnLoopbackOnly } from '../../config/local-only.ts';
 import type { BrokerConfig } from '../../config/options.ts';
-import { isLoopback } from '../../config/resolve.ts';
+import { openingRulesOf } from '../../front-end/opening.ts';
 import { isAllowedOrigin } from '../../front-end/origin.ts';
 import { rightsOf } from '../../security/api-caller.ts';
 import { hasWildcards, isSharedFilter, isValidTopicFilter, levelCount } from '../../wire/topic.ts';
@@ -109,9 +108,9 @@ function isNamed(asked: URLSearchParams): boolean {
 /** The headers for the requesting page; undefined: it is not allowed. */
 function corsOf(question: HttpQuestion, config: BrokerConfig): readonly Header[] | undefined {
   const { origin, host, forwardedBy } = question;
-  const isLocal = isLoopback(config.host) && forwardedBy === undefined;
-  const rules = { allowedOrigins: config.allowedOrigins, isLocal, takesFiles: isOnLoopbackOnly(config) };
-  if (!isAllowedOrigin(origin, host, rules)) return undefined;
+  const rules = openingRulesOf(config);
+  const isLocal = rules.isLocal && forwardedBy === undefined;
+  if (!isAllowedOrigin(origin, host, { ...rules, isLocal })) return undefined;
   const vary: Header = ['vary', 'origin'];
   return origin === '' ? [vary] : [vary, ['access-control-allow-origin', origin]];
 }
