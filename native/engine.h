@@ -652,9 +652,7 @@ class Engine : private ShardPort,
   void confirm(unsigned shard, uint32_t token, bool isRefused) {
     if (isRefused) return toShard(shard, request::Stored{.isRefused = true, .token = token});
     if (awaitsSessions(shard, token)) return toShard(shard, request::StoredLater{.token = token});
-    journal_.whenCommitted([this, token, shard = uint8_t(shard), losses = slots_.lossesOf(shard)] {
-      if (slots_.lossesOf(shard) == losses) toShard(shard, request::Stored{.token = token});
-    });
+    journal_.whenCommitted(shard, [this, shard, token] { toShard(shard, request::Stored{.token = token}); });
   }
   bool awaitsSessions(unsigned shard, uint32_t token) {
     Unstored message{.shard = shard, .token = token};
@@ -675,8 +673,7 @@ class Engine : private ShardPort,
       if (--found->second.sessions > 0) continue;  // others are to come
       const Unstored message = found->second;
       unstored_.erase(found);
-      journal_.whenCommitted([this, message, losses = slots_.lossesOf(message.shard)] {
-        if (slots_.lossesOf(message.shard) != losses) return;
+      journal_.whenCommitted(message.shard, [this, message] {
         toShard(message.shard, request::Stored{.isRefused = message.isRefused, .token = message.token});
       });
     }

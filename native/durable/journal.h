@@ -196,18 +196,14 @@ class Journal {
     held_.pop();
     return true;
   }
-  // The worker is lost: its answers are for nobody.
-  void dropAnswersTo(unsigned worker) {
-    for (uint64_t i = held_.first(); i < held_.end(); i++) {
-      if (held_[i].worker == worker) held_[i].worker = SlotMap::nobody;
-    }
-  }
 
   // Calls `then` once everything appended so far is committed: usually later, immediately if it already is.
-  void whenCommitted(std::function<void()> then) {
+  void whenCommitted(std::function<void()> then) { whenCommitted(SlotMap::nobody, std::move(then)); }
+  // The same, unless the worker that `then` tells it is lost before.
+  void whenCommitted(unsigned receiver, std::function<void()> then) {
     const uint64_t last = turn();
     if (!isOn() || (isCommitted(last) && waiting_.empty())) then();
-    else waiting_.push_back({last, std::move(then)});
+    else waiting_.push_back({last, uint8_t(receiver), std::move(then)});
   }
   void callReady() {
     while (!waiting_.empty() && isCommitted(waiting_.front().turn)) {
@@ -215,6 +211,14 @@ class Journal {
       waiting_.pop_front();
       then();
     }
+  }
+
+  // The worker is lost, and another one may get its number: what was meant for it is for nobody.
+  void dropAnswersTo(unsigned worker) {
+    for (uint64_t i = held_.first(); i < held_.end(); i++) {
+      if (held_[i].worker == worker) held_[i].worker = SlotMap::nobody;
+    }
+    std::erase_if(waiting_, [&](const Waiting& each) { return each.receiver == worker; });
   }
 
   // --- messages (the shard) -------------------------------------------------------------------------
@@ -442,6 +446,7 @@ class Journal {
   static_assert(sizeof(HeldPuback) == 16);
   struct Waiting {
     uint64_t turn = 0;
+    uint8_t receiver = SlotMap::nobody;
     std::function<void()> then;
   };
 

@@ -222,9 +222,8 @@ class Shard {
     }
     counters_.set(Counter::retained, retained_.size());
     if (asked.token == 0) return;
-    journal_.whenCommitted([this, token = asked.token, from = uint8_t(from), losses = slots_.lossesOf(from)] {
-      if (slots_.lossesOf(from) == losses) frontEnds_.answer(from, delivery::RetainedTaken{.token = token});
-    });
+    journal_.whenCommitted(
+        from, [this, from, token = asked.token] { frontEnds_.answer(from, delivery::RetainedTaken{.token = token}); });
   }
   void take(const request::Stored& by, unsigned from) { confirmations_.take(by.token, from, by.isRefused); }
   void take(const request::StoredLater& by, unsigned from) { confirmations_.takeLater(by.token, from); }
@@ -289,7 +288,8 @@ class Shard {
       const Waiting first = std::move(waiting_.front());
       waiting_.pop();
       if (!first.message) {
-        if (!first.isForNobody) frontEnds_.answerBehind(first.worker, first.answer);
+        if (first.isForNobody) discard(first.answer);
+        else frontEnds_.answerBehind(first.worker, first.answer);
         continue;
       }
       waitingBytes_ -= first.message->size();

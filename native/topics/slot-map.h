@@ -70,8 +70,6 @@ class SlotMap {
   // ... and those that are lost for good.
   uint64_t gone() const { return gone_; }
   bool isGone(unsigned worker) const { return (gone_ & bitOf(worker)) != 0; }
-  // How often a worker with this number has been lost: what was meant for one is not for the next.
-  uint16_t lossesOf(unsigned worker) const { return losses_[worker]; }
 
   // By the hash of a topic: its last server, the present receiver of its messages, and possible owners, now or soon.
   unsigned ownerOf(uint64_t topicHash) const { return owners_[slotOf(topicHash)]; }
@@ -122,7 +120,6 @@ class SlotMap {
   void remove(unsigned worker) {
     present_ &= ~bitOf(worker);
     gone_ |= bitOf(worker);
-    losses_[worker]++;
     for (unsigned slot = 0; slot < slotCount; slot++) {
       if (takers_[slot] == worker) takers_[slot] = nobody;
       if (owners_[slot] != worker) continue;
@@ -161,7 +158,6 @@ class SlotMap {
   const unsigned own_;
   uint64_t present_;
   uint64_t gone_ = 0;
-  std::array<uint16_t, workersMax> losses_{};
   SlotOwners owners_;
   SlotOwners servers_;
   SlotOwners takers_;
