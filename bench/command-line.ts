@@ -43,6 +43,7 @@ export interface CommandLine {
   readonly only: readonly string[] | undefined;
   readonly peers: readonly string[];
   readonly external: readonly string[];
+  readonly externalCommands: readonly string[];
   readonly workers: readonly number[];
   readonly minutes: number;
   readonly rate: number;
@@ -69,6 +70,8 @@ ${Object.entries(subcommands)
   --peer NAME=URL[,PID]
                      a broker that runs already: ws://host:port/path, wss:// or mqtt://host:port. With its process
                      identifier its CPU and memory are known. Once for each transport, as often as you like
+  --peer-command NAME=COMMAND
+                     starts the broker with these addresses afresh whenever RallyMQ is, instead of one that runs
   --workers LIST     worker threads of RallyMQ, such as 1,2,4: a broker each (default 1)
   --seconds S        that a load is measured
   --version 4|5      MQTT 3.1.1 or 5.0 (default 5)
@@ -98,14 +101,19 @@ export function readCommandLine(args: readonly string[]): CommandLine {
     only: list(values.only),
     peers: list(values.peers) ?? ['rallymq', 'mosquitto', 'aedes'],
     external: values.peer ?? [],
+    externalCommands: values['peer-command'] ?? [],
     workers: (list(values.workers) ?? ['1']).map((text) => whole('workers', text) ?? 1),
     minutes: positive('minutes', values.minutes) ?? (full ? 30 : 1),
     rate: whole('rate', values.rate) ?? 2_000,
     threads: whole('threads', values.threads),
     version: versionOf(values.version),
     seconds: positive('seconds', values.seconds),
-    typed: `npm run bench${args.length > 0 ? ` -- ${args.join(' ')}` : ''}`,
+    typed: `npm run bench${args.length > 0 ? ` -- ${args.map(quoted).join(' ')}` : ''}`,
   };
+}
+
+function quoted(word: string): string {
+  return /[\s"'$]/.test(word) ? `'${word.replaceAll("'", "'\\''")}'` : word;
 }
 
 function parse(args: readonly string[]) {
@@ -121,6 +129,7 @@ function parse(args: readonly string[]) {
         only: text,
         peers: text,
         peer: { type: 'string', multiple: true },
+        'peer-command': { type: 'string', multiple: true },
         workers: text,
         minutes: text,
         rate: text,

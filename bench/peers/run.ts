@@ -103,7 +103,7 @@ export async function chosenPeers(command: CommandLine): Promise<Peer[]> {
       throw new BenchError(`There is no peer ${name}; --peers knows ${Object.keys(makers).join(', ')}.`);
     peers.push(...(await make()));
   }
-  peers.push(...(await externalPeers(command.external)));
+  peers.push(...(await externalPeers(command.external, command.externalCommands)));
   const names = peers.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new BenchError(`Two peers are called ${twice}.`);

@@ -12,9 +12,9 @@ interface Example {
 const examples: readonly Example[] = [
   {
     name: 'FlashMQ',
-    text: `Built from its source (Debian: \`cmake g++ libssl-dev\`) and started with \`flashmq --config-file FILE\`. It has a thread for
-each core unless told otherwise; one is what \`--workers 1\` is compared with. The last three lines are bounds at which it
-would drop messages that the scenarios count.
+    text: `Built from its source (Debian: \`cmake g++ libssl-dev\`). It has a thread for each core unless told otherwise; one is
+what \`--workers 1\` is compared with. The last three lines are bounds at which it would drop messages that the scenarios
+count.
 
     cmake -B build -DCMAKE_BUILD_TYPE=Release && make -C build flashmq`,
     configuration: `allow_anonymous true
@@ -44,12 +44,12 @@ max_qos_msg_pending_per_client 65535
 client_max_write_buffer_size 67108864
 retained_messages_node_limit 10000000`,
     flags:
-      '--peer flashmq=ws://127.0.0.1:8084/mqtt,PID --peer flashmq=mqtt://127.0.0.1:1884 --peer flashmq=wss://127.0.0.1:8444/mqtt',
+      '--peer flashmq=ws://127.0.0.1:8084/mqtt --peer flashmq=mqtt://127.0.0.1:1884 --peer flashmq=wss://127.0.0.1:8444/mqtt --peer-command "flashmq=build/flashmq --config-file FILE"',
   },
   {
     name: 'mosquitto 2.1',
-    text: `From its source with its own WebSockets (Debian: \`cmake g++ libssl-dev libcjson-dev libsqlite3-dev\`), started with
-\`mosquitto -c FILE\`. Without \`set_tcp_nodelay\` it is Nagle's algorithm that is measured.
+    text: `From its source with its own WebSockets (Debian: \`cmake g++ libssl-dev libcjson-dev libsqlite3-dev\`). Without
+\`set_tcp_nodelay\` it is Nagle's algorithm that is measured.
 
     cmake -B build -DCMAKE_BUILD_TYPE=Release -DWITH_DOCS=OFF -DWITH_TESTS=OFF -DWITH_CLIENTS=OFF -DWITH_APPS=OFF \\
       -DWITH_PLUGINS=OFF -DWITH_HTTP_API=OFF -DWITH_CTRL_SHELL=OFF && make -C build mosquitto`,
@@ -67,11 +67,11 @@ protocol websockets
 certfile FOLDER/certificate.pem
 keyfile FOLDER/key.pem`,
     flags:
-      '--peer mosquitto-2.1=ws://127.0.0.1:8085/mqtt,PID --peer mosquitto-2.1=mqtt://127.0.0.1:1885 --peer mosquitto-2.1=wss://127.0.0.1:8445/mqtt',
+      '--peer mosquitto-2.1=ws://127.0.0.1:8085/mqtt --peer mosquitto-2.1=mqtt://127.0.0.1:1885 --peer mosquitto-2.1=wss://127.0.0.1:8445/mqtt --peer-command "mosquitto-2.1=build/src/mosquitto -c FILE"',
   },
   {
     name: 'NanoMQ',
-    text: `From its source with its submodule \`nng\`, started with \`nanomq start --conf FILE\`.
+    text: `From its source with its submodule \`nng\`.
 
     cmake -B build -DCMAKE_BUILD_TYPE=Release -DBUILD_CLIENT=OFF && make -C build nanomq`,
     configuration: `system { num_taskq_thread = 2, max_taskq_thread = 2, parallel = 32 }
@@ -80,7 +80,8 @@ listeners.tcp { bind = "127.0.0.1:1886" }
 listeners.ws { enable = true, bind = "127.0.0.1:8086/mqtt" }
 auth { allow_anonymous = true, no_match = allow, deny_action = ignore }
 log { to = [console], level = error }`,
-    flags: '--peer nanomq=ws://127.0.0.1:8086/mqtt,PID --peer nanomq=mqtt://127.0.0.1:1886',
+    flags:
+      '--peer nanomq=ws://127.0.0.1:8086/mqtt --peer nanomq=mqtt://127.0.0.1:1886 --peer-command "nanomq=nanomq start --conf FILE"',
   },
   {
     name: 'EMQX',
@@ -95,11 +96,13 @@ EMQX_LOG__CONSOLE__LEVEL=error`,
 export function compareSection(): string {
   const introduction = `## Compare with any broker
 
-A broker that runs already takes part with \`--peer NAME=URL,PID\`, once for each transport; with the identifier of its
-process (on this machine) its CPU and memory are known, and it is not started afresh for each scenario as the others are.
-\`--version 4\` is for brokers without MQTT 5.0, such as the MQTT of NATS:
+Another broker takes part with \`--peer NAME=URL\`, once for each transport, and \`--peer-command NAME=COMMAND\`, which
+starts it afresh for each scenario, as RallyMQ is. \`--version 4\` is for brokers without MQTT 5.0, such as the MQTT of NATS:
 
-    npm run bench -- peers --peers rallymq --rounds 3 --peer mine=ws://127.0.0.1:8083/mqtt,PID --peer mine=mqtt://127.0.0.1:1883
+    npm run bench -- peers --peers rallymq --rounds 3 --peer mine=ws://127.0.0.1:8083/mqtt --peer mine=mqtt://127.0.0.1:1883 --peer-command "mine=/opt/broker --config FILE"
+
+One that runs already needs no command; \`--peer NAME=URL,PID\` with the identifier of its process (on this machine) shows
+its CPU and memory. It is warmed up by the scenarios before, which RallyMQ is not.
 
 Where a configuration below has TLS, its certificate is of the same kind as RallyMQ's here:
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { benchApiKey } from '../../../bench/http/api-key.ts';
@@ -14,6 +15,7 @@ import { aedes } from '../../../bench/peers/aedes.ts';
 import { externalPeers } from '../../../bench/peers/external.ts';
 import { interleave } from '../../../bench/peers/interleave.ts';
 import { mosquitto } from '../../../bench/peers/mosquitto.ts';
+import type { RunningPeer } from '../../../bench/peers/peer.ts';
 import { rallymq, rallymqWith } from '../../../bench/peers/rallymq.ts';
 import { unusedPort } from '../../support/command.ts';
 
@@ -68,6 +70,26 @@ test('a broker that runs already takes part over TLS', async (t) => {
   );
 });
 
+test('a broker that has a command is started for it', async () => {
+  const port = await unusedPort();
+  const address = `own=mqtt://127.0.0.1:${port}`;
+  const [peer] = await externalPeers(
+    [address],
+    [`own='${process.execPath}' -e "require('net').createServer().listen(${port}, '127.0.0.1')"`],
+  );
+  assert.ok(peer);
+  assert.equal(peer.isExternal, undefined);
+  for (let round = 0; round < 2; round++) {
+    const running: RunningPeer = await peer.start();
+    assert.equal(running.tcp?.port, port);
+    assert.match(await readFile(`/proc/${running.pid}/comm`, 'utf8'), /node|MainThread/);
+    await assert.rejects(async () => await peer.start(), /something listens on 127\.0\.0\.1:\d+ already/);
+    await running.stop();
+  }
+  const [silent] = await externalPeers([address], ['own=echo it has no licence; exit 3']);
+  await assert.rejects(async () => await silent?.start(), /own did not start\.\nit has no licence/);
+});
+
 test('a scenario over a transport for which a peer gave no URL is an error of that peer alone', async (t) => {
   const running = await rallymq(1).start();
   t.after(() => running.stop());
@@ -95,6 +117,10 @@ test('a peer that is not understood or not there is said in words', async () => 
   await assert.rejects(externalPeers(['a=ws:/']), /no peer|no URL|no port/);
   await assert.rejects(externalPeers(['a=http://127.0.0.1:1']), /none of ws:\/\/, wss:\/\/ and mqtt:\/\//);
   await assert.rejects(externalPeers(['a=mqtt://127.0.0.1']), /no port/);
+  await assert.rejects(externalPeers([], ['a=broker']), /a has a command and no address/);
+  await assert.rejects(externalPeers(['a=mqtt://127.0.0.1:1,7'], ['a=broker']), /another process/);
+  await assert.rejects(externalPeers(['a=mqtt://127.0.0.1:1'], ['a= ']), /a= {2}is no command of a peer/);
+  await assert.rejects(externalPeers(['a=mqtt://127.0.0.1:1'], ['a=b', 'a=c']), /a has two commands/);
   const port = await unusedPort();
   const [peer] = await externalPeers([`gone=mqtt://127.0.0.1:${port}`]);
   await assert.rejects(async () => await peer?.start(), new RegExp(`gone cannot be reached.*:${port}`));
