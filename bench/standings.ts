@@ -92,7 +92,7 @@ export function titleOf({ title, unit }: Metric): string {
   return unit === '' ? title : `${title}, ${unit}`;
 }
 
-/** Of each round; undefined if missing. */
+/** Of each round; undefined if missing. What has grown before is unknown, so that growth has no values then. */
 export function valuesOf(
   file: PeersFile,
   scenario: Scenario,
@@ -101,7 +101,7 @@ export function valuesOf(
   counts: (result: LoadResult) => boolean = () => true,
 ): (number | undefined)[] {
   const isExternal = file.peers.some(({ name, isExternal }) => name === peer && isExternal);
-  if (metric.isGrowth && isExternal) return [];
+  if (metric.isGrowth && (isExternal || scenario.warmUps !== undefined)) return [];
   const played = file.played.filter((each) => each.scenario === scenario.name && each.peer === peer);
   return Array.from({ length: file.rounds }, (_, round) => {
     const result = played.find((each) => each.round === round)?.result;

@@ -24,6 +24,8 @@ export interface Scenario {
   readonly kind: Kind;
   readonly flags: Flags;
   readonly shareOf?: ShareOf;
+  /** So often each broker plays it before, unmeasured, so that its code is warm. */
+  readonly warmUps?: number;
   /** It takes long, so it is played in few rounds. */
   readonly roundsMax?: number;
   /** Left out of a quick run, unless asked for. */
@@ -197,6 +199,13 @@ function connections(sized: Sized): Scenario[] {
       name: 'connection-storm',
       title: `${storm.toLocaleString('en')} clients connect at once`,
       kind: 'connections',
+      flags: { scenario: 'connections', connections: storm, concurrency: 500, duration: 50 },
+    },
+    {
+      name: 'connection-storm-warm',
+      title: `${storm.toLocaleString('en')} clients connect at once, for the third time`,
+      kind: 'connections',
+      warmUps: 2,
       flags: { scenario: 'connections', connections: storm, concurrency: 500, duration: 50 },
     },
     {

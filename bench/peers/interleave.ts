@@ -73,7 +73,10 @@ async function playOnce(
   try {
     const rate = rateOf(scenario, peer, all.scenarios, played);
     const version: Flags = peer.isVersion4 ? { version: 4 } : {};
-    return { result: await play(all.generator, scenario, target, { ...rate, ...all.flags, ...version }) };
+    const flags = { ...rate, ...all.flags, ...version };
+    for (let count = scenario.warmUps ?? 0; count > 0; count--)
+      await play(all.generator, scenario, target, flags);
+    return { result: await play(all.generator, scenario, target, flags) };
   } catch (error) {
     // One broker that cannot do one thing does not end the run.
     if (error instanceof BenchError) return { error: error.message };

@@ -99,7 +99,7 @@ export function compareSection(): string {
 Another broker takes part with \`--peer NAME=URL\`, once for each transport, and \`--peer-command NAME=COMMAND\`, which
 starts it afresh for each scenario, as RallyMQ is. \`--version 4\` is for brokers without MQTT 5.0, such as the MQTT of NATS:
 
-    npm run bench -- peers --peers rallymq --rounds 3 --peer mine=ws://127.0.0.1:8083/mqtt --peer mine=mqtt://127.0.0.1:1883 --peer-command "mine=/opt/broker --config FILE"
+    npm run bench -- peers --peers rallymq --rounds 3 --peer mine=ws://127.0.0.1:8083/mqtt --peer mine=mqtt://127.0.0.1:1883 --peer-command "mine=/opt/broker FILE"
 
 One that runs already needs no command; \`--peer NAME=URL,PID\` with the identifier of its process (on this machine) shows
 its CPU and memory. It is warmed up by the scenarios before, which RallyMQ is not.
