@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# What `npm test` runs: all tests, against a fresh build.
+# What `npm test` runs: all tests, against a fresh build. `npm test -- test/e2e/wire` runs those alone, as `test:only` does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+(($# == 0)) || exec npm run --silent test:only -- "$@"
 
 log=$(mktemp)
 native_log=$(mktemp)
