@@ -50,8 +50,7 @@ if (sources.length === 0) fail(`no test begins with ${prefixes.join(' or ') || '
 const uncompiled = sources.filter((source) => !existsSync(compiledFrom(source)));
 if (uncompiled.length > 0) fail(`not compiled, run npm run build first: ${uncompiled.join(' ')}`);
 
-// Each file is its own process, whose errors should show source lines.
-process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`.trim();
+if (process.env.CI !== 'true') showSourceLines();
 const startMs = performance.now();
 if (runsIn('--together')) {
   const [longSources, shortSources] = partition(together, beginsWith(long));
@@ -73,6 +72,11 @@ function testSources() {
     .filter((path) => path.endsWith('.test.ts'))
     .filter((path) => prefixes.length === 0 || prefixes.some((prefix) => path.startsWith(prefix)))
     .sort();
+}
+
+/** In errors. To read the maps is a tenth of what the tests take, so in CI only what has failed shows them. */
+function showSourceLines() {
+  process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`.trim();
 }
 
 function compiledFrom(source) {
@@ -106,6 +110,7 @@ async function runFiles(files, concurrency) {
 async function runFailedAgain() {
   const failed = sources.filter((source) => (results.get(source)?.fail ?? 0) > 0);
   if (failed.length > filesAgainMax) return;
+  showSourceLines();
   for (const source of failed) {
     const before = results.get(source).fail;
     results.delete(source);
