@@ -130,7 +130,7 @@ void Space::seal(Segment& segment) {
 }
 
 void Space::giveUp(Segment& segment) {
-  segment.records = uint32_t(segment.dead.size());
+  segment.records = 0;  // and not as many as are dead: some of those may be listed twice
   mayHaveRecyclable_ = true;
 }
 

@@ -15,6 +15,7 @@
 #include "../../native/log/real-disk.h"
 #include "../../native/log/records.h"
 #include "../../native/log/short-slice.h"
+#include "../../native/log/space.h"
 #include "check.h"
 #include "log-life.h"
 #include "octets.h"
@@ -181,6 +182,25 @@ TEST("log: what stands before a checkpoint is recycled, and not there at the nex
   CHECK(found.damaged == 0 && !found.records.empty() && found.records.size() < 8);
   CHECK(found.records.back().first == placement.at);
   CHECK(again.begin(5'000));
+}
+
+TEST("log: a segment that is given up is recycled, even if its records were released twice before") {
+  sim::SimDisk disk;
+  std::shared_ptr<log::File> file;
+  CHECK_EQ(disk.open("1", true, file), 0);
+  log::Space space;
+  log::Segment& segment = space.add(1, file);
+  const auto first = log::Position::of(1, 4'096);
+  space.placed(first, 300, 3);
+  space.release(first);
+  space.release(first);
+  space.seal(segment);
+  CHECK(!space.recyclable());
+  space.dropBefore(2);
+  CHECK_EQ(space.liveRecords(), 0U);
+  CHECK(space.recyclable() == &segment);
+  space.release(log::Position::of(1, 4'196));
+  CHECK(space.recyclable() == &segment);
 }
 
 TEST("log: what a run has written is taken back, and the records before are as they were") {
