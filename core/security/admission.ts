@@ -105,7 +105,7 @@ export class Admission {
     this.#count(client, 1);
     const { connectsPerMinutePerClientMax } = limits;
     if (connectsPerMinutePerClientMax === 0) return;
-    if (this.#arrivals.add(client.clientId) !== connectsPerMinutePerClientMax) return;
+    if (this.#arrivals.add(client.clientId) < connectsPerMinutePerClientMax) return;
     this.#arrivals.forget(client.clientId);
     bans.addOwn('clientId', client.clientId, 'flapping');
   }

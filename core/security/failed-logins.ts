@@ -45,25 +45,26 @@ export class FailedLogins {
   add({ remoteAddress, clientId, username }: LoginAttempt): number {
     const { failedLoginsPerAddressMax, failedLoginsPerNameMax, failedLoginDelayMsMax } = this.#options.limits;
     const address = addressKey(remoteAddress);
-    const counts = [this.#byAddress.add(address)];
     // A proxy on this machine that is not in trustedProxies represents all its clients: it is slowed down, not banned.
-    if (!isOwnMachine(remoteAddress)) this.#banAt(counts[0], failedLoginsPerAddressMax, 'address', address);
-    if (clientId !== '') {
-      const count = this.#byClientId.add(clientId);
-      counts.push(count);
-      this.#banAt(count, failedLoginsPerNameMax, 'clientId', clientId);
-    }
-    if (username !== undefined) {
-      const count = this.#byUsername.add(username);
-      counts.push(count);
-      this.#banAt(count, failedLoginsPerNameMax, 'username', username);
-    }
+    const perAddressMax = isOwnMachine(remoteAddress) ? 0 : failedLoginsPerAddressMax;
+    const counts = [this.#count(this.#byAddress, 'address', address, perAddressMax)];
+    if (clientId !== '')
+      counts.push(this.#count(this.#byClientId, 'clientId', clientId, failedLoginsPerNameMax));
+    if (username !== undefined)
+      counts.push(this.#count(this.#byUsername, 'username', username, failedLoginsPerNameMax));
     const beyond = Math.max(...counts) - freeFailures;
     return beyond <= 0 ? 0 : Math.min(failedLoginDelayMsMax, firstDelayMs * 2 ** Math.min(beyond - 1, 20));
   }
 
-  /** An empty user name cannot be banned: its failures are only slowed down. */
-  #banAt(count: number | undefined, max: number, kind: BanKind, value: string): void {
-    if (max > 0 && count === max && value !== '') this.#options.ban(kind, value);
+  /**
+   * An empty user name cannot be banned: its failures are only slowed down. Behind a ban the count begins anew, or whoever
+   * goes on after it would not be banned again.
+   */
+  #count(counts: RecentCounts, kind: BanKind, value: string, max: number): number {
+    const count = counts.add(value);
+    if (max === 0 || count < max || value === '') return count;
+    counts.forget(value);
+    this.#options.ban(kind, value);
+    return count;
   }
 }

@@ -15,12 +15,14 @@ class Stage {
   readonly bans = new BanList({ nowMs: () => this.clock.nowMs(), bansMax: 1_000 });
   readonly clients = new Map<string, ClientInfo>();
   readonly admission: Admission;
+  readonly limits: Limits;
   isOverloaded = false;
 
   constructor(limits: Partial<Limits>) {
+    this.limits = { ...defaultLimits, ...limits };
     this.admission = new Admission({
       clock: this.clock,
-      limits: { ...defaultLimits, ...limits },
+      limits: this.limits,
       bans: {
         find: (candidate) => this.bans.find(candidate),
         addOwn: (kind, value, origin) => this.bans.add({ kind, value }, origin),
@@ -195,6 +197,33 @@ test('then comes a ban: of the address, of the user, of the client identifier; n
   for (let each = 0; each < 8; each++) stage.fail('127.0.0.1', `d${each}`, 'lee');
   for (let each = 0; each < 8; each++) stage.fail(`203.0.113.${each}`, 'e');
   assert.deepEqual(banned().slice(1), ['username lee failedLogins', 'clientId e failedLogins']);
+});
+
+test('failures count anew after a ban: whoever guesses on when it is over is banned again', () => {
+  const stage = new Stage({ failedLoginsPerAddressMax: 3, failedLoginsWindowMs: 3_600_000, banMs: 1_000 });
+  const isBanned = () => stage.bans.list().length > 0;
+  for (let each = 0; each < 3; each++) stage.fail('203.0.113.7', `c${each}`);
+  assert.ok(isBanned());
+  stage.bans.remove('address', '203.0.113.7');
+  for (let each = 0; each < 2; each++) stage.fail('203.0.113.7', `d${each}`);
+  assert.ok(!isBanned(), 'it has as many attempts as before');
+  stage.fail('203.0.113.7', 'd2');
+  assert.ok(isBanned());
+});
+
+test('a limit that is lowered below what was counted bans at the next time', () => {
+  const stage = new Stage({ failedLoginsPerNameMax: 100, connectsPerMinutePerClientMax: 100 });
+  for (let each = 0; each < 7; each++) {
+    stage.fail(`203.0.113.${each}`, 'a', 'lee');
+    stage.connect('b');
+  }
+  Object.assign(stage.limits, { failedLoginsPerNameMax: 5, connectsPerMinutePerClientMax: 5 });
+  stage.fail('203.0.113.8', 'a', 'lee');
+  stage.connect('b');
+  assert.deepEqual(
+    stage.bans.list().map(({ kind, value }) => `${kind} ${value}`),
+    ['clientId a', 'username lee', 'clientId b'],
+  );
 });
 
 test('whoever fails with an empty user name is slowed down, and no ban is without a name', () => {
