@@ -32,8 +32,8 @@ export class Outbox {
 
   /**
    * Opens the outbox `name` of this origin and begins to send what earlier pages left in it. It lives as
-   * long as the page. `onError` is called for each of those messages that the broker refuses; it is then discarded, unless
-   * there is no room for it (0x97).
+   * long as the page. `onError` is called for each of those messages that is not sent. What the broker refuses is discarded;
+   * what it has not got, since the client is closed or has no room (0x97), stays for the next page.
    */
   static async open(
     rally: RallyClient,
@@ -70,20 +70,19 @@ export class Outbox {
     return done(this.#store('readonly').count());
   }
 
-  /** `kept`: the reason codes of errors after which the next page may send it. */
+  /** `isKept`: whether the next page may send it after this error. */
   async #send(
     key: IDBValidKey,
     { topic, value, options }: StoredMessage,
-    kept: readonly (number | undefined)[] = [0],
+    isKept: (error: unknown) => boolean = () => false,
   ): Promise<PublishResult | undefined> {
     try {
       const result = await this.#rally.publish(topic, value, options);
       await done(this.#store('readwrite').delete(key));
       return result;
     } catch (error) {
-      // Closed (0) does not mean that the message is bad.
-      if (!kept.includes((error as { reasonCode?: number }).reasonCode))
-        await done(this.#store('readwrite').delete(key));
+      // The error of a closed client is not about the message.
+      if (this.#rally.status !== 'closed' && !isKept(error)) await done(this.#store('readwrite').delete(key));
       throw error;
     }
   }
@@ -109,15 +108,22 @@ export class Outbox {
   ): Promise<void> {
     for (let at = 0; at < left.length; at += sentAtOnce)
       await Promise.all(
-        left
-          .slice(at, at + sentAtOnce)
-          .map(([key, message]) => this.#send(key, message, [0, 0x97]).catch(onError)),
+        left.slice(at, at + sentAtOnce).map(([key, message]) =>
+          this.#send(key, message, isQueueFull).catch((error) => {
+            // What it throws is reported by the page; the other messages are still sent.
+            queueMicrotask(() => onError(error));
+          }),
+        ),
       );
   }
 
   #store(mode: IDBTransactionMode): IDBObjectStore {
     return this.#database.transaction(storeName, mode).objectStore(storeName);
   }
+}
+
+function isQueueFull(error: unknown): boolean {
+  return (error as { reasonCode?: number }).reasonCode === 0x97;
 }
 
 /** Takes the lock `name` for as long as the page lives. Returns whether it was free. */

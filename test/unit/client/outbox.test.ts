@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Outbox } from '../../../client/outbox.ts';
 import { type PublishResult, type RallyClient, RallyError } from '../../../client/rally.ts';
-import { until } from '../../support/wait.ts';
+import { startOnFake } from '../../support/fake-websocket.ts';
+import { until, within } from '../../support/wait.ts';
 
 /** A table of the database, whose requests are answered in the next turn. */
 class FakeStore {
   readonly rows = new Map<number, unknown>();
-  #last = 0;
 
   #answer(act: () => unknown): object {
     const request = { result: undefined as unknown, onsuccess: (): void => {} };
@@ -20,8 +20,9 @@ class FakeStore {
   }
   add = (value: unknown) =>
     this.#answer(() => {
-      this.rows.set(++this.#last, value);
-      return this.#last;
+      const key = Math.max(0, ...this.rows.keys()) + 1;
+      this.rows.set(key, value);
+      return key;
     });
   delete = (key: number) => this.#answer(() => this.rows.delete(key));
   count = () => this.#answer(() => this.rows.size);
@@ -86,4 +87,44 @@ test('what earlier pages left is sent as far as there is room, in order, and wha
   await Outbox.open(rally, (error) => refused.push(error));
   await until('the attempts', () => refused.length === 5);
   assert.equal(again.rows.size, 5);
+});
+
+test('what a broker that turns the client away has not got is kept for the next page', async () => {
+  const store = played(2);
+  const { network, rally } = startOnFake();
+  const errors: unknown[] = [];
+  const outbox = await Outbox.open(rally, (error) => errors.push(error));
+  const published = outbox.publish('t', 'mine');
+  await until('all are stored', () => store.rows.size === 3);
+  const socket = await network.opened();
+  socket.receive('20 03 00 87 00'); // the token has expired
+  await assert.rejects(within('the end', published), { reasonCode: 0x87 });
+  await until('the others have failed too', () => errors.length === 2);
+  assert.equal(store.rows.size, 3);
+});
+
+test('an onError that throws does not keep the messages after it from being sent', async (context) => {
+  const uncaught: unknown[] = [];
+  const before = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => uncaught.push(error));
+  context.after(() => {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of before) process.on('uncaughtException', listener);
+  });
+  const store = played(120);
+  const sent: number[] = [];
+  const rally = {
+    publish: async (_topic: string, value: number): Promise<PublishResult> => {
+      if (value === 1) throw new RallyError(0x87, 'refused');
+      sent.push(value);
+      return { reasonCode: 0, properties: {} };
+    },
+  } as unknown as RallyClient;
+  await Outbox.open(rally, () => {
+    throw new Error('of the page');
+  });
+  await until('all others are sent', () => store.rows.size === 0);
+  assert.equal(sent.length, 119);
+  assert.match(String(uncaught), /of the page/);
 });
