@@ -131,7 +131,7 @@ export class ClientDirectory implements Directory {
   get applied(): number {
     return this.#owner.applied;
   }
-  /** Whether a node has the identifier or has claimed it, if this node is its directory. */
+  /** Whether a client has come with the identifier, on any node, if this node is its directory. */
   isClaimed(clientId: string): boolean {
     return this.#owner.isClaimed(clientId);
   }

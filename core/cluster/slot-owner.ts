@@ -13,7 +13,7 @@ export interface SlotOwnerOptions {
   send(to: number, message: NodeMessage): void;
   /** A new epoch has been applied. */
   onApplied(): void;
-  /** A node wants an identifier that this node is the directory of. */
+  /** A client has come with an identifier that this node is the directory of. */
   onClaimed(clientId: string): void;
 }
 
@@ -86,9 +86,13 @@ export class SlotOwner {
   get size(): number {
     return this.#entries.reduce((sum, entries) => sum + (entries?.size ?? 0), 0);
   }
-  /** Whether a node has the identifier or has claimed it, if its slot is this node's. */
+  /**
+   * Whether a client has come with the identifier, on any node, if its slot is this node's. None has for a session that
+   * a node has brought from its disk, until the session is used.
+   */
   isClaimed(clientId: string): boolean {
-    return this.#held.has(clientId) || this.#entryOf(clientId) !== undefined;
+    const entry = this.#entryOf(clientId);
+    return this.#held.has(clientId) || entry?.stamp === usedStamp || entry?.waiter !== undefined;
   }
 
   // --- claims ---------------------------------------------------------------------------------------------
@@ -322,7 +326,9 @@ export class SlotOwner {
 
   onUsed(from: number, clientId: string): void {
     const entry = this.#entryOf(clientId);
-    if (entry?.holder === from) entry.stamp = usedStamp;
+    if (entry?.holder !== from) return;
+    entry.stamp = usedStamp;
+    this.#options.onClaimed(clientId);
   }
 
   onHeldAll(from: number, epoch: number): void {

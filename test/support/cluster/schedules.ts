@@ -589,9 +589,9 @@ function playOutage(seed: number): number {
   return 0;
 }
 
-/** Nodes whose clients have wills are killed. */
-function playWills(seed: number): number {
-  const stage = new Play(seed);
+/** Nodes whose clients have wills are killed; those with data come back within the delay of a will. */
+function playWills(seed: number, hasData: boolean): number {
+  const stage = new Play(seed, hasData);
   const { random } = stage;
   for (let node = 0; node < 3; node++) stage.start();
   stage.time.run(8_000);
@@ -617,6 +617,7 @@ function playWills(seed: number): number {
     }
     stage.time.run(random.pick([300, 8_000]));
     stage.end(doomed);
+    if (hasData) stage.time.after(random.below(6_000), () => stage.start(doomed.name));
     expected.push(...atOnce);
     stage.time.run(12_000);
     assert.deepEqual(stage.wills.toSorted(), expected.toSorted(), 'at once');
@@ -661,7 +662,8 @@ export const schedules = {
   dark: playDark,
   stops: playStops,
   outage: playOutage,
-  wills: playWills,
+  wills: (seed: number) => playWills(seed, false),
+  willsWithData: (seed: number) => playWills(seed, true),
   takeovers: playTakeovers,
   full: playFull,
   exchanges: (seed: number) => playExchanges(seed, true),

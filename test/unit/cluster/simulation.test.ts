@@ -41,6 +41,12 @@ test('wills of clients whose node is killed go out once, after their delay, unle
   assert.ok(playSchedule('wills', 900_017) > 0);
 });
 
+test('the same where nodes come back with their data: a client that comes back to its own node cancels its will, its session alone does not', () => {
+  assert.ok(playAll('willsWithData', 3) > 0);
+  // A slot moved to the node that had come back; a client came back to it.
+  for (const seed of [3, 6]) assert.ok(playSchedule('willsWithData', seed) > 0);
+});
+
 test('nodes are killed for good, also those that stand in for others, which may fail at first, and no session is lost', () => {
   assert.ok(playAll('takeovers', 6) > 0);
 });
