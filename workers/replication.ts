@@ -26,7 +26,7 @@ if (replica === undefined) throw new Error('there is no log to replicate');
 replicator = new Replicator({
   replica,
   stream: {
-    last: () => streams.last(id),
+    find: () => streams.find(id),
     append: (chunk, place) => streams.append(id, chunk, place),
     dropBefore: (sequence) => streams.dropBefore(id, sequence),
   },

@@ -32,6 +32,9 @@ export interface StoredChunk {
   readonly chunk: Uint8Array;
 }
 
+/** A chunk of a stream, if there is one, and if there is a stream. */
+export type Found = StoredChunk | 'empty' | 'missing';
+
 /** Where a chunk is to be appended. */
 export interface ChunkPlace {
   /** The sequence of the previous chunk; 0: none. */
@@ -129,24 +132,25 @@ export class LogStreams {
 
   /** Undefined: there is no stream, or it is empty. Errors: those of JetStream. */
   async last(id: string): Promise<StoredChunk | undefined> {
+    return chunkOf(await this.find(id));
+  }
+  /** The last chunk. Errors: those of JetStream. */
+  async find(id: string): Promise<Found> {
     return await this.#get(id, { last_by_subj: this.#subjectOf(id) });
   }
 
   /** Likewise. */
   async first(id: string): Promise<StoredChunk | undefined> {
     const { state } = await this.#manager.streams.info(this.#nameOf(id));
-    return await this.#get(id, { seq: state.first_seq });
+    return chunkOf(await this.#get(id, { seq: state.first_seq }));
   }
 
-  async #get(
-    id: string,
-    query: { seq: number } | { last_by_subj: string },
-  ): Promise<StoredChunk | undefined> {
+  async #get(id: string, query: { seq: number } | { last_by_subj: string }): Promise<Found> {
     try {
       const message = await this.#manager.streams.getMessage(this.#nameOf(id), query);
-      return message === null ? undefined : storedChunk(message.seq, message.header, message.data);
+      return message === null ? 'empty' : storedChunk(message.seq, message.header, message.data);
     } catch (error) {
-      if (isStreamMissing(error)) return undefined;
+      if (isStreamMissing(error)) return 'missing';
       throw error;
     }
   }
@@ -233,6 +237,10 @@ export class LogStreams {
 
 function endedKeyOf(id: string): string {
   return `log-ended.${id}`;
+}
+
+function chunkOf(found: Found): StoredChunk | undefined {
+  return typeof found === 'string' ? undefined : found;
 }
 
 function isStreamMissing(error: unknown): boolean {

@@ -12,12 +12,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Replica } from '../data-plane/addon.ts';
 import type { Clock } from '../sessions/timers.ts';
-import { type Appended, type ChunkPlace, ownerOf, type StoredChunk } from './log-streams.ts';
+import { type Appended, type ChunkPlace, type Found, ownerOf } from './log-streams.ts';
 
 /** The stream of this node's log. */
 export interface LogStream {
-  /** Rejects: it cannot be reached. */
-  last(): Promise<StoredChunk | undefined>;
+  /** Its last chunk. Rejects: it cannot be reached. */
+  find(): Promise<Found>;
   append(chunk: Uint8Array, place: ChunkPlace): Promise<Appended>;
   dropBefore(sequence: number): Promise<void>;
 }
@@ -36,7 +36,7 @@ export interface ReplicatorOptions {
 const windowBytesMax = 1_048_576;
 const windowChunksMax = 64;
 const retryMs = 250;
-/** So often a stream with less than was stored is asked again: after that, it has lost it. */
+/** So often a stream with less than was stored, or none, is asked again: after that, it has lost it. */
 const outdatedMax = 20;
 const dropMs = 1_000;
 
@@ -146,9 +146,9 @@ export class Replicator {
       clock.after(retryMs, () => void this.#recover());
     };
     if (this.#isOver) return;
-    let last: StoredChunk | undefined;
+    let last: Found;
     try {
-      last = await stream.last();
+      last = await stream.find();
     } catch {
       again();
       return;
@@ -170,13 +170,15 @@ export class Replicator {
   }
 
   /** How many chunks of this run are stored if this is the last one of the stream. */
-  #storedOf(last: StoredChunk | undefined): number | 'less' | 'others' {
-    const sequence = last?.sequence ?? 0;
+  #storedOf(last: Found): number | 'less' | 'others' {
+    if (last === 'missing') return 'less';
+    const there = last === 'empty' ? undefined : last;
+    const sequence = there?.sequence ?? 0;
     const count = sequence - this.#base;
     if (count < this.#stored) return 'less';
-    if (count === 0 || (last !== undefined && last.name === this.#nameOf(count - 1))) return count;
+    if (count === 0 || (there !== undefined && there.name === this.#nameOf(count - 1))) return count;
     const isOfPreviousRun =
-      this.#stored === 0 && this.#window.some(({ chunk }) => isOfSameLog(chunk, last?.chunk));
+      this.#stored === 0 && this.#window.some(({ chunk }) => isOfSameLog(chunk, there?.chunk));
     if (!isOfPreviousRun) return 'others';
     this.#base = sequence; // it was outdated when this run began
     return 0;

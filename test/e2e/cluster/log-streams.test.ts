@@ -55,6 +55,7 @@ test('a log is ended, or no longer stored, also if an earlier attempt was carrie
   for (let attempt = 0; attempt < 2; attempt++) {
     await streams.drop('log');
     assert.equal(await streams.last('log'), undefined);
+    assert.equal(await streams.find('log'), 'missing');
     assert.equal(await streams.hasEnded('log'), false);
   }
   for (let attempt = 0; attempt < 2; attempt++) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Appended, ChunkPlace, StoredChunk } from '../../../core/cluster/log-streams.ts';
+import type { Appended, ChunkPlace, Found } from '../../../core/cluster/log-streams.ts';
 import { isWholeFrom, ownerOf } from '../../../core/cluster/log-streams.ts';
 import { type LogStream, Replicator } from '../../../core/cluster/replicator.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -54,12 +54,12 @@ class FakeStream implements LogStream {
     return this.#isLost() ? 'unknown' : appended;
   }
   /** Also of a leader that has just been elected, and does not know all that is stored yet. */
-  async last(): Promise<StoredChunk | undefined> {
+  async find(): Promise<Found> {
     await this.#someTurns();
     if (this.#isLost()) throw new Error('no answer');
     const sequence = Math.max(this.chunks.length - (this.#isLost() ? this.#random.below(40) : 0), 0);
     const chunk = this.chunks[sequence - 1];
-    return chunk && { sequence, name: this.#names[sequence - 1] ?? '', chunk };
+    return chunk ? { sequence, name: this.#names[sequence - 1] ?? '', chunk } : 'empty';
   }
   async dropBefore(sequence: number): Promise<void> {
     await turn();
@@ -191,6 +191,30 @@ test('replicator: a stream that has lost what was stored is asked again, and the
   assert.equal(replica.stored_, 5);
 });
 
+test('replicator: a stream that is deleted before anything was stored is not waited for for ever', async () => {
+  const clock = new FakeClock();
+  const replica = new FakeReplica(1);
+  let deposed = 0;
+  const replicator = new Replicator({
+    replica,
+    stream: {
+      find: () => Promise.resolve('missing' as const),
+      append: () => Promise.resolve('unknown' as const),
+      dropBefore: () => assert.fail(),
+    },
+    clock,
+    base: 0,
+    onDeposed: () => deposed++,
+  });
+  replicator.start();
+  for (let quarter = 0; quarter < 40; quarter++) {
+    for (let turns = 0; turns < 10; turns++) await turn();
+    clock.advance(250);
+    if (quarter === 10) assert.equal(deposed, 0, 'the server may not know of it yet');
+  }
+  assert.equal(deposed, 1);
+});
+
 test('replicator: a stream that stores nothing is asked now and then, and all is stored once it does', async () => {
   const clock = new FakeClock();
   const stream = new FakeStream(new Random(1), 0, 0);
@@ -200,7 +224,7 @@ test('replicator: a stream that stores nothing is asked now and then, and all is
   const replicator = new Replicator({
     replica,
     stream: {
-      last: () => stream.last(),
+      find: () => stream.find(),
       dropBefore: (sequence) => stream.dropBefore(sequence),
       append: (chunk, place) => {
         asked++;
