@@ -23,17 +23,17 @@ async function copyLog(): Promise<string | undefined> {
     if ('fault' in copy) return `${directory} cannot be used: ${copy.detail}`;
     const last = await streams.last(id);
     if (last === undefined) return 'there is no second copy of its log';
+    const first = await streams.first(id);
+    // No mark then: its node would set its own log aside, the only whole one.
+    if (first === undefined || !isWholeFrom(first.chunk))
+      return 'the second copy of its log was not complete yet';
     const mark = copy.mark();
     const name = `${ownerOf(mark)}-mark`;
     const place = { behind: last.sequence, name, nameBefore: undefined };
     const marked = await streams.append(id, mark, place);
     if (marked !== 'stored') return 'its log was extended in the meantime';
-    let isFirst = true;
-    for await (const { chunk } of streams.read(id, last.sequence)) {
-      if (isFirst && !isWholeFrom(chunk)) return 'the second copy of its log was not complete yet';
-      isFirst = false;
+    for await (const { chunk } of streams.read(id, last.sequence))
       if (!copy.take(chunk)) return 'the second copy of its log is damaged, or the disk here is full';
-    }
     return copy.finish() ? undefined : 'the disk here is full or has failed';
   } finally {
     await nats.close();

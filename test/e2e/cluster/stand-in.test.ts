@@ -22,10 +22,11 @@ async function folderOf(t: TestContext): Promise<string> {
 }
 
 /** As in native/log/replica.h. */
+const beginsRun = 2;
 const beginsLog = 4;
 
-/** A stream `log` with the first chunk of an empty log. */
-async function streamOfEmptyLog(t: TestContext, url: string): Promise<void> {
+/** A stream `log` with the first chunk of an empty log, or with these flags. */
+async function streamOfEmptyLog(t: TestContext, url: string, flags = beginsLog): Promise<LogStreams> {
   const settings = { cluster: [url], clusterCredentials: undefined, clusterTlsCa: undefined };
   const { connection } = await connectToNats(settings, 'test', 5_000, { onUp: () => {}, onWait: () => {} });
   atEnd(t, () => connection.close());
@@ -34,11 +35,12 @@ async function streamOfEmptyLog(t: TestContext, url: string): Promise<void> {
   const copy = loadAddon().copyLog(await folderOf(t));
   assert.ok('mark' in copy);
   const first = Buffer.from(copy.mark());
-  first.writeUInt8(first.readUInt8(1) | beginsLog, 1);
+  first.writeUInt8(first.readUInt8(1) | flags, 1);
   assert.equal(
     await streams.append('log', first, { behind: 0, name: 'first', nameBefore: undefined }),
     'stored',
   );
+  return streams;
 }
 
 test('a stand-in that ends, or cannot start, leaves nothing on the disk', async (t) => {
@@ -81,4 +83,21 @@ test('a stand-in that ends, or cannot start, leaves nothing on the disk', async 
   await assert.rejects(removed.giveAll(), /it was removed/);
   await removed.stop();
   assert.deepEqual(await left(), []);
+});
+
+test('a log whose second copy is not complete stays that of its node', async (t) => {
+  const { url } = await NatsServer.start(t);
+  const directory = await folderOf(t);
+  const streams = await streamOfEmptyLog(t, url, beginsRun);
+  const standIn = new StandIn({
+    config: resolveConfig({ cluster: [url], nodeName: 'host', dataDirectory: directory }),
+    directory,
+    stream: 'log',
+    lost: undefined,
+    known: { clusterName: 'rallymq', keys: '00'.repeat(24), epoch: 1, incarnation: 1 },
+    makeBroker: () => assert.fail(),
+  });
+  await assert.rejects(standIn.start(), /the second copy of its log was not complete yet/);
+  await standIn.stop();
+  assert.equal((await streams.last('log'))?.sequence, 1);
 });
