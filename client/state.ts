@@ -12,11 +12,14 @@ export interface State {
 /**
  * Follows `topicFilter`. `onChange` is called for each message with a new map, so that a framework notices the change; an
  * empty message clears its topic. A late visitor gets the current state immediately, because the broker keeps it.
+ *
+ * When the broker has lost the session, what was cleared in the meantime is unknown: the map starts over, `onChange` is called
+ * without a message, and the broker sends the current state again.
  */
 export function followState(
   rally: RallyClient,
   topicFilter: string,
-  onChange?: (topics: ReadonlyMap<string, Message>, message: Message) => void,
+  onChange?: (topics: ReadonlyMap<string, Message>, message: Message | undefined) => void,
   options?: SubscribeOptions,
 ): State {
   let topics: ReadonlyMap<string, Message> = new Map();
@@ -31,6 +34,16 @@ export function followState(
     },
     options,
   );
+  const startOver = ({ sessionPresent }: { sessionPresent: boolean }): void => {
+    if (sessionPresent || topics.size === 0) return;
+    topics = new Map();
+    onChange?.(topics, undefined);
+  };
+  const stop = rally.on('connected', startOver, options?.signal && { signal: options.signal });
+  const unsubscribe = (): Promise<void> => {
+    stop();
+    return subscription.unsubscribe();
+  };
   const set = async (topic: string, value?: Value): Promise<void> => {
     await rally.publish(topic, value, { qos: 1, retain: true });
   };
@@ -38,7 +51,7 @@ export function followState(
     get topics() {
       return topics;
     },
-    subscription,
+    subscription: { ...subscription, unsubscribe },
     set,
   };
 }

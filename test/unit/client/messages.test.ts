@@ -349,3 +349,28 @@ test('state follows retained messages: the last of each topic, and an empty one 
   await within('PUBACK', set);
   rally.close();
 });
+
+test('state starts over when the broker has lost the session: what is not retained any more is gone', async () => {
+  const { network, rally } = startOnFake();
+  const first = await network.accepted();
+  const shown: string[] = [];
+  const state = followState(rally, 's/+', (topics) => shown.push([...topics.keys()].join()));
+  await first.expect(`82 0b 0001 02 0b 01 0003's/+' 02`);
+  first.receive(`90 04 0001 00 02 31 07 0003's/a' 00 '1' 31 07 0003's/b' 00 '2'`);
+  first.cut();
+  const second = await network.accepted(1, '20 03 01 00 00');
+  assert.deepEqual([...state.topics.keys()], ['s/a', 's/b'], 'the session goes on');
+  second.cut();
+  const third = await network.accepted(2);
+  assert.equal(shown.pop(), '', 'who follows is told');
+  await third.expect(`82 0b 0002 02 0b 02 0003's/+' 02`);
+  third.receive(`90 04 0002 00 02 31 09 0003's/b' 02 0b 02 '2'`);
+  assert.deepEqual([...state.topics.keys()], ['s/b']);
+  void state.subscription.unsubscribe();
+  await third.expect(`a2 08 0003 00 0003's/+'`);
+  third.cut();
+  const count = shown.length;
+  await network.accepted(3);
+  assert.equal(shown.length, count, 'nothing after unsubscribe');
+  rally.close();
+});
