@@ -206,13 +206,14 @@ class SharedRally implements RallyClient {
   #ended(error: Error | undefined): void {
     if (this.status === 'closed') return;
     this.#unlisten.abort();
+    const from = this.status;
     this.status = 'closed';
     for (const { receiver } of this.#received.values()) receiver.end(error);
     for (const { reject } of this.#publishing.values()) reject(error ?? new RallyError());
-    this.#dispatch('closed', { error });
+    emit(this.#events, from, 'closed', { error });
   }
 
-  #dispatch<Name extends Exclude<keyof RallyEvents, 'status'>>(name: Name, detail: RallyEvents[Name]): void {
+  #dispatch<Name extends 'connected' | 'reconnecting'>(name: Name, detail: RallyEvents[Name]): void {
     const from = this.status;
     this.status = name;
     emit(this.#events, from, name, detail);

@@ -143,7 +143,7 @@ class Tab {
     this.tell({ type: 'released' });
     this.#port.close();
     this.#isReleased = true;
-    for (const { subscription } of this.#subscriptions.values()) subscription.unsubscribe();
+    for (const subscription of this.#subscriptions.values()) subscription.end();
     for (const { reject } of this.#asked.values()) reject(new RallyError());
     this.#onRelease();
   }
@@ -159,7 +159,7 @@ class Tab {
         break;
       case 'cancel':
         this.#publishing.get(message.id)?.abort();
-        this.#subscriptions.get(message.id)?.subscription.unsubscribe();
+        this.#subscriptions.get(message.id)?.end();
         break;
       case 'taken':
         this.#subscriptions.get(message.id)?.taken(message.count);
@@ -229,22 +229,32 @@ class Tab {
 
 /** A subscription of a tab, which gets messages only as fast as it processes them. */
 class TabSubscription {
-  readonly subscription: Subscription;
+  readonly #subscription: Subscription;
   readonly #pass: (message: Message) => void;
   #onTheWay = 0;
+  #isOver = false;
   #wake = (): void => {};
 
   constructor(subscription: Subscription, pass: (message: Message) => void) {
-    this.subscription = subscription;
+    this.#subscription = subscription;
     this.#pass = pass;
   }
 
   async run(): Promise<void> {
-    for await (const message of this.subscription) {
+    for await (const message of this.#subscription) {
+      if (this.#isOver) return;
       this.#pass(message);
       this.#onTheWay++;
-      while (this.#onTheWay >= tabWindow) await new Promise<void>((resolve) => (this.#wake = resolve));
+      while (this.#onTheWay >= tabWindow && !this.#isOver)
+        await new Promise<void>((resolve) => (this.#wake = resolve));
     }
+  }
+
+  /** What waits is dropped: the tab does not want it any more. */
+  end(): void {
+    this.#isOver = true;
+    this.#subscription.unsubscribe();
+    this.#wake();
   }
 
   taken(count: number): void {

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Message, type RallyClient, RallyError } from '../../../client/rally.ts';
 import { renewing } from '../../../client/renew.ts';
+import { type FromTab, type ToTab, tabWindow } from '../../../client/share-messages.ts';
+import { adopt } from '../../../client/shared-worker.ts';
 import { testTabs } from '../../support/fake-tabs.ts';
 import { until, within } from '../../support/wait.ts';
 
@@ -256,6 +258,43 @@ testTabs(
     assert.equal(messages.at(-1)?.text(), '0499');
   },
 );
+
+testTabs(
+  'a tab that unsubscribes while it is behind gets nothing more, and the worker keeps nothing',
+  async (tabs) => {
+    const lock = 'rally/tab/behind';
+    void navigator.locks.request(lock, () => new Promise(() => {}));
+    const { port1: port, port2 } = new MessageChannel();
+    adopt(port2);
+    const told: ToTab[] = [];
+    port.onmessage = ({ data }) => told.push(data);
+    const tell = (message: FromTab): void => port.postMessage(message);
+    const url = 'ws://broker.example/';
+    tell({ type: 'open', key: 'behind', url, options: {}, hasCredentials: false, lock });
+    tell({ type: 'subscribe', id: 1, topicFilter: 'a', options: {} });
+    const socket = await tabs.network.accepted();
+    await socket.expect(`82 09 0001 02 0b 02 0001'a' 02`);
+    for (let count = 0; count < 300; count++) socket.receive(`30 04 0001'a' 00`);
+    const passed = (): number => told.filter(({ type }) => type === 'message').length;
+    await until('as many as may be on their way', () => passed() === tabWindow);
+    tell({ type: 'cancel', id: 1 });
+    await until('the end', () => told.at(-1)?.type === 'failed');
+    assert.equal(passed(), tabWindow);
+    tell({ type: 'close' });
+    await until('released', () => told.at(-1)?.type === 'released');
+    port.close();
+  },
+);
+
+testTabs('the event status of a tab has the end too', async (tabs) => {
+  const tab = tabs.open();
+  await tabs.network.accepted();
+  const seen: string[] = [];
+  tab.on('status', ({ from, to }) => seen.push(`${from} ${to} ${tab.status}`));
+  await tab.ready;
+  await tab.close();
+  assert.deepEqual(seen, ['connecting connected connected', 'connected closed closed']);
+});
 
 testTabs('what a worker cannot be given is refused', async (tabs) => {
   assert.throws(() => tabs.open({ WebSocket: tabs.network.WebSocket }), TypeError);
