@@ -23,16 +23,25 @@ const lookMs = 15_000;
  * token without an expiry is not renewed.
  */
 export function renewing(token: TokenSource): Pick<RallyOptions, 'credentials' | 'whileConnected'> {
-  /** Of the last token, on the page's own clock. */
-  let renewAtMs = Number.POSITIVE_INFINITY;
+  /** Of the last connection's first token. Times are on the page's own clock. */
+  let firstRenewAtMs = Number.POSITIVE_INFINITY;
   const next = async () => {
     const text = await token();
-    renewAtMs = Date.now() + Math.max(pauseMs, lifeMsOf(text) * shareUsed);
-    return { authenticationMethod: 'OAUTH2-JWT', authenticationData: new TextEncoder().encode(text) };
+    const authenticationData = new TextEncoder().encode(text);
+    return {
+      properties: { authenticationMethod: 'OAUTH2-JWT', authenticationData },
+      atMs: Date.now() + Math.max(pauseMs, lifeMsOf(text) * shareUsed),
+    };
   };
   return {
-    credentials: async () => ({ properties: await next() }),
+    credentials: async () => {
+      const { properties, atMs } = await next();
+      firstRenewAtMs = atMs;
+      return { properties };
+    },
     whileConnected: (send) => {
+      // Of this connection: several clients may have been given these options.
+      let renewAtMs = firstRenewAtMs;
       let isOver = false;
       let timer: ReturnType<typeof setTimeout> | undefined;
       const wait = (): void => {
@@ -45,7 +54,8 @@ export function renewing(token: TokenSource): Pick<RallyOptions, 'credentials' |
       };
       const renew = async (): Promise<void> => {
         try {
-          const properties = await next();
+          const { properties, atMs } = await next();
+          renewAtMs = atMs;
           if (!isOver) send(encodeAuth({ reasonCode: 0x19, properties }));
         } catch {
           renewAtMs = Date.now() + retryMs; // if that goes on, the broker ends the connection, and the next one asks again

@@ -102,3 +102,17 @@ test('a page whose clock is ahead does not renew without a pause', async (t) => 
   }
   assert.ok(stage.asked >= 4 && stage.asked <= 5, `asked ${stage.asked} times in 4 s`);
 });
+
+test('clients that share the options each renew their own token', async (t) => {
+  const { stage, options, send, pass } = start(t, () => ({ iat: 500, exp: 600 }));
+  const others: number[] = [];
+  await options.credentials?.('ws://x');
+  options.whileConnected?.(send);
+  await pass(40_000);
+  await options.credentials?.('ws://y');
+  options.whileConnected?.(() => others.push(Date.now()));
+  await pass(36_000);
+  assert.deepEqual([stage.sent.length, others.length], [1, 0]);
+  await pass(40_000);
+  assert.deepEqual([stage.sent.length, others.length], [1, 1]);
+});
