@@ -284,6 +284,7 @@ export class ControlPlane {
       fullReasonCode: () => this.#fullReasonCode,
       closedReasonCode: this.#config.serverMoved ? ReasonCode.serverMoved : undefined,
       isListenerFull: (listener) => this.#gatekeeper.isListenerFull(listener),
+      refusalOf: (client) => this.#gatekeeper.refusalOf(client),
       authenticate: (worker, connection, request) =>
         this.#gatekeeper.authenticate(worker, connection, request),
       onSessionsFull: (refused) => this.#notices.sessionsFull(this.#config.limits.sessionsMax, refused),

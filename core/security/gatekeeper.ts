@@ -292,6 +292,14 @@ export class Gatekeeper {
     return refusal === undefined ? admitted : this.#refused(request, refusal);
   }
 
+  /** Why an authenticated client is refused that has waited for its session; undefined if it is not refused. */
+  refusalOf(client: ClientInfo): number | undefined {
+    const { clientId, username, remoteAddress, transport } = client;
+    const refusal = this.#admission.refusalOfUser(client);
+    if (refusal !== undefined) this.#refused({ clientId, username, remoteAddress, transport }, refusal);
+    return refusal;
+  }
+
   /** Delays the refusal after repeated failures: only then does it matter that no other client was refused for less. */
   #failed(
     request: ConnectRequest,

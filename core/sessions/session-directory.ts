@@ -62,6 +62,8 @@ export interface DirectoryOptions {
   readonly closedReasonCode: number | undefined;
   /** Whether a listener, by its number, has reached its maximum of clients. */
   isListenerFull(listener: number): boolean;
+  /** Why a client that has waited is refused now, although it was authenticated; undefined if it is not refused. */
+  refusalOf(client: ClientInfo): number | undefined;
   /** Decides whether a client is accepted; undefined if it has left meanwhile. */
   authenticate(
     worker: number,
@@ -601,7 +603,6 @@ export class SessionDirectory {
 
   #acceptNew(arrival: Arrival): void {
     const record = newRecord(this.nextKey(), 'claiming', arrival.worker, arrival.client);
-    if (this.#hasNoRoomFor(arrival)) return;
     const { clientId } = arrival.client;
     const { cleanStart } = arrival.request;
     const isOurs = this.#options.directory.claim(clientId, cleanStart, (outcome) =>
@@ -652,7 +653,7 @@ export class SessionDirectory {
   /** The same for a client that has waited for the end of a session whose identifier is ours. */
   #acceptNext(arrival: Arrival): void {
     const record = newRecord(this.nextKey(), 'claiming', arrival.worker, arrival.client);
-    if (this.#hasNoRoomFor(arrival)) {
+    if (this.#isTooLate(arrival)) {
       this.#options.directory.release(arrival.client.clientId);
       return;
     }
@@ -689,11 +690,15 @@ export class SessionDirectory {
     if (arrival !== undefined) this.#turnAway(arrival, arrival.request, ReasonCode.serverUnavailable);
   }
 
-  /** Other clients may have come while it waited. */
-  #hasNoRoomFor(arrival: Arrival): boolean {
-    const isFull = this.#isFull(arrival.request);
-    if (isFull) this.#refuseForRoom(arrival, arrival.request);
-    return isFull;
+  /** Other clients may have come while it waited, some of them from its address, or it was banned: it is refused. */
+  #isTooLate(arrival: Arrival): boolean {
+    if (this.#isFull(arrival.request)) {
+      this.#refuseForRoom(arrival, arrival.request);
+      return true;
+    }
+    const refusal = this.#options.refusalOf(arrival.client);
+    if (refusal !== undefined) this.#turnAway(arrival, arrival.request, refusal);
+    return refusal !== undefined;
   }
 
   /** False if the client was lost with its worker. */
@@ -845,9 +850,11 @@ export class SessionDirectory {
       case 'lookBack':
         this.#lookBack(record);
         break;
-      case 'begin':
-        this.#begin(record, takeWaiting(record));
+      case 'begin': {
+        const arrival = takeWaiting(record);
+        this.#begin(record, arrival === undefined || this.#isTooLate(arrival) ? undefined : arrival);
         break;
+      }
       case 'deny':
         this.#deny(record);
         break;
@@ -863,7 +870,7 @@ export class SessionDirectory {
   }
 
   #acceptAgain(record: SessionRecord, arrival: Arrival | undefined): void {
-    const mayCome = arrival !== undefined && !this.#hasNoRoomFor(arrival);
+    const mayCome = arrival !== undefined && !this.#isTooLate(arrival);
     if (mayCome && this.#sendAccept(arrival, record.key, false)) {
       this.#connected(record, arrival);
     } else {

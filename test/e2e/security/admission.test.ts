@@ -65,6 +65,32 @@ test('an address and a user have so many connections; whoever leaves makes room'
   assert.equal((await connectFrom(t, running, '192.0.2.1', as('d', 'kim'))).reasonCode, 0);
 });
 
+test('sessions that are resumed at once, many of them on another worker, keep to the connections of an address', async (t) => {
+  const connectionsMax = 5;
+  const running = await startBroker(t, {
+    ...behindProxy,
+    allowAnonymous: true,
+    workers: 2,
+    limits: { connectionsPerAddressMax: connectionsMax },
+  });
+  const clientIds = Array.from({ length: 24 }, (_, index) => `c${index}`);
+  const connectAs = (clientId: string) =>
+    connectFrom(t, running, '192.0.2.1', {
+      clientId,
+      cleanStart: false,
+      properties: { sessionExpiryInterval: 100 },
+    });
+  for (const clientId of clientIds) {
+    const left = once(running.broker, 'clientDisconnected');
+    (await connectAs(clientId)).client.destroy();
+    await left;
+  }
+  const answers = await Promise.all(clientIds.map(connectAs));
+  const accepted = answers.filter(({ reasonCode }) => reasonCode === 0).length;
+  assert.equal(accepted, connectionsMax);
+  assert.ok(answers.every(({ reasonCode }) => reasonCode === 0 || reasonCode === 0x97));
+});
+
 test('whoever guesses passwords is banned, by address and by user; others are not', async (t) => {
   const folder = accessFolder(t);
   const running = await startBroker(t, {

@@ -153,6 +153,7 @@ export class SimulatedNode {
       limits: { ...defaultLimits, sessionWaitMs: 5_000 },
       isStoreFull: () => false,
       isListenerFull: () => false,
+      refusalOf: () => undefined,
       fullReasonCode: () => 0x97,
       closedReasonCode: undefined,
       authenticate: () => ({ reasonCode: 0 }),

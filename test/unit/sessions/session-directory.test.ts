@@ -21,6 +21,8 @@ class Stage {
   readonly refused: string[] = [];
   readonly stopped = new Set<number>();
   isStoreFull = false;
+  /** Addresses from which nobody more may come. */
+  readonly fullAddresses = new Set<string>();
   readonly directory: SessionDirectory;
   #sent: string[] = [];
 
@@ -33,6 +35,7 @@ class Stage {
       limits: { connectionsMax: 3, sessionsMax: 4, sessionWaitMs: 5_000 },
       isStoreFull: () => this.isStoreFull,
       isListenerFull: () => false,
+      refusalOf: ({ remoteAddress }) => (this.fullAddresses.has(remoteAddress) ? 0x97 : undefined),
       fullReasonCode: () => 0x97,
       closedReasonCode: undefined,
       authenticate: () => ({ reasonCode: 0 }),
@@ -725,6 +728,39 @@ test('a broker that has filled up while a client waited refuses it, and its sess
   stage.directory.arrived(1, 1, row('settled'));
   assert.deepEqual(stage.sent(), ['1 refuse 2 0x97']);
   assert.equal(stage.directory.counts.total, 4);
+});
+
+test('an address that has filled up while a client waited is full for it, and its session stays', () => {
+  for (const state of ['moving', 'publishing', 'closing'] as const) {
+    const stage = stageWith(state);
+    if (state === 'publishing') stage.connect(0, 2);
+    stage.sent();
+    stage.fullAddresses.add('127.0.0.1');
+    if (state === 'moving') stage.directory.arrived(1, 1, row('settled'));
+    else if (state === 'closing') stage.closed('settled');
+    else stage.settled('settled');
+    const worker = state === 'moving' ? 1 : 0;
+    assert.deepEqual([stage.sent(), stage.directory.counts.total], [[`${worker} refuse 2 0x97`], 1], state);
+    stage.fullAddresses.clear();
+    stage.connect(worker, 3);
+    assert.deepEqual(stage.sent(), [`${worker} accept 3 session 1`], state);
+  }
+  const stage = stageWith('ending');
+  stage.fullAddresses.add('127.0.0.1');
+  stage.sent();
+  stage.settled('absent');
+  assert.deepEqual([stage.sent(), stage.directory.counts.total], [['0 refuse 2 0x97'], 0]);
+});
+
+test('a broker that has filled up while an identifier was asked for refuses its client, and gives it back', () => {
+  const far = new FarDirectory();
+  const stage = new Stage(far);
+  const clientIds = ['a', 'b', 'c', 'd'];
+  for (const [index, clientId] of clientIds.entries()) stage.connect(0, index, false, clientId);
+  assert.deepEqual(stage.sent(), []);
+  for (const clientId of clientIds) far.answer(clientId);
+  assert.deepEqual([stage.connected, stage.sent().at(-1)], [3, '0 refuse 3 0x97']);
+  assert.deepEqual([...far.ours], ['a', 'b', 'c']);
 });
 
 test('a broker that stops publishes no will and ends no session', () => {
