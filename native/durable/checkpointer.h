@@ -40,8 +40,9 @@ class Checkpointer : public TurnGate {
     if (restTicks_ > 0) restTicks_--;
     const log::State state = log_.state();
     if (restTicks_ > 0 || state == log::State::failed || isUnderWay()) return;
-    const uint64_t bytes = log_.figures().liveBytes;
-    if (bytes < bytesMin_) return;
+    const log::Figures figures = log_.figures();
+    const uint64_t bytes = figures.usedBytes;
+    if (bytes < bytesMin_ || figures.segments < 2) return;  // the segment in which it would begin is kept
     // On a full disk the state as it is now counts (hasRoom()): most of it may have gone since the last checkpoint.
     if (state != log::State::full && bytes < 2 * stateBytes_.load(std::memory_order_relaxed)) return;
     ask();
@@ -140,6 +141,8 @@ class Checkpointer : public TurnGate {
   static constexpr std::chrono::milliseconds patience{5};
   // Seconds until the next attempt after one could not begin within a second.
   static constexpr int restTicksAfter = 5;
+  // The same after one: until the figures of the log, which are a second old at most, are those of what it has left.
+  static constexpr int restTicksBehind = 3;
 
   template <class Visit>
   void eachWorker(Visit&& visit) {
@@ -161,7 +164,7 @@ class Checkpointer : public TurnGate {
     uint64_t bytes = 0;
     eachWorker([&](Engine& engine) { bytes += engine.stateBytes(); });
     const log::Figures figures = log_.figures();
-    if (2 * bytes <= std::min(figures.freeBytes, figures.liveBytes)) return true;
+    if (2 * bytes <= std::min(figures.freeBytes, figures.usedBytes)) return true;
     isAsked_.store(false, std::memory_order_relaxed);
     restTicks_.store(restTicksAfter, std::memory_order_relaxed);
     return false;
@@ -196,6 +199,7 @@ class Checkpointer : public TurnGate {
       log_.appender(worker).forgetBefore(engine.journal().watchedAt());
     floor.isMoving.store(false, std::memory_order_relaxed);
     hasEnded_ = false;
+    restTicks_.store(restTicksBehind, std::memory_order_relaxed);
     isUnderWay_.store(false, std::memory_order_release);
   }
 

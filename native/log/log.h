@@ -122,6 +122,7 @@ enum class Warning : uint8_t { none, memoryFileSystem, networkFileSystem, overla
 struct Figures {
   uint64_t segments = 0;
   uint64_t bytes = 0;      // of segments, including spare ones
+  uint64_t usedBytes = 0;  // of segments, up to the end of what was written: what a start has to read
   uint64_t liveBytes = 0;  // of records
   uint64_t liveRecords = 0;
   uint64_t freeBytes = 0;                                                           // of the disk

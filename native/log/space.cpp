@@ -192,6 +192,12 @@ uint64_t Space::fileBytes() const {
   return bytes;
 }
 
+uint64_t Space::usedBytes() const {
+  uint64_t bytes = 0;
+  for (const auto& [number, segment] : segments_) bytes += segment.end;
+  return bytes;
+}
+
 uint64_t Space::liveBytes() const {
   uint64_t bytes = 0;
   for (const auto& [number, segment] : segments_) bytes += segment.liveBytes();

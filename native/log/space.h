@@ -76,6 +76,7 @@ class Space {
 
   Located locate(Position name) const;
   uint64_t fileBytes() const;
+  uint64_t usedBytes() const;
   uint64_t liveBytes() const;
   uint64_t liveRecords() const;
   size_t count() const;

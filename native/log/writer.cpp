@@ -271,6 +271,7 @@ void Writer::measureSpace(uint64_t nowMs) {
   const uint64_t soft = std::min(options_.softFreeBytesMin, space.totalBytes / 20);
   const uint64_t hard = std::min(options_.hardFreeBytesMin, space.totalBytes / 50);
   counts_.freeBytes.store(space.freeBytes, std::memory_order_relaxed);
+  counts_.usedBytes.store(space_.usedBytes(), std::memory_order_relaxed);
   counts_.liveBytes.store(space_.liveBytes(), std::memory_order_relaxed);
   counts_.bytes.store(space_.fileBytes() + files_.spareBytes(), std::memory_order_relaxed);
   counts_.segments.store(space_.count(), std::memory_order_relaxed);
@@ -320,6 +321,7 @@ Figures Writer::figures() const {
   const auto value = [](const std::atomic<uint64_t>& count) { return count.load(std::memory_order_relaxed); };
   return {.segments = value(counts_.segments),
           .bytes = value(counts_.bytes),
+          .usedBytes = value(counts_.usedBytes),
           .liveBytes = value(counts_.liveBytes),
           .liveRecords = value(counts_.liveRecords),
           .freeBytes = value(counts_.freeBytes),

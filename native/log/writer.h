@@ -105,7 +105,7 @@ class Writer {
   bool isStuck_ = false;     // the disk has no space for the group
 
   struct Counts {
-    std::atomic<uint64_t> segments{0}, bytes{0}, liveBytes{0}, liveRecords{0}, freeBytes{0};
+    std::atomic<uint64_t> segments{0}, bytes{0}, usedBytes{0}, liveBytes{0}, liveRecords{0}, freeBytes{0};
     std::atomic<uint64_t> committedRecords{0}, committedGroups{0}, writtenBytes{0}, syncs{0}, copiedBytes{0};
   } counts_;
 };

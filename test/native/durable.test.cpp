@@ -1,5 +1,7 @@
 // What the broker logs, who waits until it is safe, and what is there again after the process has ended.
 #include <ctime>
+#include <map>
+#include <set>
 
 #include "check.h"
 #include "hand-driven-broker.h"
@@ -435,7 +437,7 @@ TEST("durable: a full disk refuses what would have to be stored, and ends client
 
 TEST("durable: what fills the disk is given up when it is not needed any more, as soon as there is room for the rest") {
   KeptDisk disk;
-  disk.checkpointBytesMin = 10'000;
+  disk.checkpointBytesMin = 100'000;
   HandDrivenBroker broker(disk, 1);
   Client& sink = awaySubscriber(broker, "sink", "t");
   Client& source = broker.connected("source", 0, fleeting());
@@ -528,6 +530,54 @@ TEST("durable: a checkpoint holds everything, and what stood before it is given 
     broker.settle();
     CHECK_EQ(sink.received.back().payload, std::string("last"));
   }
+}
+
+TEST("durable: a checkpoint is due for what the log takes on the disk, however small its records are") {
+  KeptDisk disk;
+  disk.checkpointBytesMin = 1'000'000;
+  HandDrivenBroker broker(disk, 1);
+  Client& sink = broker.connected("sink", 0, durable());
+  sink.subscribe("t", 1);
+  Client& source = broker.connected("source", 0, fleeting());
+  for (int i = 0; i < 2'000; i++) {
+    source.publish("t", "x", 1);  // each is a group of its own, and so takes a page
+    broker.settle();
+    if (i % 20 == 0) broker.advanceTime(1'000);
+    broker.settle();
+  }
+  CHECK(disk.bytes() < 1'000'000);
+  CHECK(disk.usedBytes() < 1'200'000);
+  CHECK(broker.store().checkpointer().written() > 1);
+}
+
+TEST("durable: a checkpoint is written when something can be given up for it, and then not again") {
+  KeptDisk disk;
+  disk.checkpointBytesMin = 100'000;
+  disk.segments = 1;  // all of it is in the segment in which a checkpoint would begin
+  HandDrivenBroker broker(disk, 1);
+  awaySubscriber(broker, "sink", "t");
+  Client& source = broker.connected("source", 0, fleeting());
+  for (int i = 0; i < 100; i++) {
+    source.publish("t", "x", 1);
+    broker.settle();
+  }
+  const auto passSeconds = [&](int seconds) {
+    for (; seconds > 0; seconds--) {
+      broker.advanceTime(1'000);
+      broker.settle();
+    }
+  };
+  passSeconds(20);
+  CHECK_EQ(broker.store().checkpointer().written(), 0);
+  disk.segments = 2;
+  disk.shown = broker.store().log().figures();  // the log is measured once a second
+  passSeconds(1);
+  CHECK_EQ(broker.store().checkpointer().written(), 1);
+  CHECK(!broker.store().checkpointer().isUnderWay());
+  passSeconds(1);
+  disk.shown.reset();
+  passSeconds(20);
+  CHECK_EQ(broker.store().checkpointer().written(), 1);
 }
 
 TEST("durable: a clock that was set back ends no session, and what expired before the machine began is not sent") {

@@ -1,11 +1,13 @@
 // A log whose disk is a list of records in memory: what is committed, and when, is for the test to say.
 #pragma once
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include <algorithm>
 
 #include "../../native/durable/records.h"
+#include "../../native/log/segment-format.h"
 
 struct KeptDisk {
   struct Record {
@@ -28,9 +30,12 @@ struct KeptDisk {
   uint64_t reads = 0;
   uint64_t checkpointBytesMin = UINT64_MAX;
   uint64_t freeBytes = UINT64_MAX;
-  int64_t clockSetMs = 0;  // by how much the calendar of its machine is wrong
+  uint64_t segments = 2;
+  std::optional<rally::log::Figures> shown;  // these, whatever there is
+  int64_t clockSetMs = 0;                    // by how much the calendar of its machine is wrong
   size_t pendingBytesMax = size_t(1) << 30;
-  std::vector<Record> records;  // committed
+  std::vector<Record> records;                       // committed
+  std::deque<std::pair<uint64_t, uint64_t>> groups;  // of those: where each begins, and its bytes
   uint64_t written = 0;
   std::deque<Batch> pending;  // handed over
   rally::log::Log* user = nullptr;
@@ -38,6 +43,12 @@ struct KeptDisk {
   uint64_t bytes() const {
     uint64_t bytes = 0;
     for (const Record& record : records) bytes += record.body.size() + 12;
+    return bytes;
+  }
+  // As on a disk, where each group of records begins on its own page.
+  uint64_t usedBytes() const {
+    uint64_t bytes = 0;
+    for (const auto& [position, used] : groups) bytes += used;
     return bytes;
   }
   // The first batches that wait become safe.
@@ -51,8 +62,11 @@ struct KeptDisk {
         record.position = placement.of(record.ticket).value;
         records.push_back(std::move(record));
       }
-      written += batch.upTo.value - batch.from.value;
+      const uint64_t bytes = batch.upTo.value - batch.from.value;
+      if (bytes > 0) groups.push_back({at.value, rally::log::pageAligned(rally::log::groupHeaderBytes + bytes)});
+      written += bytes;
       std::erase_if(records, [&](const Record& record) { return record.position < batch.drops; });
+      while (!groups.empty() && groups.front().first < batch.drops) groups.pop_front();
       user->appender(batch.worker).commit({&placement, 1}, batch.upTo);
     }
   }
@@ -109,7 +123,10 @@ class KeptLog : public rally::log::Log, public rally::log::BatchSink {
   }
   std::unique_ptr<rally::log::Reader> makeReader() override { return std::make_unique<KeptReader>(disk_); }
   rally::log::Figures figures() const override {
+    if (disk_.shown) return *disk_.shown;
     rally::log::Figures figures;
+    figures.segments = disk_.segments;
+    figures.usedBytes = disk_.usedBytes();
     figures.liveBytes = disk_.bytes();
     figures.freeBytes = disk_.freeBytes;
     return figures;
