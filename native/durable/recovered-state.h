@@ -12,7 +12,8 @@
 // records of what happens meanwhile (checkpoint.h). Records of a session that does not exist yet are ignored, since the
 // session will be written with their effects. When the checkpoint's end is found, it replaces the previous state. If it
 // is missing, the broker ended while writing the checkpoint, and the previous state is valid. So records are applied to
-// both.
+// both. But what is before a checkpoint is given up only after its end: if the log begins with the checkpoint, its end,
+// or its beginning, can only be missing because it cannot be read.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -104,11 +105,13 @@ class RecoveredState {
 
   void apply(const log::Found& found) {
     position_ = found.position;
+    if (firstSegment_ == 0) firstSegment_ = position_.segment();
     if (applyAs<records::Started, records::CheckpointBegin, records::CheckpointEnd>(found)) return;
     if (records::isInCheckpoint(found.kind)) {
       log::Found said = found;
       said.kind = records::outsideCheckpoint(found.kind);
       isCheckpointRecord_ = true;
+      if (!next_ && !isWhole_ && isAtBeginning()) beginNext();  // its first record was lost with a damaged part
       if (next_) inNext([&] { applyToState(said); });
       isCheckpointRecord_ = false;
       return;
@@ -178,6 +181,8 @@ class RecoveredState {
     // While a checkpoint is read: messages published since its beginning, by owner, which may be in transit to sessions
     // that do not exist yet, ...
     bool isCheckpoint = false;
+    bool hasBegun = false;  // its first record was read
+    bool isAlone = false;   // the log has nothing else
     std::array<std::deque<uint64_t>, workersMax> recent;
     std::unordered_map<uint8_t, std::vector<uint64_t>> taken;  // ... what each worker had taken of them ...
     std::unordered_map<uint8_t, std::vector<uint64_t>> lists;  // ... each worker's last list ...
@@ -234,12 +239,22 @@ class RecoveredState {
     lastMs = std::max(lastMs, record.atMs);
     lastMessage = std::max(lastMessage, record.lastMessage);
     dropNext();
+    beginNext();
+    next_->hasBegun = true;
+  }
+  void beginNext() {
     next_ = std::make_unique<State>(keys_);
     next_->isCheckpoint = true;
+    next_->isAlone = !isWhole_ && isAtBeginning();
     entriesEpoch_++;  // the workers were at rest
   }
+  // What was before this segment has been given up.
+  bool isAtBeginning() const { return firstSegment_ > 1 && position_.segment() == firstSegment_; }
   void take(const records::CheckpointEnd&) {
-    if (!next_) return;
+    if (next_) completeNext();
+  }
+  void completeNext() {
+    isWhole_ = isWhole_ || next_->hasBegun;
     state_->messages.each([&](const Held& held) { messageBytes_ -= held.bytes(); });
     state_ = std::move(next_);
     state_->isCheckpoint = false;
@@ -260,6 +275,7 @@ class RecoveredState {
 
   void dropNext() {
     if (!next_) return;
+    if (next_->isAlone) return completeNext();  // its end was lost with a damaged part
     next_->messages.each([&](const Held& held) { messageBytes_ -= held.bytes(); });
     next_.reset();
   }
@@ -796,7 +812,9 @@ class RecoveredState {
   uint64_t aheadMs_ = 0;  // of the calendar, when that was last noted; modulo 2^64
   size_t messageBytes_ = 0;
   bool isLarge_ = false;
-  log::Position position_;  // of the record that is being applied
+  log::Position position_;     // of the record that is being applied
+  uint32_t firstSegment_ = 0;  // of the log
+  bool isWhole_ = false;       // `state_` began with a checkpoint
   bool isCheckpointRecord_ = false;
   std::unique_ptr<State> state_;
   std::unique_ptr<State> next_;  // the checkpoint that is being read

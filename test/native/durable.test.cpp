@@ -550,6 +550,64 @@ TEST("durable: a checkpoint is due for what the log takes on the disk, however s
   CHECK(broker.store().checkpointer().written() > 1);
 }
 
+TEST("durable: a checkpoint whose first or last record cannot be read is used, since nothing before it is left") {
+  for (const rally::log::Kind lost : {rally::records::CheckpointBegin::kind, rally::records::CheckpointEnd::kind}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, 2);
+    Client& sink = awaySubscriber(broker, "sink", "t/#");
+    Client& source = broker.connected("source", 1, fleeting());
+    source.publish("t/kept", "0", 1, true);
+    for (int i = 1; i < 4; i++) source.publish("t", std::to_string(i), 1);
+    broker.settle();
+    disk.written = uint64_t(7) << 32;  // the segments before this one are given up
+    CHECK(beginCheckpoint(broker));
+    broker.settle();
+    broker.advanceTime(1);
+    broker.settle();
+    source.publish("t", "4", 1);
+    broker.settle();
+    CHECK_EQ(std::erase_if(disk.records, [&](const KeptDisk::Record& each) { return each.kind == lost; }), 1);
+    broker.crash(1);
+    CHECK(broker.lookUp("t/kept", 0)->size() > 0);
+    sink.connect(0);
+    broker.settle();
+    CHECK_EQ(joined(sink), std::string("t/kept=0 t=1 t=2 t=3 t=4"));
+  }
+}
+
+TEST("durable: a checkpoint that has no end yet does not count, wherever it began") {
+  KeptDisk disk;
+  rally::Limits limits;
+  limits.checkpointBytesPerTurn = 1;
+  HandDrivenBroker broker(disk, 1, limits);
+  Client& sink = awaySubscriber(broker, "sink", "t");
+  Client& source = broker.connected("source", 0, fleeting());
+  const auto publish = [&](const char* text) {
+    source.publish("t", text, 1);
+    broker.settle();
+  };
+  publish("1");
+  disk.written = uint64_t(7) << 32;
+  CHECK(beginCheckpoint(broker));
+  broker.settle();
+  broker.advanceTime(1);
+  publish("2");
+  // The next one begins in the same segment, or in a later one.
+  for (const uint64_t segment : {7, 8}) {
+    if (segment == 8) disk.written = segment << 32;
+    const size_t before = disk.records.size();
+    CHECK(beginCheckpoint(broker));
+    broker.crash(1);
+    CHECK(disk.records.size() > before);
+    source.connect(0);
+    publish(segment == 7 ? "3" : "4");
+  }
+  broker.crash(1);
+  sink.connect(0);
+  broker.settle();
+  CHECK_EQ(joined(sink), std::string("t=1 t=2 t=3 t=4"));
+}
+
 TEST("durable: a checkpoint is written when something can be given up for it, and then not again") {
   KeptDisk disk;
   disk.checkpointBytesMin = 100'000;
@@ -578,6 +636,93 @@ TEST("durable: a checkpoint is written when something can be given up for it, an
   disk.shown.reset();
   passSeconds(20);
   CHECK_EQ(broker.store().checkpointer().written(), 1);
+}
+
+// Whatever record is lost with a damaged part: that costs what it is about, and nothing else.
+TEST("durable: a record that cannot be read costs one session or one message, or those that wait for the same") {
+  constexpr int sessions = 4;
+  constexpr int messages = 3;
+  for (const bool hasCheckpoint : {false, true}) {
+    size_t count = 1;
+    for (size_t lost = 0; lost < count; lost++) {
+      KeptDisk disk;
+      HandDrivenBroker broker(disk, 2);
+      std::vector<Client*> sinks;
+      for (int i = 0; i < sessions; i++) {
+        Client& sink = broker.connected("sink" + std::to_string(i), unsigned(i % 2), durable());
+        sink.subscribe(("own/" + std::to_string(i)).c_str(), 2);
+        sink.subscribe("all", 1);
+        sink.subscribe("$share/g/shared", 1);
+        sinks.push_back(&sink);
+      }
+      broker.settle();
+      Client& source = broker.connected("source", 1, durable());
+      sinks[0]->answersAtOnce = false;
+      source.publish("own/0", "in flight", 2);
+      broker.settle();
+      for (Client* sink : sinks) sink->drop();
+      for (int number = 0; number < messages; number++) {
+        for (int i = 0; i < sessions; i++)
+          source.publish("own/" + std::to_string(i), std::to_string(number), 1 + number % 2);
+        source.publish("all", std::to_string(number), 1, number == 1);
+        source.publish("shared", std::to_string(number), 1);
+      }
+      broker.settle();
+      if (hasCheckpoint) {
+        disk.written = uint64_t(7) << 32;
+        CHECK(beginCheckpoint(broker, 1));
+        broker.settle();
+        broker.advanceTime(1);
+        broker.settle();
+        CHECK(disk.records.front().kind == rally::records::CheckpointBegin::kind);
+      }
+      source.publish("all", std::to_string(messages), 1);
+      broker.settle();
+      count = disk.records.size();
+      const rally::log::Kind kind = disk.records[lost].kind;
+      disk.records.erase(disk.records.begin() + ptrdiff_t(lost));
+      for (Client* sink : sinks) {
+        sink->received.clear();
+        sink->answers.clear();
+        sink->answersAtOnce = true;
+      }
+      broker.crash(2);
+      std::set<int> robbed;           // sessions that lack something
+      std::set<std::string> missing;  // what they lack
+      std::map<std::string, int> shared;
+      for (int i = 0; i < sessions; i++) {
+        sinks[size_t(i)]->connect(unsigned(i % 2));
+        broker.settle();
+        std::multiset<std::string> got;
+        for (const SentPublish& each : sinks[size_t(i)]->received) {
+          if (each.topic == "shared") shared[each.payload]++;
+          else got.insert(each.topic + "=" + each.payload);
+        }
+        std::vector<std::string> meant;
+        for (int number = 0; number < messages; number++)
+          meant.push_back("own/" + std::to_string(i) + "=" + std::to_string(number));
+        for (int number = 0; number <= messages; number++) meant.push_back("all=" + std::to_string(number));
+        for (const std::string& each : meant) {
+          CHECK(got.count(each) <= 1);
+          if (got.contains(each)) continue;
+          robbed.insert(i);
+          missing.insert(each);
+        }
+      }
+      for (int number = 0; number < messages; number++)
+        if (shared[std::to_string(number)] == 0) missing.insert("shared=" + std::to_string(number));
+      const bool isList = kind == rally::records::inCheckpoint(rally::records::Waiting::kind);
+      if (!CHECK(robbed.size() <= 1 || missing.size() <= 1 || isList))
+        std::fprintf(stderr, "record %zu of kind %u: %zu sessions lack %zu messages\n", lost, unsigned(kind),
+                     robbed.size(), missing.size());
+      size_t sharedMissing = 0;
+      for (const std::string& each : missing) sharedMissing += each.starts_with("shared");
+      if (!CHECK(sharedMissing <= 1))
+        std::fprintf(stderr, "record %zu of kind %u: %zu shared messages are lost\n", lost, unsigned(kind),
+                     sharedMissing);
+    }
+    CHECK(count > 30);
+  }
 }
 
 TEST("durable: a clock that was set back ends no session, and what expired before the machine began is not sent") {
