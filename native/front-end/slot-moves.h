@@ -101,8 +101,9 @@ class SlotMoves {
       if (slots_.owner(slot) == slots_.own() && !slots_.isHeld(slot)) served[slots_.claim(slot)].add(slot);
     }
     if (const auto awaited = awaited_.find(worker); awaited != awaited_.end()) {
-      awaited->second = served.size();
-      if (served.empty()) shard_.filtersTold(worker);
+      awaited->second = served.size() + takings_.size();
+      for (auto& [number, taking] : takings_) taking.late |= bitOf(worker);
+      if (awaited->second == 0) shard_.filtersTold(worker);
     }
     for (const auto& [claim, slots] : served)
       outlet_.answer(worker, delivery::SlotsOpen{.move = claim, .carried = Carried(std::make_unique<SlotSet>(slots))});
@@ -214,6 +215,7 @@ class SlotMoves {
     uint64_t asked = 0;    // workers that have been told to hold
     uint64_t known = 0;    // workers that somebody knows of who was asked
     uint64_t awaited = 0;  // those that have not said that they hold, or that they have drained
+    uint64_t late = 0;     // awaited stand-ins that have joined meanwhile
     bool isCollecting = false;
     bool isOpening = false;
   };
@@ -337,19 +339,21 @@ class SlotMoves {
     } else if (taking.awaited == 0 && !taking.isOpening) {
       taking.isOpening = true;
       outlet_.whenCommitted([this, number] {
-        if (const auto opening = takings_.find(number); opening != takings_.end()) open(number, opening->second.slots);
+        if (takings_.contains(number)) open(number);
       });
     }
   }
 
-  // By value: the move is removed below.
-  void open(uint64_t number, SlotSet slots) {
-    takings_.erase(number);
+  void open(uint64_t number) {
+    const Taking taking = takings_.extract(number).mapped();
+    SlotSet slots = taking.slots;
     slots_.keepClaimed(slots, number);
     const auto tell = [&](unsigned worker) {
       outlet_.answer(worker, delivery::SlotsOpen{.move = number, .carried = Carried(std::make_unique<SlotSet>(slots))});
     };
     eachWorker(slots_.others(), tell);
+    eachWorker(taking.late & taking.asked,
+               [&](unsigned worker) { onFiltersTold(worker); });  // before it held the slots
     tell(slots_.own());  // what was held here goes out behind what the others are told
     events_.push({EventKind::slotsTaken, 0, Reason::success, 0, number, {}});
     if (giving_ == 0) giveNext();

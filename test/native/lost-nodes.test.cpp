@@ -41,6 +41,10 @@ class Stranger {
   void say(cluster::Channel channel, const R& record) {
     link_.add(channel, 0, [&](std::vector<uint8_t>& to) { cluster::encode(record, 0, to); });
   }
+  void pass(uint64_t move) {
+    say(cluster::Channel::deliveries, delivery::SlotsPassed{.move = move});
+    finish();
+  }
   // It has been heard when this returns.
   void finish() {
     link_.finish(0, frames_);
@@ -293,4 +297,53 @@ TEST("lost nodes: PUBACK waits for the log of the member who gets a message that
   disks[2].commitsAtOnce = true;
   broker.settle();
   CHECK(broker.engine(0).shard().confirmations().isOpen());
+}
+
+TEST("lost nodes: what is published for slots that are being taken waits for the filters of a stand-in that joins") {
+  for (const bool isAsked : {false, true}) {
+    std::deque<KeptDisk> disks(3);
+    HandDrivenBroker broker(disks, Nodes{1, 1, 1});
+    Client& publisher = broker.connected("publisher", 1, fleeting());
+    const std::string topic = broker.ownedBy(2, "t");
+    const SlotSet slots = broker.slotsOf(2);
+    broker.settle();
+    broker.lose(2);
+    broker.settle();
+    CHECK(broker.forgotten.contains({0, 2}) && broker.forgotten.contains({1, 2}));
+    disks[0].commitsAtOnce = false;
+    publisher.publish(broker.ownedBy(0, "r"), "r", 0, true);
+    broker.settle();
+    broker.hold(
+        1, 0,
+        isAsked);  // the stand-in joins before worker 1 has said that it holds the slots, or just before they open
+    const uint64_t number = broker.takeSlots(0, slots);
+    broker.settle();
+    broker.post(0, [&broker] { broker.engine(0).awaitFilters(2); });
+    replace(broker, 2, 0);
+    Stranger standIn(broker, 2, 0);
+    standIn.say(cluster::Channel::requests, request::SlotsHeld{.move = 0, .present = 7});  // of the slots served so far
+    standIn.finish();
+    broker.hold(1, 0, false);
+    broker.settle();
+    if (isAsked) {
+      standIn.say(cluster::Channel::requests, request::SlotsHeld{.move = number, .present = 7});
+      standIn.finish();
+      standIn.pass(number);
+      standIn.say(cluster::Channel::requests, request::SlotsDrained{.move = number});
+      standIn.finish();
+    }
+    CHECK(!broker.taken.contains(number));
+    disks[0].commit();
+    disks[0].commitsAtOnce = true;
+    broker.settle();
+    CHECK(broker.taken.contains(number));
+    publisher.publish(topic, "1", 1);
+    broker.settle();
+    if (!isAsked) {
+      CHECK_EQ(publisher.unacknowledged.size(), 1);
+      standIn.say(cluster::Channel::requests, request::SlotsHeld{.move = 0, .present = 7});
+      standIn.finish();
+    }
+    CHECK(publisher.unacknowledged.empty());
+  }
 }
