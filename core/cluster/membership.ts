@@ -235,12 +235,13 @@ export class Membership {
   #joinStep(written: Written | undefined, waitedMs: number): JoinStep {
     if (written === undefined) return wait(retryMs, 'the state of the cluster cannot be read yet');
     const { id, known, clock, makeKeys } = this.#options;
-    const { revision } = written;
+    const { revision, bytes } = written;
+    const isEmpty = bytes.length === 0;
     const isSilent = clock.nowMs() - this.#othersHeardMs > listenMs;
-    if (revision === 0 && !isSilent)
+    if (isEmpty && !isSilent)
       return wait(beatMs, 'waiting until the running nodes have written the state of the cluster again');
-    if (revision === 0 && waitedMs < listenMs) return wait(beatMs);
-    const read = revision === 0 ? firstView(known?.keys ?? makeKeys()) : decodeView(written.bytes);
+    if (isEmpty && waitedMs < listenMs) return wait(beatMs);
+    const read = isEmpty ? firstView(known?.keys ?? makeKeys()) : decodeView(bytes);
     if (typeof read === 'string') return refuse({ why: 'viewNotReadable', sentence: read });
     if (known !== undefined && known.keys !== read.keys) return refuse({ why: 'otherCluster', known });
     const view = known === undefined ? read : withPast(read, known.epoch, known.incarnation);
@@ -379,15 +380,14 @@ export class Membership {
     this.#options.register.read((written) => {
       this.#isReading = false;
       if (this.#isOver || written === undefined || written.revision === this.#revision) return;
-      if (written.revision === 0) {
-        this.#restore(0);
+      if (written.bytes.length === 0) {
+        this.#restore(written.revision);
         return;
       }
       const view = decodeView(written.bytes);
       if (typeof view === 'string')
         this.#options.onNote('warn', { reason: view }, 'the state of the cluster cannot be read');
-      else if (written.revision > this.#revision) this.#adopt(view, written.revision);
-      else this.#takeEarlier(view, written.revision);
+      else this.#take(view, written.revision);
     });
   }
 
@@ -401,8 +401,8 @@ export class Membership {
     });
   }
 
-  /** The value is outdated, or the register was lost and has been written again: its revisions begin anew. */
-  #takeEarlier(view: View, revision: number): void {
+  /** It may be outdated, or have been lost and written again: then its revisions have begun anew, or the same view has a later one. */
+  #take(view: View, revision: number): void {
     const epoch = this.#view?.epoch ?? 0;
     if (view.epoch > epoch) this.#adopt(view, revision);
     else if (view.epoch === epoch) this.#revision = revision;

@@ -56,9 +56,8 @@ function registerOf(first: KV, create: () => Promise<KV>): Register {
   let bucket = first;
   const read = async (): Promise<Written> => {
     const entry = await bucket.get(key);
-    return entry === null
-      ? { revision: 0, bytes: new Uint8Array() }
-      : { revision: entry.revision, bytes: entry.value };
+    const isThere = entry?.operation === 'PUT';
+    return { revision: entry?.revision ?? 0, bytes: isThere ? entry.value : new Uint8Array() };
   };
   /** There is no answer if there is no bucket. */
   const readAnew = async (): Promise<Written> => {

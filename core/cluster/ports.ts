@@ -10,7 +10,7 @@ export interface Post {
   subscribe(subject: string, onMessage: (bytes: Uint8Array, subject: string) => void): void;
 }
 
-/** `revision` 0: nothing was ever written. */
+/** No bytes: nothing was ever written (`revision` 0), or it was deleted. */
 export interface Written {
   readonly revision: number;
   readonly bytes: Uint8Array;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
 import { BrokerError } from '../../../core/broker-error.ts';
 import { Cluster, type ClusterOptions } from '../../../core/cluster/cluster.ts';
 import { connectToNats, type NatsPost, type NatsSettings } from '../../../core/cluster/nats-connection.ts';
@@ -229,7 +230,19 @@ test('the state of the cluster is deleted by hand: the nodes write it again, and
   const { connection } = await connected(test, nats.url);
   const manager = await jetstreamManager(connection);
   const bucket = 'KV_rally-test';
-  await manager.streams.delete(bucket);
+  const view = await new Kvm(connection).open('rally-test');
+  for (const lose of [
+    () => view.delete('view'),
+    () => manager.streams.purge(bucket),
+    () => manager.streams.delete(bucket),
+  ]) {
+    await lose();
+    await until('it is there again', async () => {
+      const entry = await view.get('view').catch(() => null);
+      return entry !== null && entry.length > 0;
+    });
+  }
+  await manager.streams.purge(bucket);
   const c = await member(test, nats.url, 'c');
   await until('three share', () => areSettled(a, b, c));
   assert.deepEqual(namesIn(a), ['a', 'b', 'c']);

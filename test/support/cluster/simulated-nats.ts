@@ -20,6 +20,7 @@ export class SimulatedNats {
   #written: Written = { revision: 0, bytes: new Uint8Array() };
   /** Earlier values: followers may answer with them. */
   #stale: Written = this.#written;
+  #lastRevision = 0;
   /** When the last message from one node to another arrives. */
   readonly #lines = new Map<Actor, Map<Actor, number>>();
   /** So many answers of the register are lost although it has carried out what was asked for. */
@@ -38,6 +39,12 @@ export class SimulatedNats {
   /** Its disks are wiped, or somebody deletes the bucket. */
   loseRegister(): void {
     this.#written = { revision: 0, bytes: new Uint8Array() };
+    this.#stale = this.#written;
+    this.#lastRevision = 0;
+  }
+  /** Somebody deletes the value, which leaves a mark, or purges the bucket. Revisions go on. */
+  emptyRegister(leavesMark: boolean): void {
+    this.#written = { revision: leavesMark ? ++this.#lastRevision : 0, bytes: new Uint8Array() };
     this.#stale = this.#written;
   }
 
@@ -99,7 +106,7 @@ export class SimulatedNats {
           const isFirst = revision === this.#written.revision;
           if (isFirst) {
             this.#stale = this.#written;
-            this.#written = { revision: revision + 1, bytes };
+            this.#written = { revision: ++this.#lastRevision, bytes };
           }
           if (this.#cut.has(actor) || this.#isLate()) timeOut(() => told('unknown'));
           else answer(() => told(isFirst ? 'written' : 'outrun'));

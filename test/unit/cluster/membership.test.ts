@@ -20,7 +20,7 @@ interface Member {
 
 class Stage {
   readonly time = new SimulatedTime();
-  readonly #nats = new SimulatedNats(this.time, new Random(1));
+  readonly nats = new SimulatedNats(this.time, new Random(1));
   #ids = 0;
 
   /** `stream`: of its log. */
@@ -30,8 +30,8 @@ class Stage {
     const notes: string[] = [];
     const membership = new Membership({
       clock: actor.clock,
-      post: this.#nats.postOf(actor),
-      register: this.#nats.registerOf(actor),
+      post: this.nats.postOf(actor),
+      register: this.nats.registerOf(actor),
       subjects: new Subjects('test'),
       name,
       workers: 1,
@@ -60,7 +60,7 @@ class Stage {
 
   kill({ actor }: Member): void {
     actor.isGone = true;
-    this.#nats.forget(actor);
+    this.nats.forget(actor);
   }
 }
 
@@ -96,6 +96,22 @@ test('a node whose register cannot be written tries again now and then', () => {
   stage.time.run(4_000);
   assert.equal(node.outcome, 'waits');
   assert.ok(writes > 5 && writes < 30, `${writes} attempts`);
+});
+
+test('the view is deleted, or its bucket is purged: nodes write it again, and come and go', () => {
+  for (const leavesMark of [true, false]) {
+    const stage = new Stage();
+    const node = stage.start('node');
+    const other = stage.start('other');
+    stage.time.run(8_000);
+    stage.nats.emptyRegister(leavesMark);
+    const third = stage.start('third');
+    stage.time.run(15_000);
+    assert.equal(third.outcome, 'joined');
+    stage.kill(other);
+    stage.time.run(10_000);
+    assert.deepEqual(namesIn(node), ['node', 'third']);
+  }
 });
 
 test('a node comes back while another one takes over its log: it waits, and what it has is obsolete then', () => {
