@@ -301,7 +301,7 @@ class CheckpointPart : private SessionCopier {
     if (!run_) return;
     const bool isSame = list_.bytes().size() == lastList_.bytes().size() &&
                         std::memcmp(list_.bytes().data(), lastList_.bytes().data(), list_.bytes().size()) == 0;
-    journal_.waiting(session, *run_, isSame ? Bytes() : list_.bytes(), isSame);
+    journal_.waiting(session, *run_, list_.bytes(), isSame);
     if (!isSame) lastList_.swap(list_);
     list_.clear();
     run_ = nullptr;

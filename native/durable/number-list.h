@@ -1,17 +1,29 @@
 // Message numbers in few bytes: each as the difference from the previous one, which is short if they are close
 // (structures/short-number.h).
 #pragma once
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
+#include "../log/crc32c.h"
 #include "../structures/short-number.h"
 
 namespace rally {
 
 class NumberList {
  public:
+  // Tells a list from others.
+  using Check = std::array<uint8_t, 4>;
+
   bool isEmpty() const { return bytes_.empty(); }
   Bytes bytes() const { return bytes_; }
+  static Check checkOf(Bytes bytes) {
+    const uint32_t checksum = log::crc32c(bytes);
+    Check check;
+    std::memcpy(check.data(), &checksum, sizeof checksum);
+    return check;
+  }
 
   void add(uint64_t number) {
     putShort(bytes_, toZigzag(int64_t(number - last_)));

@@ -342,7 +342,9 @@ struct Waiting {
   uint8_t qos = 0;
   uint8_t flags = 0;
   Bytes subscriptionIds;  // 4 bytes each
-  Bytes messages;         // NumberList; with isSame: the list of this worker's previous such record
+  // NumberList; with isSame: NumberList::Check of the list of this worker's previous such record, or nothing, from an
+  // earlier version.
+  Bytes messages;
 
   void visit(auto& body) {
     body.number(session);

@@ -167,6 +167,10 @@ class RecoveredState {
     size_t bytes() const { return hasContent() ? message->blockBytes() : 0; }
   };
   static_assert(sizeof(Held) == 32, "a large store has many millions");
+  struct List {
+    std::vector<uint64_t> messages;
+    NumberList::Check check{};
+  };
   struct State {
     explicit State(const HashKeys& keys) : interests(keys) {}
 
@@ -185,7 +189,7 @@ class RecoveredState {
     bool isAlone = false;   // the log has nothing else
     std::array<std::deque<uint64_t>, workersMax> recent;
     std::unordered_map<uint8_t, std::vector<uint64_t>> taken;  // ... what each worker had taken of them ...
-    std::unordered_map<uint8_t, std::vector<uint64_t>> lists;  // ... each worker's last list ...
+    std::unordered_map<uint8_t, List> lists;                   // ... each worker's last list ...
     // ... and packet identifiers of publishers that do not exist yet.
     std::unordered_map<uint64_t, std::unordered_set<uint16_t>> early;
   };
@@ -692,10 +696,14 @@ class RecoveredState {
   }
   void take(const records::Waiting& record) {
     using enum records::Waiting::Flag;
-    std::vector<uint64_t>& list = state_->lists[record.worker];
+    auto& [list, check] = state_->lists[record.worker];
     if ((record.flags & isSame) == 0) {
       list.clear();
+      check = NumberList::checkOf(record.messages);
       if (!NumberList::each(record.messages, [&](uint64_t number) { list.push_back(number); })) unknown_++;
+    } else if (!record.messages.empty() && !areEqual(record.messages, Bytes(check))) {
+      unknown_++;  // the list was lost with a damaged part
+      return;
     }
     Session* session = find(record.session);
     if (!session || record.qos == 0) return;

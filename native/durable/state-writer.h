@@ -130,6 +130,7 @@ class StateWriter {
   void endRun(uint64_t session) {
     const std::vector<uint32_t> ids = idsOf(*like_);
     const bool isSame = areEqual(list_.bytes(), lastList_.bytes());
+    const NumberList::Check check = NumberList::checkOf(list_.bytes());
     using Flag = records::Waiting::Flag;
     journal_.append(
         records::Waiting{.session = session,
@@ -138,7 +139,7 @@ class StateWriter {
                          .flags = uint8_t((like_->retain ? Flag::retain : 0) |
                                           (like_->isFromStore ? Flag::isFromStore : 0) | (isSame ? Flag::isSame : 0)),
                          .subscriptionIds = bytesOf(ids),
-                         .messages = isSame ? Bytes() : list_.bytes()});
+                         .messages = isSame ? Bytes(check) : list_.bytes()});
     if (!isSame) lastList_.swap(list_);
     list_.clear();
     like_.reset();

@@ -608,6 +608,40 @@ TEST("durable: a checkpoint that has no end yet does not count, wherever it bega
   CHECK_EQ(joined(sink), std::string("t=1 t=2 t=3 t=4"));
 }
 
+TEST("durable: a list of messages that cannot be read is not taken for the list of other sessions") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  std::vector<Client*> sinks;
+  for (const char* name : {"a1", "a2"}) sinks.push_back(&awaySubscriber(broker, name, "a"));
+  for (const char* name : {"b1", "b2"}) sinks.push_back(&awaySubscriber(broker, name, "b"));
+  Client& source = broker.connected("source", 0, fleeting());
+  for (int i = 0; i < 3; i++) source.publish("a", std::to_string(i), 1);
+  for (int i = 0; i < 3; i++) source.publish("b", std::to_string(i), 1);
+  broker.settle();
+  CHECK(beginCheckpoint(broker));
+  broker.settle();
+  broker.advanceTime(1);
+  broker.settle();
+  const rally::log::Kind waiting = rally::records::inCheckpoint(rally::records::Waiting::kind);
+  const auto isWaiting = [&](const KeptDisk::Record& each) { return each.kind == waiting; };
+  CHECK_EQ(std::count_if(disk.records.begin(), disk.records.end(), isWaiting), 4);
+  // The first two have one list, and the others another one: the third one has it.
+  const auto first = std::find_if(disk.records.begin(), disk.records.end(), isWaiting);
+  const auto third = std::find_if(std::find_if(first + 1, disk.records.end(), isWaiting) + 1, disk.records.end(),
+                                  isWaiting);
+  CHECK(third != disk.records.end());
+  disk.records.erase(third);
+  broker.crash(1);
+  size_t whole = 0;
+  for (size_t i = 0; i < sinks.size(); i++) {
+    sinks[i]->connect(0);
+    broker.settle();
+    for (const SentPublish& each : sinks[i]->received) CHECK_EQ(each.topic, std::string(i < 2 ? "a" : "b"));
+    whole += sinks[i]->received.size() == 3;
+  }
+  CHECK_EQ(whole, 2);
+}
+
 TEST("durable: a checkpoint is written when something can be given up for it, and then not again") {
   KeptDisk disk;
   disk.checkpointBytesMin = 100'000;
