@@ -52,7 +52,7 @@ class StoredState : private log::Visitor {
       writer.message(message, true, state_->retainedStampOf(topic));
       written.insert(message->logId);
     }
-    state_->sessions().each([&](RecoveredState::Session& session) {
+    eachSession([&](RecoveredState::Session& session) {
       if (writer.isOver()) return;
       writer.session(session);
       eachWaiting(session, [&](RecoveredState::Entry entry, const MessageRef& message) {
@@ -72,6 +72,15 @@ class StoredState : private log::Visitor {
     return isWritten;
   }
 
+  // In the order in which they have to be written: shares come before what their former members have of them.
+  template <class Visit>
+  void eachSession(Visit&& visit) {
+    for (const bool areMembers : {true, false}) {
+      state_->sessions().each([&](RecoveredState::Session& session) {
+        if (isMember(session) == areMembers) visit(session);
+      });
+    }
+  }
   // In the order in which it goes to the client, with the message or a stub; absent: it is lost.
   template <class Visit>
   void eachWaiting(RecoveredState::Session& session, Visit&& visit) {
@@ -94,6 +103,12 @@ class StoredState : private log::Visitor {
   }
 
  private:
+  // Of a share.
+  static bool isMember(const RecoveredState::Session& session) {
+    return std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                       [](const auto& each) { return isSharedFilter(each.filter.bytes()); });
+  }
+
   // Of messages that are kept in memory: the content of the others is read when it is their turn.
   static constexpr size_t contentBytesMax = size_t(64) << 20;
 

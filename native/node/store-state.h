@@ -52,7 +52,7 @@ class StateTeller {
       if (tellMessage(message))
         tell("retained", [&](napi_value object) { setNumber(env_, object, "message", double(id)); });
     }
-    state.sessions().each([&](RecoveredState::Session& session) { tellSession(session); });
+    stored_.eachSession([&](RecoveredState::Session& session) { tellSession(session); });
     for (const RecoveredState::Orphan& orphan : state.orphans()) {
       if (!tellMessage(orphan.message)) continue;
       tell("unclaimed", [&](napi_value object) {
