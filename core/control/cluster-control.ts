@@ -274,7 +274,7 @@ export class ClusterControl implements Directory {
     try {
       await standIn.start();
     } catch (error) {
-      await standIn.stop().catch(() => {}); // it has ended already
+      await standIn.stop();
       this.#standIns.delete(stream);
       throw error;
     }
@@ -291,7 +291,7 @@ export class ClusterControl implements Directory {
       logger.info(fields, 'other nodes now have everything that a lost node had');
     } catch (err) {
       logger.warn({ err, ...fields }, 'not everything that a lost node had could be given to other nodes');
-      await standIn.stop().catch(() => {}); // it has ended already
+      await standIn.stop();
     }
     this.#standIns.delete(stream);
   }

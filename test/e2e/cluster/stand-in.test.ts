@@ -66,6 +66,14 @@ test('a stand-in that ends, or cannot start, leaves nothing on the disk', async 
   await withoutStream.stop();
   assert.deepEqual(await left(), []);
   await streamOfEmptyLog(t, url);
+  const refused = standInOf('log', {
+    ...broker,
+    start: () => Promise.reject(new Error('it is refused')),
+    stop: () => Promise.reject(new Error('it is refused')),
+  });
+  await assert.rejects(refused.start(), /it is refused/);
+  await refused.stop(); // a node that leaves meanwhile is not held up
+  assert.deepEqual(await left(), []);
   for (const ms of [0, 10, 30, 100, 200, 300]) {
     const stopped = standInOf('log', broker);
     const outcome = stopped.start().then(
