@@ -73,6 +73,15 @@ export class FakeTabs {
     return tab;
   }
 
+  /** The port of a tab that speaks for itself, which holds `lock`. */
+  port(lock: string): Port {
+    void this.#locks.request(lock, () => new Promise(() => {}));
+    const { port1, port2 } = new MessageChannel();
+    this.#ports.push(port1, port2);
+    adopt(port2);
+    return port1;
+  }
+
   /** The tab or worker number `index` of its kind vanishes abruptly. */
   crash(kind: 'tab' | 'worker', index: number): void {
     const names = [...this.#locks.crashes.keys()].filter((name) => name.startsWith(`rally/${kind}/`));

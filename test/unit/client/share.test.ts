@@ -4,7 +4,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Message, type RallyClient, RallyError } from '../../../client/rally.ts';
 import { renewing } from '../../../client/renew.ts';
 import { type FromTab, type ToTab, tabWindow } from '../../../client/share-messages.ts';
-import { adopt } from '../../../client/shared-worker.ts';
 import { testTabs } from '../../support/fake-tabs.ts';
 import { until, within } from '../../support/wait.ts';
 
@@ -263,11 +262,9 @@ testTabs(
   'a tab that unsubscribes while it is behind gets nothing more, and the worker keeps nothing',
   async (tabs) => {
     const lock = 'rally/tab/behind';
-    void navigator.locks.request(lock, () => new Promise(() => {}));
-    const { port1: port, port2 } = new MessageChannel();
-    adopt(port2);
+    const port = tabs.port(lock);
     const told: ToTab[] = [];
-    port.onmessage = ({ data }) => told.push(data);
+    port.on('message', (message: ToTab) => told.push(message));
     const tell = (message: FromTab): void => port.postMessage(message);
     const url = 'ws://broker.example/';
     tell({ type: 'open', key: 'behind', url, options: {}, hasCredentials: false, lock });
@@ -282,7 +279,6 @@ testTabs(
     assert.equal(passed(), tabWindow);
     tell({ type: 'close' });
     await until('released', () => told.at(-1)?.type === 'released');
-    port.close();
   },
 );
 
