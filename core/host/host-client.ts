@@ -196,16 +196,18 @@ export class HostClient {
       );
     assertQos(qos, 'HOST_SUBSCRIBE_INVALID');
     const known = this.#byFilter.get(filter);
-    const retainedFor = isLiveOnly ? undefined : listener;
+    // One of its own for each subscription, even if the program gives the same function twice.
+    const own: MessageListener = (message) => listener(message);
+    const retainedFor = isLiveOnly ? undefined : own;
     const subscription = known ?? this.#addSubscription(filter, qos, retainedFor);
-    subscription.listeners.add(listener);
+    subscription.listeners.add(own);
     await this.#granted(subscription, subscription.ready);
     if (!isLiveOnly && subscription.retainedFor === undefined) {
-      subscription.retainedFor = listener;
-      await this.sendRetained(filter, listener);
+      subscription.retainedFor = own;
+      await this.sendRetained(filter, own);
     }
     return async () => {
-      subscription.listeners.delete(listener);
+      subscription.listeners.delete(own);
       if (subscription.listeners.size > 0 || this.#byFilter.get(filter) !== subscription) return;
       this.#forget(subscription);
       if (this.#closedBy !== undefined) return; // the broker's end was its own

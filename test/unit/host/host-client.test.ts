@@ -160,6 +160,27 @@ test('a message goes to the listeners of its subscriptions, and is acknowledged'
   await within('UNSUBACK', last);
 });
 
+test('a function that subscribes twice is called twice, and ending one subscription leaves the other', async () => {
+  const plane = new FakeDataPlane();
+  let calls = 0;
+  const listener = (): void => void calls++;
+  const subscribed = Promise.all([plane.host.subscribe('a', listener), plane.host.subscribe('a', listener)]);
+  await plane.expect(`82 09 0001 02 0b 01 0001'a' 01`);
+  plane.receive('90 04 0001 00 01');
+  const [endOne, endOther] = await within('SUBACK', subscribed);
+  plane.receive(`30 06 0001'a' 02 0b 01`);
+  assert.equal(calls, 2);
+  await endOne();
+  await endOne();
+  plane.receive(`30 06 0001'a' 02 0b 01`);
+  assert.equal(calls, 3);
+  await plane.expect();
+  const ended = endOther();
+  await plane.expect(`a2 06 0002 00 0001'a'`);
+  plane.receive('b0 04 0002 00 00');
+  await within('UNSUBACK', ended);
+});
+
 test('what is retained comes to whoever asks for it, alone, and live messages to all', async () => {
   const plane = new FakeDataPlane();
   const got: string[] = [];
