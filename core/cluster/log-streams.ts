@@ -233,6 +233,12 @@ export class LogStreams {
   async hasEnded(id: string): Promise<boolean> {
     return (await this.#buckets.get(endedKeyOf(id))) !== null;
   }
+  /** No node has the log any more: it need not be known that it has ended. Errors: those of JetStream. */
+  async forgetEnd(id: string): Promise<void> {
+    const bucket = `rally-${this.#clusterName}`;
+    // A delete would leave a mark.
+    await this.#manager.streams.purge(`KV_${bucket}`, { filter: `$KV.${bucket}.${endedKeyOf(id)}` });
+  }
 }
 
 function endedKeyOf(id: string): string {

@@ -21,6 +21,7 @@ import {
 import { Orphans } from '../cluster/orphans.ts';
 import { Replication, type ReplicationFigures } from '../cluster/replication.ts';
 import { StandIn, type StandInBroker } from '../cluster/stand-in.ts';
+import { Superseded } from '../cluster/superseded.ts';
 import { linkVersionOf, liveNodes, type NodeEntry, type View } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { type LinkFigures, linkVersions, readLinkFigures } from '../data-plane/addon.ts';
@@ -125,6 +126,8 @@ export class ClusterControl implements Directory {
   readonly #standIns = new Map<string, StandIn>();
   readonly #orphans: Orphans;
   #orphansTimer: NodeJS.Timeout | undefined;
+  /** The stream of the log that this node has set aside. */
+  #obsolete: string | undefined;
 
   constructor(options: ClusterControlOptions) {
     this.#options = options;
@@ -144,6 +147,15 @@ export class ClusterControl implements Directory {
    * CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE, STORE_NOT_USABLE; NOT_RUNNING after leave().
    */
   async join(data: NodeData | undefined): Promise<JoinedPlace> {
+    try {
+      return await this.#join(data);
+    } catch (error) {
+      if (error instanceof Superseded) this.#obsolete = data?.known?.stream ?? data?.log;
+      throw error;
+    }
+  }
+
+  async #join(data: NodeData | undefined): Promise<JoinedPlace> {
     const { config, logger } = this.#options;
     await this.#node?.close();
     this.#place = undefined;
@@ -204,7 +216,10 @@ export class ClusterControl implements Directory {
       },
     );
     if (config.standsFor === undefined)
-      this.#orphansTimer = setInterval(() => void this.#orphans.look(), orphansMs).unref();
+      this.#orphansTimer = setInterval(() => {
+        void this.#orphans.look();
+        void this.#forgetObsolete();
+      }, orphansMs).unref();
   }
 
   /** The log is closed: what was in it to the end is stored, if that can be done soon. */
@@ -235,6 +250,20 @@ export class ClusterControl implements Directory {
   /** Why what would have to be stored is refused. */
   get isBehind(): boolean {
     return this.#replicationFigures?.isBehind ?? false;
+  }
+
+  /** Others need not remember that the log has ended, once it has. */
+  async #forgetObsolete(): Promise<void> {
+    const stream = this.#obsolete;
+    const streams = this.#node?.streams;
+    if (stream === undefined || streams === undefined) return;
+    try {
+      if (!(await streams.hasEnded(stream))) return; // whoever has taken it over has not given all to others yet
+      await streams.forgetEnd(stream);
+      this.#obsolete = undefined;
+    } catch (err) {
+      this.#options.logger.debug({ err, stream }, 'JetStream does not forget a log yet');
+    }
   }
 
   // --- the logs of nodes that are lost --------------------------------------------------------------------

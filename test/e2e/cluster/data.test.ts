@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
 import { connect } from '@nats-io/transport-node';
 import { createBroker } from '../../../core/broker.ts';
 import { atEnd } from '../../support/at-end.ts';
@@ -326,7 +327,18 @@ test('three replicas: a node is lost for good, and all that it has acknowledged 
     c.command.stdout + c.command.stderr,
     /other nodes have taken over what is in the data directory/,
   );
+  await until('nothing is left of its old log', async () => (await keysOf(cluster.nats)).length === 1);
 });
+
+/** Of the cluster's bucket. */
+async function keysOf({ url }: NatsServer): Promise<string[]> {
+  const connection = await connect({ servers: url });
+  const bucket = await new Kvm(connection).open('rally-rallymq');
+  const keys: string[] = [];
+  for await (const key of await bucket.keys()) keys.push(key);
+  await connection.close();
+  return keys;
+}
 
 interface ReplicasPlace {
   readonly nats: NatsServer;

@@ -62,6 +62,9 @@ test('a log is ended, or no longer stored, also if an earlier attempt was carrie
     await streams.end('log', noWait);
     assert.equal(await streams.hasEnded('log'), true);
   }
+  await streams.end('other', noWait);
+  await streams.forgetEnd('log');
+  assert.deepEqual([await streams.hasEnded('log'), await streams.hasEnded('other')], [false, true]);
 });
 
 test('a log is read to its end although NATS is started anew, and not if the connection is closed', {
