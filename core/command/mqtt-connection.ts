@@ -265,6 +265,7 @@ export class MqttConnection implements Link {
   }
 
   #ping(): void {
+    if (this.#socket.writableLength > 0) return; // it would wait behind what is not sent yet, and its answer too
     this.send(encodePingreq());
     this.#awaitAnswer();
   }
