@@ -65,8 +65,8 @@ export function siteSourceOf(options: SiteSourceOptions): SiteSource {
     clients: (query) => directory.list(query),
     client: (clientId) => directory.find(clientId),
     figures: ({ worker, session }) => inspections.ask<'session'>(worker, { about: 'session', session }),
-    subscriptions: ({ worker, session }, from, max) =>
-      inspections.ask<'subscriptions'>(worker, { about: 'subscriptions', session, from, max }),
+    subscriptions: ({ worker, session }, below, max) =>
+      inspections.ask<'subscriptions'>(worker, { about: 'subscriptions', session, below, max }),
     events: (clientId) => history.of(clientId),
     disconnect: (clientId, keepsSession, by) => requests.disconnect(clientId, keepsSession, by),
     subscribe: (client, asked, by) => requests.subscribe(client, asked, by),

@@ -7,10 +7,11 @@ import type { Engine } from './addon.ts';
 
 export type Inspection =
   | { readonly about: 'session'; readonly session: number }
+  /** `below`: `rest` of an earlier answer; undefined: from the newest one on. */
   | {
       readonly about: 'subscriptions';
       readonly session: number;
-      readonly from: number;
+      readonly below: number | undefined;
       readonly max: number;
     }
   | { readonly about: 'matches'; readonly topic: string; readonly max: number; readonly from: MatchPlace }
@@ -61,6 +62,12 @@ export interface SubscriptionRow {
   readonly subscriptionId: number;
 }
 
+/** `rest`: below it are those behind the rows; undefined: there are none. */
+export interface SubscriptionPage {
+  readonly rest: number | undefined;
+  readonly rows: readonly SubscriptionRow[];
+}
+
 /** Where a list of matches goes on: below that many subscribers of the filter with this number. */
 export interface MatchPlace {
   readonly filter: number;
@@ -107,7 +114,7 @@ export interface TopicLevelRow {
 export interface InspectionAnswers {
   /** Undefined: the session is not here. */
   readonly session: SessionFigures | undefined;
-  readonly subscriptions: readonly SubscriptionRow[];
+  readonly subscriptions: SubscriptionPage;
   /** `count`: how many there are, also beyond the rows. `rest`: where those behind the rows begin; undefined: nowhere. */
   readonly matches: {
     readonly count: number;
@@ -129,7 +136,7 @@ export function inspect(engine: Engine, asked: Inspection): InspectionAnswer {
     case 'session':
       return figuresOf(engine.figuresOf(asked.session));
     case 'subscriptions':
-      return rowsOf(engine.subscriptionsOf(asked.session, asked.from, asked.max), 0, 3, subscriptionOf);
+      return subscriptionPage(engine, asked);
     case 'matches': {
       const { topic, max, from } = asked;
       const list = engine.matchesOf(topic, max, from.filter, from.below);
@@ -196,6 +203,21 @@ function topicLevelOf([level, ...figures]: readonly Field[]): TopicLevelRow {
     silentMs,
     hasBelow: below === 1,
   };
+}
+
+/**
+ * From the last one to the first: the last one takes the place of one that is ended, so all that stay are on some page, whatever
+ * is ended or added between two.
+ */
+function subscriptionPage(
+  engine: Engine,
+  { session, below, max }: Extract<Inspection, { about: 'subscriptions' }>,
+): SubscriptionPage {
+  const count = figuresOf(engine.figuresOf(session))?.subscriptions ?? 0;
+  const end = Math.min(below ?? count, count);
+  const from = Math.max(0, end - max);
+  const rows = rowsOf(engine.subscriptionsOf(session, from, end - from), 0, 3, subscriptionOf).reverse();
+  return { rest: from === 0 ? undefined : from, rows };
 }
 
 /** Each session once. */

@@ -10,7 +10,7 @@ import type {
   RetainedRow,
   SessionFigures,
   SlowRow,
-  SubscriptionRow,
+  SubscriptionPage,
   TopicLevelRow,
 } from '../data-plane/inspection.ts';
 import type { AskedSubscription } from '../front-end/subscribe.ts';
@@ -88,7 +88,8 @@ export interface SiteSource {
   client(clientId: string): ClientState | undefined;
   /** Undefined: the session is not on the worker, for example while it moves. */
   figures(client: ClientState): Promise<SessionFigures | undefined>;
-  subscriptions(client: ClientState, from: number, max: number): Promise<readonly SubscriptionRow[]>;
+  /** The newest first. `below`: `rest` of an earlier page; undefined: the first page. */
+  subscriptions(client: ClientState, below: number | undefined, max: number): Promise<SubscriptionPage>;
   events(clientId: string): readonly ClientEvent[] | undefined;
   /** False: there is no such client, or it has a session but no connection. */
   disconnect(clientId: string, keepsSession: boolean, by: ApiCaller): boolean;

@@ -217,12 +217,9 @@ export const clientSubscriptions: Route = whereverItIs(
       const { query } = request;
       assertKnown(query, pageQuery);
       const limit = limitOf(query);
-      const from = cursorOf(query);
-      const state = stateOf(request, context);
-      // One more than shown, to know whether there is another page.
-      const rows = await context.source.subscriptions(state, from, limit + 1);
-      const cursor = rows.length > limit ? from + limit : undefined;
-      return apiAnswer(200, pageBody(rows.slice(0, limit).map(shownSubscription), limit, cursor));
+      const below = cursorOf(query) || undefined;
+      const { rest, rows } = await context.source.subscriptions(stateOf(request, context), below, limit);
+      return apiAnswer(200, pageBody(rows.map(shownSubscription), limit, rest));
     },
   },
   hasSession,

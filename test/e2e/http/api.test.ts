@@ -17,6 +17,7 @@ import {
 } from '../../../core/security/api-keys.ts';
 import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { startBroker } from '../../support/broker.ts';
+import { subscribeFrame, subscription } from '../../support/frames.ts';
 import { connectRally } from '../../support/rally.ts';
 import { openClient } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
@@ -475,6 +476,38 @@ test("metrics count what has happened, and each worker's loop is measured", asyn
   });
   assert.match(`${open.headers.get('content-type')}`, /^application\/openmetrics-text/);
   assert.ok((await open.text()).endsWith('# EOF\n'));
+});
+
+test('all subscriptions of a client that stay are on some page, whatever it ends or adds meanwhile', async (t) => {
+  const { api, port, tcpPort } = await startApi(t);
+  const ada = await openClient(t, 'tcp', { port, tcpPort }, { clientId: 'ada' });
+  const path = 'clients/ada/subscriptions';
+  const names = Array.from({ length: 7 }, (_, index) => `news/${index}`);
+  for (const ended of [[0], [3], [6], [0, 1], [5, 6], [2, 4]].map((each) => each.map((at) => names[at]))) {
+    ada.send(subscribeFrame('', 0, { subscriptions: names.map((name) => subscription(name)) }));
+    await ada.nextPacket();
+    const found: unknown[] = [];
+    for await (const page of pagesOf(api, `${path}?limit=3`)) {
+      found.push(...rowsOf(page).map(({ topic }) => topic));
+      if (found.length !== 3) continue;
+      for (const topic of ended)
+        assert.equal((await api(`${path}?topic=${encodeURIComponent(topic ?? '')}`, 'DELETE')).status, 204);
+    }
+    const missing = names.filter((name) => !ended.includes(name) && !found.includes(name));
+    assert.deepEqual(missing, [], `without ${ended.join()}`);
+  }
+});
+
+test('a list of subscriptions that is as long as the longest page has another one behind it', async (t) => {
+  const { api, port, tcpPort } = await startApi(t);
+  const ada = await openClient(t, 'tcp', { port, tcpPort }, { clientId: 'ada' });
+  const subscriptions = Array.from({ length: 1_001 }, (_, index) => subscription(`news/${index}`));
+  ada.send(subscribeFrame('', 0, { subscriptions }));
+  await ada.nextPacket();
+  const counts: number[] = [];
+  for await (const page of pagesOf(api, 'clients/ada/subscriptions?limit=1000'))
+    counts.push(rowsOf(page).length);
+  assert.deepEqual(counts, [1_000, 1]);
 });
 
 test('a client is subscribed and unsubscribed by an operator, connected and away', async (t) => {

@@ -500,8 +500,13 @@ test('a client has figures, subscriptions, events and an end', async () => {
           messagesSent: 13,
         }),
       dropsOf: (id) => (id === 'ada/1' ? { messages: 14, atMs: 0, reason: 'queue_full' } : undefined),
-      subscriptions: (_client, from, max) =>
-        Promise.resolve(Array.from({ length: Math.min(max, 3 - from) }, () => subscription)),
+      subscriptions: (_client, below = 3, max) => {
+        const rest = Math.max(0, below - max);
+        return Promise.resolve({
+          rest: rest === 0 ? undefined : rest,
+          rows: Array.from({ length: below - rest }, () => subscription),
+        });
+      },
       disconnect: (id, keepsSession, { name }) => {
         ended.push([id, keepsSession, name]);
         return id === 'ada/1';
