@@ -76,14 +76,23 @@ export class Outbox {
     { topic, value, options }: StoredMessage,
     isKept: (error: unknown) => boolean = () => false,
   ): Promise<PublishResult | undefined> {
+    let result: PublishResult | undefined;
     try {
-      const result = await this.#rally.publish(topic, value, options);
-      await done(this.#store('readwrite').delete(key));
-      return result;
+      result = await this.#rally.publish(topic, value, options);
     } catch (error) {
       // The error of a closed client is not about the message.
-      if (this.#rally.status !== 'closed' && !isKept(error)) await done(this.#store('readwrite').delete(key));
+      if (this.#rally.status !== 'closed' && !isKept(error)) await this.#forget(key);
       throw error;
+    }
+    await this.#forget(key);
+    return result;
+  }
+
+  async #forget(key: IDBValidKey): Promise<void> {
+    try {
+      await done(this.#store('readwrite').delete(key));
+    } catch {
+      // The user may have deleted the database. Otherwise the next page sends the message again.
     }
   }
 

@@ -103,6 +103,21 @@ test('what a broker that turns the client away has not got is kept for the next 
   assert.equal(store.rows.size, 3);
 });
 
+test('what the broker has is published, even if the database is gone by then', async () => {
+  const store = played(0);
+  const rally = {
+    status: 'connected',
+    publish: async (): Promise<PublishResult> => {
+      store.delete = () => {
+        throw new DOMException('The database connection is closing.', 'InvalidStateError');
+      };
+      return { reasonCode: 0, properties: {} };
+    },
+  } as unknown as RallyClient;
+  const outbox = await Outbox.open(rally, assert.fail);
+  assert.equal((await within('PUBACK', outbox.publish('t', 1)))?.reasonCode, 0);
+});
+
 test('an onError that throws does not keep the messages after it from being sent', async (context) => {
   const uncaught: unknown[] = [];
   const before = process.listeners('uncaughtException');
