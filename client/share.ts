@@ -278,7 +278,10 @@ class SharedRally implements RallyClient {
     try {
       this.#tell({ type: 'credentials', id, credentials: (await this.#credentials?.(url)) ?? {} });
     } catch (error) {
-      this.#tell({ type: 'credentials', id, failure: toFailure(error) });
+      const tell = (thrown: unknown, onError?: () => void): Promise<void> =>
+        this.#tell({ type: 'credentials', id, failure: toFailure(thrown) }, onError);
+      // What was thrown may be anything, such as a Response, which cannot be cloned.
+      void tell(error, () => void tell(new Error(`no credentials: ${String(error)}`)));
     }
   }
 }

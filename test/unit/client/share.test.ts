@@ -282,6 +282,22 @@ testTabs(
   },
 );
 
+testTabs('credentials may fail with anything: the next attempt asks again', async (tabs) => {
+  let asked = 0;
+  const tab = tabs.open({
+    credentials: async () => {
+      if (++asked === 1) throw { status: 401, retry: () => {} };
+      return { username: 'u' };
+    },
+  });
+  const errors: (Error | undefined)[] = [];
+  tab.on('reconnecting', ({ error }) => errors.push(error));
+  await tabs.network.accepted();
+  await within('ready', tab.ready);
+  assert.match(errors[0]?.message ?? '', /object Object/);
+  assert.equal(asked, 2);
+});
+
 testTabs('the event status of a tab has the end too', async (tabs) => {
   const tab = tabs.open();
   await tabs.network.accepted();
