@@ -18,6 +18,7 @@ import { isProtocolError } from '../core/wire/protocol-error.ts';
 import { concat, frame } from '../core/wire/write.ts';
 import { type Bytes, LayeredWebSocket, layerOf } from './layered-websocket.ts';
 import type { WebSocketConstructor, WebSocketLike } from './options.ts';
+import { RallyError } from './rally-error.ts';
 
 const method = 'SCRAM-SHA-256';
 const badAuthentication = 0x8c;
@@ -32,6 +33,10 @@ export function scram(
 ): WebSocketConstructor {
   const exchanging = class extends ScramWebSocket {
     constructor(below: WebSocketLike) {
+      if (!crypto.subtle) {
+        below.close();
+        throw new RallyError(badAuthentication, 'SCRAM needs a secure context: https, or localhost');
+      }
       super(below, new Exchange(username, password));
     }
   };

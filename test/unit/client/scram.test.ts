@@ -21,8 +21,12 @@ class Below implements WebSocketLike {
     Below.last = this;
   }
 
+  isClosed = false;
+
   send(): void {}
-  close(): void {}
+  close(): void {
+    this.isClosed = true;
+  }
 
   receive(chunk: Uint8Array): void {
     (this.onmessage as unknown as (event: { data: ArrayBuffer }) => void)({ data: chunk.slice().buffer });
@@ -50,4 +54,16 @@ test('packets behind the CONNACK arrive whole, wherever the WebSocket messages c
     await delay(0);
     assert.equal(hex(concat(received)), hex(stream), `cut at ${cut}`);
   }
+});
+
+test('a page that may not derive keys is told so, and sends nothing', (context) => {
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'crypto') as PropertyDescriptor;
+  context.after(() => Object.defineProperty(globalThis, 'crypto', own));
+  // As over http, except on this machine.
+  const { crypto } = globalThis;
+  const insecure = { getRandomValues: crypto.getRandomValues.bind(crypto) };
+  Object.defineProperty(globalThis, 'crypto', { value: insecure, configurable: true });
+  const Socket = scram('umpire', 'secret', Below as never);
+  assert.throws(() => new Socket('ws://a', 'mqtt'), { reasonCode: 0x8c, message: /https/ });
+  assert.equal(Below.last.isClosed, true);
 });
