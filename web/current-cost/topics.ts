@@ -11,6 +11,7 @@
  */
 
 import type { Message } from '../../client/rally.ts';
+import { isTime } from '../shared/is-time.ts';
 
 export interface Appliance {
   readonly id: string;
@@ -41,7 +42,7 @@ const appliancesMax = 20;
 export function readAppliances(message: Message): readonly Appliance[] | undefined {
   const value = parse(message);
   if (!Array.isArray(value)) return undefined;
-  const sound = value.filter(({ id, name } = {}) => typeof id === 'string' && typeof name === 'string');
+  const sound = value.filter((one) => typeof one?.id === 'string' && typeof one.name === 'string');
   return (sound as Appliance[]).slice(0, appliancesMax);
 }
 
@@ -52,14 +53,16 @@ export function readWatts(text: string): number | undefined {
 
 export function readHour(message: Message): HourTotals | undefined {
   const value = parse(message) as HourTotals | undefined;
-  return typeof value?.start === 'number' && isNumbers(value.wattHours) ? value : undefined;
+  return isTime(value?.start) && isNumbers(value?.wattHours) ? value : undefined;
 }
 
 export function readRecent(message: Message): Recent | undefined {
   const value = parse(message) as Recent | undefined;
-  const isSound = typeof value?.end === 'number' && typeof value.stepMs === 'number' && value.stepMs > 0;
+  const isSound = isTime(value?.end) && typeof value?.stepMs === 'number' && value.stepMs > 0;
   const rows = Object.values(value?.watts ?? {});
-  return isSound && rows.every((row) => Array.isArray(row) && row.length <= 1_000) ? value : undefined;
+  return isSound && rows.every((row) => Array.isArray(row) && row.length <= 1_000 && isNumbers(row))
+    ? value
+    : undefined;
 }
 
 function isNumbers(value: unknown): boolean {

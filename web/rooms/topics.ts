@@ -7,6 +7,7 @@
  *     demos/rooms/<room>/typing/<client>      the name of a person who is typing, or empty; QoS 0
  */
 import type { Message } from '../../client/rally.ts';
+import { isTime } from '../shared/is-time.ts';
 
 export interface Person {
   readonly name: string;
@@ -77,13 +78,13 @@ export function roomName(text: string): string {
 /** These return undefined for an empty message and for invalid content: everyone may publish. */
 export function readPerson(message: Message): Person | undefined {
   const value = parse(message) as Person | undefined;
-  return typeof value?.name === 'string' && typeof value.since === 'number' ? value : undefined;
+  return typeof value?.name === 'string' && isTime(value.since) ? value : undefined;
 }
 
 export function readChatMessage(message: Message): ChatMessage | undefined {
   const value = parse(message) as ChatMessage | undefined;
   const isSound = [value?.from, value?.name, value?.text].every((part) => typeof part === 'string');
-  return value !== undefined && isSound && typeof value.at === 'number' ? value : undefined;
+  return value !== undefined && isSound && isTime(value.at) ? value : undefined;
 }
 
 export function readReceipt(message: Message): Receipt | undefined {

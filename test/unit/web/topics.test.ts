@@ -1,0 +1,35 @@
+/** What anyone may publish to the demos: what is not sound is nothing, and does not keep a page from showing the rest. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { toMessage } from '../../../client/message.ts';
+import type { Message } from '../../../client/rally.ts';
+import { readAppliances, readHour, readRecent } from '../../../web/current-cost/topics.ts';
+import { readChatMessage, readPerson } from '../../../web/rooms/topics.ts';
+
+function messageOf(value: unknown): Message {
+  const payload = new TextEncoder().encode(JSON.stringify(value));
+  return toMessage({ topic: 't', payload, qos: 0, retain: true, dup: false, properties: {} });
+}
+
+/** The last moment of a Date, and what none can show. */
+const [latest, ...noTimes] = [8.64e15, 8.64e15 + 1, -1e300];
+
+test('a time that no page can show is not sound', () => {
+  const readers: [string, (at: number) => unknown][] = [
+    ['a person', (since) => readPerson(messageOf({ name: 'Ada', since }))],
+    ['a message', (at) => readChatMessage(messageOf({ from: 'a', name: 'Ada', text: 'hi', at }))],
+    ['an hour', (start) => readHour(messageOf({ start, wattHours: { kettle: 1 } }))],
+    ['the last minutes', (end) => readRecent(messageOf({ end, stepMs: 1_000, watts: { kettle: [1] } }))],
+  ];
+  for (const [what, read] of readers) {
+    assert.ok(read(latest as number), what);
+    for (const at of noTimes) assert.equal(read(at), undefined, `${what} at ${at}`);
+  }
+});
+
+test('of appliances and readings, what is not one is left out', () => {
+  const kettle = { id: 'kettle', name: 'Kettle' };
+  assert.deepEqual(readAppliances(messageOf([null, kettle, 1, { id: 'no name' }])), [kettle]);
+  for (const watts of [{ kettle: ['much'] }, { kettle: [null] }, { kettle: 1 }])
+    assert.equal(readRecent(messageOf({ end: 0, stepMs: 1_000, watts })), undefined, JSON.stringify(watts));
+});
