@@ -77,7 +77,20 @@ function targetOf(signal: string, path: string, read: Read, warn: Warn): OtlpTar
   const headers = pairsOf(read(ownHeaders) === '' ? 'OTEL_EXPORTER_OTLP_HEADERS' : ownHeaders, read, warn);
   const timeoutMs = milliseconds('OTEL_EXPORTER_OTLP_TIMEOUT', timeoutMsDefault, read, warn);
   const ownTimeout = `OTEL_EXPORTER_OTLP_${signal}_TIMEOUT`;
-  return { url, headers, timeoutMs: milliseconds(ownTimeout, timeoutMs, read, warn) };
+  return { ...withoutUser(url, headers), timeoutMs: milliseconds(ownTimeout, timeoutMs, read, warn) };
+}
+
+/** The user and password of an address as a header: fetch() refuses such an address, with an error that shows it. */
+function withoutUser(text: string, headers: OtlpTarget['headers']): Pick<OtlpTarget, 'url' | 'headers'> {
+  const url = new URL(text);
+  const { username, password } = url;
+  if (username === '' && password === '') return { url: text, headers };
+  url.username = url.password = '';
+  const isGiven = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
+  if (isGiven) return { url: url.href, headers };
+  const credentials = [username, password].map((each) => decoded(each) ?? each).join(':');
+  const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
+  return { url: url.href, headers: { authorization, ...headers } };
 }
 
 function milliseconds(name: string, otherwise: number, read: Read, warn: Warn): number {

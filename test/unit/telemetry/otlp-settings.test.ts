@@ -49,6 +49,21 @@ test('one endpoint is for both, with paths of its own; each may have another', (
   assert.deepEqual(settings?.attributes, { 'service.name': 'rallymq' });
 });
 
+test('a user and a password in the address become a header: fetch() refuses such an address, and its error names it', () => {
+  const { settings, warnings } = read({
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'https://court:s%40cret@collector/otlp',
+    OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=a',
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://:key@traces/v1/traces?a=b',
+    OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'Authorization=Bearer%20x',
+  });
+  assert.deepEqual(warnings, []);
+  const authorization = `Basic ${Buffer.from('court:s@cret').toString('base64')}`;
+  assert.equal(settings?.metrics?.url, 'https://collector/otlp/v1/metrics');
+  assert.deepEqual(settings?.metrics?.headers, { authorization, 'x-tenant': 'a' });
+  assert.equal(settings?.traces?.url, 'https://traces/v1/traces?a=b');
+  assert.deepEqual(settings?.traces?.headers, { Authorization: 'Bearer x' });
+});
+
 test('samplers are those that OpenTelemetry has', () => {
   const of = (sampler: string, argument = '') => {
     const more = argument === '' ? {} : { OTEL_TRACES_SAMPLER_ARG: argument };
