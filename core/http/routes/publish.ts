@@ -3,6 +3,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { BrokerError } from '../../broker-error.ts';
+import { publicationOf } from '../../host/host-message.ts';
 import type { ApiCaller } from '../../security/api-caller.ts';
 import { ReasonCode } from '../../wire/reason-code.ts';
 import { reasonCodeName } from '../../wire/reason-code-name.ts';
@@ -79,7 +80,10 @@ export const publishBulk: Route = {
   handle: (request, context) =>
     once(request, context, async () => {
       const messages = messagesOf(request.body);
-      for (const message of messages) assertAllowed(message, request, context);
+      for (const message of messages) {
+        assertAllowed(message, request, context);
+        assertValid(message, context);
+      }
       const outcomes = await Promise.all(messages.map((message) => publishOrSay(message, context)));
       const statuses = new Set(outcomes.map(({ status }) => status));
       const all = statuses.has(403) ? 207 : statuses.has(200) ? 200 : 202;
@@ -113,6 +117,15 @@ function assertAllowed({ topic }: ApiMessage, { caller }: RouteRequest, { source
     403,
     `The rules do not allow ${shownCaller(caller)} to publish to '${topic.slice(0, 100)}'.`,
   );
+}
+
+/** What the broker would say of it alone, before it has any of the others. */
+function assertValid({ topic, payload, options }: ApiMessage, { config }: RouteContext): void {
+  try {
+    publicationOf(topic, payload, options, config.limits);
+  } catch (error) {
+    assertPublished(error);
+  }
 }
 
 /** For example: the key 'shop', which has the rights of the user of this name. */

@@ -362,7 +362,8 @@ test('a message that is not right is not published, and the answer says why', as
     assert.ok(asked.answer.headers.some(([, value]) => value === 'application/problem+json'));
   }
   const many = Array.from({ length: 1_001 }, () => ({ topic: 'a' }));
-  for (const body of [[], {}, many, [{ topic: 'a' }, { topic: '#' }]])
+  const deep = { topic: 'x/'.repeat(200) };
+  for (const body of [[], {}, many, [{ topic: 'a' }, { topic: '#' }], [{ topic: 'a' }, deep]])
     assert.equal((await ask(site, '/api/v1/publish/bulk', { method: 'post', body })).status, 400);
   assert.deepEqual(published, []);
 });
