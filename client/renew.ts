@@ -12,6 +12,8 @@ export type TokenSource = () => string | Promise<string>;
 const shareUsed = 0.75;
 /** The delay after a token could not be obtained. */
 const retryMs = 5_000;
+/** How long a token may take to come. */
+const answerMs = 20_000;
 /** Between two tokens: where the page's clock is ahead, each of them seems to have expired. */
 const pauseMs = 1_000;
 /** A timer may be late by as long as the machine sleeps, so the clock is checked regularly. */
@@ -44,21 +46,27 @@ export function renewing(token: TokenSource): Pick<RallyOptions, 'credentials' |
       let renewAtMs = firstRenewAtMs;
       let isOver = false;
       let timer: ReturnType<typeof setTimeout> | undefined;
+      let asked = 0;
       const wait = (): void => {
+        clearTimeout(timer);
         const leftMs = Math.max(0, renewAtMs - Date.now());
-        if (!isOver) timer = setTimeout(() => void look(), Math.min(leftMs, lookMs));
+        if (!isOver) timer = setTimeout(look, Math.min(leftMs, lookMs));
       };
-      const look = async (): Promise<void> => {
-        if (Date.now() >= renewAtMs) await renew();
+      const look = (): void => {
+        if (Date.now() >= renewAtMs) void renew().then(wait);
         wait();
       };
       const renew = async (): Promise<void> => {
+        const number = ++asked;
+        renewAtMs = Date.now() + answerMs;
         try {
           const { properties, atMs } = await next();
+          if (number !== asked || isOver) return; // it comes too late
           renewAtMs = atMs;
-          if (!isOver) send(encodeAuth({ reasonCode: 0x19, properties }));
+          send(encodeAuth({ reasonCode: 0x19, properties }));
         } catch {
-          renewAtMs = Date.now() + retryMs; // if that goes on, the broker ends the connection, and the next one asks again
+          // If that goes on, the broker ends the connection, and the next one asks again.
+          if (number === asked) renewAtMs = Date.now() + retryMs;
         }
       };
       wait();

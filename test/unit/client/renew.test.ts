@@ -116,3 +116,25 @@ test('clients that share the options each renew their own token', async (t) => {
   await pass(40_000);
   assert.deepEqual([stage.sent.length, others.length], [1, 1]);
 });
+
+test('a token that never comes is asked for again, and one that comes too late is not sent', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000_000 });
+  const answers: ((token: string) => void)[] = [];
+  const options = renewing(() => new Promise((resolve) => answers.push(resolve)));
+  const sent: string[] = [];
+  const token = (name: string): string => tokenOf({ iat: 500, exp: 600, name });
+  const credentials = options.credentials?.('ws://x');
+  answers[0]?.(token('first'));
+  await credentials;
+  options.whileConnected?.((packet) => sent.push(Buffer.from(packet).toString('latin1')));
+  for (let seconds = 0; seconds < 96; seconds++) {
+    t.mock.timers.tick(1_000);
+    await turn();
+  }
+  assert.equal(answers.length, 3, 'asked twice');
+  answers[2]?.(token('third'));
+  answers[1]?.(token('second'));
+  await turn();
+  assert.equal(sent.length, 1);
+  assert.ok(sent[0]?.includes(token('third')));
+});
