@@ -272,9 +272,12 @@ function unavailableTo(
   return undefined;
 }
 
-/** Why no client may subscribe to this filter; undefined if some may. */
-function refusalOf(topicFilter: string, config: BrokerConfig): number | undefined {
-  if (levelCount(unsharedFilter(topicFilter)) > config.limits.topicLevelsMax || isTooLong(topicFilter))
+/**
+ * Why no client may subscribe to this filter; undefined if some may. `full`: with the prefix of its client, whose levels do
+ * not count.
+ */
+function refusalOf(topicFilter: string, config: BrokerConfig, full = topicFilter): number | undefined {
+  if (levelCount(unsharedFilter(topicFilter)) > config.limits.topicLevelsMax || isTooLong(full))
     return ReasonCode.topicFilterInvalid;
   return kindRefusalOf(topicFilter, config);
 }
@@ -306,7 +309,7 @@ function subscribe(
   return subscriptions.map((asked, index) => {
     const topicFilter = withPrefix(asked.topicFilter, subscriber);
     if (isAllowed !== undefined && isAllowed[index] !== true) return ReasonCode.notAuthorized;
-    const refusal = refusalOf(topicFilter, available);
+    const refusal = refusalOf(asked.topicFilter, available, topicFilter);
     if (refusal !== undefined) return refusal;
     const granted = grantedOf(asked, available);
     const outcome = engine.subscribe(session, topicFilter, optionsByte(granted), subscriptionId, token);

@@ -309,6 +309,21 @@ test('wildcards do not match topics that begin with $ for a tenant, whoever publ
   assert.equal(await received(back), 'end=seen');
 });
 
+test('the levels of a prefix do not count: a tenant may subscribe to what it may publish to', async (t) => {
+  const broker = await start(t, {
+    workers: 1,
+    limits: { topicLevelsMax: 4 },
+    listeners: [{ port: 0, topicPrefix: 'tenants/red/' }],
+  });
+  const red = await openClient(t, 'tcp', at(broker, 0));
+  await subscribed(red, 'a/b/c/d', '$share/g/a/b/c/+');
+  red.send(publishFrame('a/b/c/d', 'x'));
+  assert.deepEqual([await received(red), await received(red)], ['a/b/c/d=x', 'a/b/c/d=x']);
+  red.send(subscribeFrame('', 0, { subscriptions: [subscription('a/b/c/d/e')] }));
+  const { body } = await red.nextPacket();
+  assert.equal(body.at(-1), 0x8f);
+});
+
 test('an empty topic is none for a tenant, also where somebody else has just published to the prefix itself', async (t) => {
   const broker = await start(t, { workers: 1, listeners: [{ port: 0, topicPrefix: 'tenants/red/' }] });
   const { port, tcpPort } = broker.address();
