@@ -114,7 +114,7 @@ test('what the broker has is published, even if the database is gone by then', a
       return { reasonCode: 0, properties: {} };
     },
   } as unknown as RallyClient;
-  const outbox = await Outbox.open(rally, assert.fail);
+  const outbox = await Outbox.open(rally, (error) => assert.fail(`${error}`));
   assert.equal((await within('PUBACK', outbox.publish('t', 1)))?.reasonCode, 0);
 });
 

@@ -30,7 +30,7 @@ test('an upload that takes its time is not interrupted by a ping, which would wa
   const published = connection.publish('a', new Uint8Array(payloadBytes), 1, false);
   context.mock.timers.tick(60_000);
   let received = 0;
-  let last = new Uint8Array();
+  let last: Uint8Array = new Uint8Array();
   socket.on('data', (chunk: Buffer) => {
     received += chunk.length;
     last = chunk;
