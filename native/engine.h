@@ -724,6 +724,9 @@ class Engine : private ShardPort,
   // --- what this node's log has and another one is to have ----------------------------------------
 
   void whenCommitted(std::function<void()> then) override { journal_.whenCommitted(std::move(then)); }
+  void whenCommitted(unsigned receiver, std::function<void()> then) override {
+    journal_.whenCommitted(receiver, std::move(then));
+  }
 
   bool isRemote(unsigned worker) const override { return lanes_.isRemote(worker); }
   bool knowsChecks(unsigned worker) const override {

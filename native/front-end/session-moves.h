@@ -105,6 +105,8 @@ class SessionMoves {
     // ... which supports the record SessionReleased.
     virtual bool knowsReleases(unsigned worker) const = 0;
     virtual void whenCommitted(std::function<void()> then) = 0;
+    // The same, unless the worker that `then` tells it is lost before.
+    virtual void whenCommitted(unsigned receiver, std::function<void()> then) = 0;
     // The queue of a session arriving from worker `from` contains its messages sent here. The session, which comes from
     // another node, is now completely here.
     virtual void sessionLanding(Session& session, unsigned from) = 0;
@@ -694,8 +696,8 @@ class SessionMoves {
     else outlet_.toShard(from, request::SessionLanded{.session = key, .move = number});
   }
   void tellLanded(uint64_t key, unsigned from, uint64_t number) {
-    outlet_.whenCommitted([this, from, told = request::SessionLanded{.session = key, .move = number}] {
-      if (!slots_.isGone(from)) outlet_.toShard(from, told);
+    outlet_.whenCommitted(from, [this, from, told = request::SessionLanded{.session = key, .move = number}] {
+      outlet_.toShard(from, told);
     });
   }
   // Only this worker has the session.

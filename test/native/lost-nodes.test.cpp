@@ -152,6 +152,34 @@ TEST("lost nodes: that a message is stored is not told to whoever comes in the p
   CHECK_EQ(fullFrames(broker, 2, 0), before);
 }
 
+TEST("lost nodes: that a session has landed is not told to whoever comes in the place of its origin") {
+  std::deque<KeptDisk> disks(2);
+  HandDrivenBroker broker(disks, Nodes{1, 1});
+  Client& publisher = broker.connected("publisher", 0, fleeting());
+  const std::string topic = broker.ownedBy(0, "t");
+  broker.settle();
+  broker.lose(1);
+  broker.settle();
+  replace(broker, 1, 0);
+  disks[0].commitsAtOnce = false;
+  publisher.publish(topic, "1", 0, true);
+  broker.settle();
+  Stranger origin(broker, 1, 0);
+  auto parcel = std::make_unique<SessionParcel>();  // of a session that has ended here
+  parcel->key = 77;
+  parcel->move = 1;
+  origin.say(cluster::Channel::requests, request::Parcel{.carried = Carried(std::move(parcel))});
+  origin.finish();
+  broker.post(0, [&broker] { broker.engine(0).workerGone(1); });
+  broker.settle();
+  replace(broker, 1, 0);
+  const size_t before = fullFrames(broker, 0, 1);
+  disks[0].commit();
+  disks[0].commitsAtOnce = true;
+  broker.settle();
+  CHECK_EQ(fullFrames(broker, 0, 1), before);
+}
+
 TEST("lost nodes: what is published for one that is not forgotten yet is acknowledged, and holds nobody up") {
   for (const bool isShared : {false, true}) {
     std::deque<KeptDisk> disks(3);
