@@ -34,6 +34,8 @@ export interface ConnectionOwner {
 /** Once the WebSocket buffers this much, further messages wait in the session, where they are counted. */
 const bufferedBytesMax = 1_000_000;
 const bufferedPollMs = 50;
+/** Of a timer: with more it would fire at once. */
+const timerMsMax = 2e9;
 /** How long the answer to a PINGREQ may take. */
 const pingTimeoutMs = 10_000;
 /**
@@ -64,7 +66,7 @@ export class Connection implements Link {
   /** Runs while the socket has too much to send. */
   #roomTimer: ReturnType<typeof setTimeout> | undefined;
   /** Runs while an answer is awaited. */
-  #answerTimer: ReturnType<typeof setTimeout> | undefined;
+  #answerTimer: ReturnType<typeof setInterval> | undefined;
   /** Tells an add-on that the connection has ended. */
   #over: (() => void) | undefined;
 
@@ -165,11 +167,21 @@ export class Connection implements Link {
   }
 
   #awaitAnswer(timeoutMs: number): void {
-    this.#answerTimer ??= setTimeout(() => this.end(new RallyError(0, 'no answer')), timeoutMs);
+    // Undefined without a socket, and so never less.
+    let before = this.#socket?.bufferedAmount as number;
+    this.#answerTimer ??= setInterval(
+      () => {
+        const left = this.#socket?.bufferedAmount as number;
+        // The answer waits behind an upload, as long as that goes on.
+        if (left < before) before = left;
+        else this.end(new RallyError(0, 'no answer'));
+      },
+      Math.min(timeoutMs, timerMsMax),
+    );
   }
 
   #answered(): void {
-    clearTimeout(this.#answerTimer);
+    clearInterval(this.#answerTimer);
     this.#answerTimer = undefined;
   }
 
@@ -186,8 +198,8 @@ export class Connection implements Link {
       if (!frame) return;
       const error = isProtocolError(frame) ? frame : this.#take(frame);
       if (error) {
-        const sent = { ...error, properties: {} };
-        this.disconnect(sent, new RallyError(sent.reasonCode, 'protocol error'));
+        const { reasonCode } = error;
+        this.disconnect({ reasonCode, properties: {} }, new RallyError(reasonCode, 'protocol error'));
       }
     }
   }

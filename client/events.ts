@@ -71,5 +71,5 @@ export function listenForWaking(wake: () => void, options: AddEventListenerOptio
     if (!globalThis.document?.hidden) wake();
   };
   globalThis.addEventListener?.('online', called, options);
-  globalThis.document?.addEventListener('visibilitychange', called, options);
+  globalThis.addEventListener?.('visibilitychange', called, options); // the document's, which bubbles
 }

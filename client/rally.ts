@@ -1,4 +1,5 @@
 /** The client: what a page imports. Begin with `connect`. */
+import type { Properties } from '../core/wire/properties.ts';
 import { isValidTopicFilter, isValidTopicName } from '../core/wire/topic.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import {
@@ -60,7 +61,8 @@ export class Rally {
   readonly #url: URL;
   /** For the next attempt. */
   readonly #options: ConnectionOptions;
-  readonly #keepsSession: boolean;
+  /** Of the DISCONNECT: a session that cannot be resumed need not outlive the connection. */
+  readonly #goodbye: Properties;
   readonly #session: Session;
   readonly #events = new EventTarget();
   readonly #unlisten = new AbortController();
@@ -89,14 +91,15 @@ export class Rally {
       isNew: true,
       ...options,
     };
-    this.#keepsSession = options.cleanStart === false;
+    this.#goodbye = options.cleanStart === false ? {} : { sessionExpiryInterval: 0 };
     this.clientId = this.#options.clientId;
     this.#session = new Session(options.queue);
     this.ready = whenReady(this, signal);
     signal?.addEventListener('abort', () => this.close(), this.#unlisten);
     listenForWaking(() => {
-      if (!this.#connection) this.#open();
-      else if (this.#connection.server) this.#connection.ping();
+      const connection = this.#connection;
+      if (!connection) this.#open();
+      else if (connection.server) connection.ping();
     }, this.#unlisten);
     this.#open();
   }
@@ -142,9 +145,10 @@ export class Rally {
   ): Subscription {
     this.#assertOpen();
     if (!isValidTopicFilter(topicFilter)) throw new RallyError(0x8f, `not a topic filter: ${topicFilter}`);
-    const [called, given] =
+    type Given = [Listener | undefined, SubscribeOptions];
+    const given: Given =
       typeof listener === 'function' ? [listener, options] : [undefined, listener ?? options];
-    return this.#session.subscribe(topicFilter, called, given);
+    return this.#session.subscribe(topicFilter, ...given);
   }
 
   /**
@@ -160,9 +164,7 @@ export class Rally {
    * Resolves when the DISCONNECT is sent and the WebSocket closed.
    */
   async close(): Promise<void> {
-    // A session that cannot be resumed need not outlive the connection.
-    const properties = this.#keepsSession ? {} : { sessionExpiryInterval: 0 };
-    this.#connection?.disconnect({ reasonCode: 0, properties }, undefined, true);
+    this.#connection?.disconnect({ reasonCode: 0, properties: this.#goodbye }, undefined, true);
     this.#ended(undefined, true);
     if (this.#connection?.server) await this.#closing;
   }
@@ -180,13 +182,12 @@ export class Rally {
   #open(): void {
     clearTimeout(this.#retryTimer);
     const options = this.#options;
-    const { engine } = this.#session;
-    const connection = new Connection(options, engine, {
+    const connection = new Connection(options, this.#session.engine, {
       accepted: ({ sessionPresent, properties }) => {
         options.cleanStart = options.isNew = false;
         options.clientId = (this as Writable).clientId = properties.assignedClientIdentifier ?? this.clientId;
         this.#connectedAtMs = Date.now();
-        engine.connected(connection, sessionPresent);
+        this.#session.engine.connected(connection, sessionPresent);
         this.#tell('connected', { sessionPresent, properties });
       },
       ended: (error, isFinal, serverReference) => this.#ended(error, isFinal, serverReference),
@@ -196,10 +197,10 @@ export class Rally {
   }
 
   #ended(error: Error | undefined, isFinal?: boolean, serverReference?: string): void {
-    const { reconnect } = this.#options;
+    const { reconnect = {} } = this.#options;
     if (this.status === 'connected' && Date.now() - this.#connectedAtMs > stableMs) this.#failures = 0;
     clearTimeout(this.#retryTimer);
-    if (isFinal || reconnect === false) {
+    if (isFinal || !reconnect) {
       if (this.status === 'closed') return;
       this.#unlisten.abort();
       this.#session.closed(error);
@@ -210,7 +211,7 @@ export class Rally {
     // One or more of host[:port], separated by spaces (section 4.11); the scheme and the path stay.
     this.#target = new URL(this.#url);
     if (serverReference) this.#target.host = serverReference.split(' ')[0] as string;
-    const { minMs = 500, maxMs = 30_000 } = reconnect ?? {};
+    const { minMs = 500, maxMs = 30_000 } = reconnect;
     const delayMs = Math.random() * Math.min(maxMs, minMs * 2 ** this.#failures++);
     this.#retryTimer = setTimeout(() => this.#open(), delayMs);
     this.#session.engine.lost();

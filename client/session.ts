@@ -92,8 +92,11 @@ export class Session implements EngineUser {
 
   deliver(packet: PublishPacket, acknowledge: () => void): void {
     const message = toMessage(packet);
-    const { topic, retain, properties } = packet;
-    const { subscriptionIdentifiers = [] } = properties;
+    const {
+      topic,
+      retain,
+      properties: { subscriptionIdentifiers = [] },
+    } = packet;
     const filters = [...this.#filters.values()];
     // A broker may send a message once for each matching filter, with the identifier of that subscription.
     const named = filters.filter(({ ids }) => ids.some((id) => subscriptionIdentifiers.includes(id)));

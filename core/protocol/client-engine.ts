@@ -204,7 +204,7 @@ export class ClientEngine {
       for (const request of requests) {
         request.packetId = 0;
         // PUBCOMP (7) and UNSUBACK (11): the broker has the message, and there is no subscription any more.
-        if (request.awaits & 2) request.succeed();
+        if (request.awaits & 2) request.succeed({ reasonCode: 0, properties: {} });
         else if (request.awaits < PacketType.suback) this.#waiting.push(request);
       }
     }

@@ -138,7 +138,7 @@ test('online and a tab that is looked at again do not wait for the backoff', asy
     topicFilter: 'a',
     options: { reconnect: { minMs: 1e8, maxMs: 1e8 } },
   });
-  for (const event of [`new Event('online')`, `new Event('visibilitychange')`]) {
+  for (const event of [`new Event('online')`, `new Event('visibilitychange', { bubbles: true })`]) {
     proxy.cut();
     await untilInPage(page, `rally.status === 'reconnecting'`);
     proxy.mend();

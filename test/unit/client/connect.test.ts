@@ -419,12 +419,45 @@ test('keep alive: what comes is a clock where timers are throttled', async (cont
 });
 
 test('an attempt that takes too long is given up', async (context) => {
-  context.mock.timers.enable({ apis: ['setTimeout'] });
+  context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   const network = new FakeNetwork();
   const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, connectTimeoutMs: 50 });
   await Promise.resolve();
   context.mock.timers.tick(50);
   assert.equal(network.sockets[0]?.isClosed, true);
+  assert.equal(rally.status, 'reconnecting');
+  rally.close();
+});
+
+test('an attempt may take as long as it wants', async (context) => {
+  context.mock.timers.enable({ apis: ['setInterval'] });
+  const timers = context.mock.method(globalThis, 'setInterval');
+  for (const connectTimeoutMs of [2 ** 31, Number.POSITIVE_INFINITY]) {
+    const { network, rally } = startOnFake({ connectTimeoutMs });
+    await until('the attempt', () => network.sockets.length === 1);
+    const [, ms] = timers.mock.calls.at(-1)?.arguments ?? [];
+    assert.ok(ms && ms < 2 ** 31, `a timer of ${ms} ms fires at once`);
+    rally.close();
+  }
+});
+
+test('keep alive: an upload that goes on is waited for, and one that stands still is not', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
+  const network = new FakeNetwork();
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, keepAliveSeconds: 60 });
+  await Promise.resolve();
+  const [socket] = network.sockets;
+  assert.ok(socket);
+  socket.onopen?.();
+  socket.receive('20 03 00 00 00');
+  socket.bufferedAmount = 3_000_000;
+  context.mock.timers.tick(30_000);
+  for (const bytes of [2_000_000, 1_000_000]) {
+    socket.bufferedAmount = bytes;
+    context.mock.timers.tick(10_000);
+    assert.equal(rally.status, 'connected');
+  }
+  context.mock.timers.tick(10_000);
   assert.equal(rally.status, 'reconnecting');
   rally.close();
 });

@@ -104,7 +104,7 @@ test('a broker without the session gets what it has not, as new', async () => {
   await first.expect('62 02 0001');
   first.cut();
   const second = await network.accepted(1);
-  await within('the broker had it', released);
+  assert.equal((await within('the broker had it', released))?.reasonCode, 0);
   await second.expect(`32 07 0001'a' 0003 00 '2'`);
   second.receive('40 02 0003');
   await within('PUBACK', open);
