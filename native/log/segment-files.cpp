@@ -53,8 +53,10 @@ bool SegmentFiles::hasRoomFor(uint64_t bytes) const {
 int SegmentFiles::openFirst(uint64_t nowMs) {
   Segment* unsealed = space_.find(start_.unsealed);
   if (unsealed) {
-    const int error = seal(*unsealed, start_.previousEnd.segment(), start_.group++, nowMs);
+    const int error = seal(*unsealed, start_.previousEnd.segment(), start_.group, nowMs);
     if (error != 0) return error;
+    start_.group++;
+    start_.unsealed = 0;
   }
   return openNext(0, nowMs);
 }

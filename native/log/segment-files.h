@@ -33,9 +33,9 @@ class SegmentFiles {
   Segment& active() { return *active_; }
   // Whether a group of this many bytes fits into the current segment, together with the group that seals it.
   bool hasRoomFor(uint64_t bytes) const;
+  // Starts the first segment. ENOSPC, EDQUOT: there is no space now; call it again. Any other error is final.
   int openFirst(uint64_t nowMs);
-  // Starts the next segment. ENOSPC, EDQUOT: there is no space now; call it again, for the same group. Any other error
-  // is final.
+  // Starts the next segment. The same, for the same group.
   int openNext(uint64_t groupBytes, uint64_t nowMs);
 
   // Performs a step of preparatory work, or only of urgent work. False: nothing to do.

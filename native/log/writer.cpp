@@ -40,14 +40,22 @@ Writer::Writer(Disk& disk, Space& space, const Options& options, Appenders& appe
 bool Writer::begin(const SegmentFiles::Start& start, std::vector<std::string> spareNames, uint64_t nowMs) {
   files_.begin(start, std::move(spareNames));
   measureSpace(nowMs);
+  openFirst(nowMs);
+  return !health_.isFailed();
+}
+
+// False: there is no room for it, or the disk has failed.
+bool Writer::openFirst(uint64_t nowMs) {
   const int error = files_.openFirst(nowMs);
-  if (error == 0) return true;
-  failed("its first segment cannot be made", error);
-  return false;
+  if (error == ENOSPC || error == EDQUOT) return outOfSpace("there is no room on the disk for a segment");
+  if (error != 0) return failed("its first segment cannot be made", error), false;
+  isStuck_ = false;
+  return true;
 }
 
 bool Writer::step(uint64_t nowMs) {
   if (health_.isFailed()) return false;
+  if (!files_.isOpen() && !openFirst(nowMs)) return keepHouse(nowMs, false);
   inbox_.collect(waiting_);
   if (group_.isEmpty()) assemble();
   const bool hasCommitted = !group_.isEmpty() && commit(nowMs);
@@ -295,6 +303,7 @@ void Writer::chooseVictim() {
 }
 
 void Writer::finish(uint64_t nowMs) {
+  if (!files_.isOpen()) return;
   for (;;) {
     inbox_.collect(waiting_);
     if (group_.isEmpty()) assemble();

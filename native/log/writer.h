@@ -26,7 +26,7 @@ class Writer {
 
   // The replica has to store written data before it counts as committed. Call it before begin().
   void replicate(Replica& replica) { replica_ = &replica; }
-  // False: the first segment cannot be created; health has the reason.
+  // False: the first segment cannot be created; health has the reason. If the disk is full, that is tried again.
   bool begin(const SegmentFiles::Start& start, std::vector<std::string> spareNames, uint64_t nowMs);
   // Commits what has been handed over, or does some preparatory work. False: there is nothing to do, or nothing is
   // possible at present.
@@ -60,6 +60,7 @@ class Writer {
     bool isEmpty() const { return own.size() <= groupHeaderBytes && batches.empty(); }
   };
 
+  bool openFirst(uint64_t nowMs);
   void assemble();
   void addBatches();
   void addReclaimed();

@@ -488,6 +488,39 @@ TEST("log: a full disk is told, and it goes on by itself when there is room") {
   CHECK(life.fault().empty());
 }
 
+TEST("log: a start on a full disk waits for room, and goes on by itself") {
+  for (const bool wasUsed : {false, true}) {
+    sim::Life life(2);
+    life.lookPercent = 0;
+    auto disk = std::make_unique<sim::SimDisk>();
+    if (wasUsed) {
+      CHECK(life.open(std::move(disk)));
+      for (int i = 0; i < 5; i++) {
+        life.appendBatch();
+        life.settle();
+      }
+      disk = life.disk().copy();
+      for (const std::string& name : disk->names())
+        if (name.starts_with("spare-")) disk->remove(name);
+    }
+    disk->faults.roomBytes = std::max<uint64_t>(1, disk->usedBytes());
+    CHECK(life.open(std::move(disk)));
+    CHECK(life.store().state() == log::State::full);
+    for (int i = 0; i < 5; i++) {
+      life.appendBatch();
+      life.step();
+    }
+    CHECK(life.store().writer().isStuck() && life.store().state() == log::State::full);
+    life.disk().faults.roomBytes = 0;
+    life.settle();
+    CHECK(!life.store().writer().isStuck() && life.store().state() == log::State::open);
+    CHECK(life.fault().empty());
+    life.disk().faults = {};
+    CHECK(life.open(life.disk().copy()));
+    CHECK(life.fault().empty());
+  }
+}
+
 TEST("log: where every write takes room, one that finds none is tried again, whichever it is") {
   size_t failed = 0;
   for (uint64_t call = 1; call <= 150; call++) {
