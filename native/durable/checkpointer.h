@@ -18,9 +18,10 @@ namespace rally {
 
 class Checkpointer : public TurnGate {
  public:
-  // `bytesMin`: the size of the log below which no checkpoint is due.
-  Checkpointer(Broker& broker, log::Log& log, const LogClock& clock, uint64_t run, uint64_t bytesMin)
-      : broker_(broker), log_(log), clock_(clock), run_(run), bytesMin_(bytesMin) {
+  // `bytesMin`: the size of the log below which no checkpoint is due. `stateBytes`: the size of the last one; 0: none.
+  Checkpointer(Broker& broker, log::Log& log, const LogClock& clock, uint64_t run, uint64_t bytesMin,
+               uint64_t stateBytes)
+      : broker_(broker), log_(log), clock_(clock), run_(run), bytesMin_(bytesMin), stateBytes_(stateBytes) {
     eachWorker([&](Engine& engine) { parts_.push_back(std::make_unique<CheckpointPart>(engine)); });
   }
 
@@ -43,8 +44,10 @@ class Checkpointer : public TurnGate {
     const log::Figures figures = log_.figures();
     const uint64_t bytes = figures.usedBytes;
     if (bytes < bytesMin_ || figures.segments < 2) return;  // the segment in which it would begin is kept
-    // On a full disk the state as it is now counts (hasRoom()): most of it may have gone since the last checkpoint.
-    if (state != log::State::full && bytes < 2 * stateBytes_.load(std::memory_order_relaxed)) return;
+    const uint64_t stateBytes = stateBytes_.load(std::memory_order_relaxed);
+    // On a full disk the state as it is now counts (hasRoom()): most of it may have gone since the last checkpoint. One
+    // that fills the disk before it ends would leave no room for what frees space.
+    if (state != log::State::full && (bytes < 2 * stateBytes || figures.freeBytes < stateBytes)) return;
     ask();
   }
   // A checkpoint is to begin as soon as the workers come to rest, if there is room for it.
@@ -223,8 +226,8 @@ class Checkpointer : public TurnGate {
   std::atomic<bool> isUnderWay_{false};
   std::atomic<unsigned> partsWithRetained_{0};  // that have not written all of them yet
   std::atomic<unsigned> partsLeft_{0};
-  std::atomic<uint64_t> partBytes_{0};   // of the checkpoint being written
-  std::atomic<uint64_t> stateBytes_{0};  // of the last one
+  std::atomic<uint64_t> partBytes_{0};  // of the checkpoint being written
+  std::atomic<uint64_t> stateBytes_;    // of the last one
   std::atomic<uint64_t> written_{0};
   uint32_t number_ = 0;
   std::atomic<int> restTicks_{0};

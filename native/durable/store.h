@@ -99,7 +99,10 @@ class Store {
    public:
     Reading(Store& store, RecoveredState& state) : store_(store), state_(state) {}
     void record(const log::Found& found) override {
-      store_.recordBytes_ += log::framedBytes(found.body.size());
+      const size_t bytes = log::framedBytes(found.body.size());
+      store_.recordBytes_ += bytes;
+      if (found.kind == records::CheckpointBegin::kind) store_.checkpointBytes_ = 0;
+      if (records::isInCheckpoint(found.kind)) store_.checkpointBytes_ += bytes;
       state_.apply(found);
     }
     void soon(const log::Found& found) override { state_.soon(found); }
@@ -153,7 +156,8 @@ class Store {
   // The log is written from now on. It includes findings of the start: when previously connected clients left.
   void begin(uint64_t lastMessage) {
     if (log_->replica()) log_->replica()->begin(recordBytes_ == 0);
-    checkpointer_ = std::make_unique<Checkpointer>(*broker_, *log_, clock_, run_, checkpointBytesMin_);
+    checkpointer_ = std::make_unique<Checkpointer>(*broker_, *log_, clock_, run_, checkpointBytesMin_,
+                                                   checkpointBytes_);
     for (unsigned row = 0; row < broker_->workers(); row++) {
       Engine& engine = broker_->engineAt(row);
       engine.openJournal(*log_, lastMessage, clock_, *checkpointer_);
@@ -168,8 +172,8 @@ class Store {
       if (each.isChanged) engine.journal().session(*engine.findSession(each.key));
     }
     for (unsigned row = 0; row < broker_->workers(); row++) broker_->engineAt(row).journal().submit();
-    // It is written while clients are already connected. The second copy may lack the end of this log.
-    if (recordBytes_ >= checkpointBytesMin_ || (log_->replica() && recordBytes_ > 0)) checkpointer_->ask();
+    // The second copy may lack the end of this log. It is written while clients are already connected.
+    if (log_->replica() && recordBytes_ > 0) checkpointer_->ask();
   }
 
   std::unique_ptr<log::Log> log_;
@@ -181,7 +185,8 @@ class Store {
   std::unique_ptr<Fetching> fetching_;
   std::atomic<uint64_t> bytesDone_{0};
   std::atomic<uint64_t> bytesTotal_{0};
-  uint64_t recordBytes_ = 0;  // bytes read
+  uint64_t recordBytes_ = 0;      // bytes read ...
+  uint64_t checkpointBytes_ = 0;  // ... and those of the last checkpoint
   std::vector<RecoveredSession> sessions_;
   Damage damage_;
   uint64_t run_ = 0;

@@ -759,6 +759,40 @@ TEST("durable: a record that cannot be read costs one session or one message, or
   }
 }
 
+TEST("durable: a start writes no checkpoint unless one is due, and none is begun for which there is no room") {
+  KeptDisk disk;
+  disk.checkpointBytesMin = 100'000;
+  HandDrivenBroker broker(disk, 1);
+  awaySubscriber(broker, "sink", "t");
+  Client& source = broker.connected("source", 0, fleeting());
+  const auto passSeconds = [&](int seconds) {
+    for (; seconds > 0; seconds--) {
+      broker.advanceTime(1'000);
+      broker.settle();
+    }
+  };
+  for (int i = 0; i < 200; i++) source.publish("t", std::string(2'000, 'x'), 1);
+  broker.settle();
+  passSeconds(5);
+  CHECK_EQ(broker.store().checkpointer().written(), 1);
+  passSeconds(5);
+  CHECK(disk.bytes() > 400'000);
+  broker.crash(1);
+  passSeconds(10);
+  CHECK_EQ(broker.store().checkpointer().written(), 0);  // there is little but the state in the log
+  source.connect(0);
+  disk.freeBytes = 200'000;
+  for (int i = 0; i < 300; i++) {
+    source.publish("state", std::string(2'000, 'x'), 1, true);
+    broker.settle();
+  }
+  passSeconds(10);
+  CHECK_EQ(broker.store().checkpointer().written(), 0);
+  disk.freeBytes = 500'000;
+  passSeconds(10);
+  CHECK_EQ(broker.store().checkpointer().written(), 1);
+}
+
 TEST("durable: a clock that was set back ends no session, and what expired before the machine began is not sent") {
   using Kept = KeptDisk::Record;
   const auto patch = [](KeptDisk& disk, rally::log::Kind kind, size_t offset, uint64_t value) {
