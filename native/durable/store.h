@@ -66,6 +66,8 @@ class Store {
   Broker& recover(unsigned workers, const Limits& limits, uint64_t tableKey,
                   const std::shared_ptr<const RuleBook>& rules = nullptr) {
     if (!state_) read(workers, limits, tableKey);
+    // Session keys begin with it. Some may have come from other nodes, when this one was in a cluster.
+    state_->sessions().each([&](const RecoveredState::Session& each) { run_ = std::max(run_, (each.key >> 32) + 1); });
     const HashKeys keys{.topics = log_->identity()[0], .tables = tableKey};
     return recover(std::make_unique<Broker>(workers, limits, keys), rules);
   }

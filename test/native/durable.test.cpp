@@ -793,6 +793,23 @@ TEST("durable: a start writes no checkpoint unless one is due, and none is begun
   CHECK_EQ(broker.store().checkpointer().written(), 1);
 }
 
+TEST("durable: the numbers of new sessions follow those of all that are there, also of ones from another broker") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  awaySubscriber(broker, "sink", "t");
+  rally::records::Session record{.session = uint64_t(9) << 32 | 1, .clientId = Bytes(), .expirySeconds = 1'000};
+  const std::string name = "foreign";
+  record.clientId = {reinterpret_cast<const uint8_t*>(name.data()), name.size()};
+  std::vector<uint8_t> body(rally::log::encodedBytes(record));
+  rally::log::detail::Write write{rally::log::Encoder(body)};
+  record.visit(write);
+  disk.records.push_back({.position = disk.written + 4, .kind = rally::records::Session::kind, .body = body});
+  disk.written += 4 + body.size() / 4 * 4;
+  broker.crash(1);
+  CHECK_EQ(broker.store().sessions().size(), 2);
+  CHECK(broker.store().run() > 9);
+}
+
 TEST("durable: a clock that was set back ends no session, and what expired before the machine began is not sent") {
   using Kept = KeptDisk::Record;
   const auto patch = [](KeptDisk& disk, rally::log::Kind kind, size_t offset, uint64_t value) {
