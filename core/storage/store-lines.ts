@@ -163,7 +163,8 @@ function partOf(number: number): number {
 /** Reads the lines of one export, in their order. */
 export class LineReader {
   readonly #messages = new NumberSet();
-  readonly #sessions = new Set<string>();
+  readonly #sessions = new NumberSet();
+  readonly #clientIds = new Set<string>();
   #lines = 0;
   #hasEnded = false;
 
@@ -213,13 +214,16 @@ export class LineReader {
 
   #session(line: Line): StoreItem {
     const clientId = textIn(line, 'clientId');
-    if (clientId === '' || this.#sessions.has(clientId))
+    if (clientId === '' || this.#clientIds.has(clientId))
       throw new LineFault(`clientId: '${clientId}' is empty, or occurs twice`);
-    this.#sessions.add(clientId);
+    this.#clientIds.add(clientId);
+    const session = integerIn(line, 'session', 1, Number.MAX_SAFE_INTEGER);
+    if (this.#sessions.has(session)) throw new LineFault(`session ${session} occurs twice`);
+    this.#sessions.add(session);
     const { will } = line;
     return {
       kind: 'session',
-      session: integerIn(line, 'session', 1, Number.MAX_SAFE_INTEGER),
+      session,
       clientId,
       expirySeconds: integerIn(line, 'expirySeconds', 0, 4_294_967_295),
       leftAtMs: timeIn(line, 'leftAt'),
