@@ -227,7 +227,10 @@ test('what is no export is refused with its line, and leaves nothing', async (t)
     [`${first}\n${session},"waiting":[{"message":3,"qos":1}]}`, /there is no message 3 before it/],
     [`${first}\n${session},"leftAt":"soon"}`, /leftAt is not a time/],
     [`${first}\n${session}}\n${session}}`, /line 3: clientId: 'a' is empty, or occurs twice/],
-    [`${first}\n${session}}\n{"session":1,"clientId":"b","expirySeconds":9}`, /line 3: session 1 occurs twice/],
+    [
+      `${first}\n${session}}\n{"session":1,"clientId":"b","expirySeconds":9}`,
+      /line 3: session 1 occurs twice/,
+    ],
   ];
   for (const [content, sentence] of wrong) {
     const file = join(folder, 'wrong');
