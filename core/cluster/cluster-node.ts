@@ -115,6 +115,11 @@ export class ClusterNode {
           { reason },
           'NATS refuses this node: put valid credentials into the file of clusterCredentials',
         ),
+      onUnfit: (reason) =>
+        logger.error(
+          { reason: `it ${reason}` },
+          'NATS cannot carry everything that this node sends: correct its configuration',
+        ),
     };
     const post = await connectToNats(config, `rallymq ${nodeName}`, connectMs, listener, signal);
     try {

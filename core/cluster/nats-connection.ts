@@ -43,7 +43,9 @@ export class NatsPost implements Post {
   }
 
   publish(subject: string, bytes: Uint8Array): void {
-    if (this.#isUp && !this.#isClosed) this.connection.publish(subject, bytes);
+    if (!this.#isUp || this.#isClosed) return;
+    const { max_payload: bytesMax = payloadBytes } = this.connection.info ?? {};
+    if (bytes.length <= bytesMax) this.connection.publish(subject, bytes); // more would be thrown back
   }
 
   subscribe(subject: string, onMessage: (bytes: Uint8Array, subject: string) => void): void {
@@ -59,7 +61,7 @@ export class NatsPost implements Post {
     await this.connection.close();
   }
 
-  async #follow({ onUp, onRefused }: NatsListener): Promise<void> {
+  async #follow({ onUp, onRefused, onUnfit }: NatsListener): Promise<void> {
     const told = new Set<string>();
     for await (const status of this.connection.status()) {
       if (status.type === 'disconnect' || status.type === 'close') this.#isUp = false;
@@ -70,6 +72,8 @@ export class NatsPost implements Post {
       // After several attempts that were refused it is said several times.
       if (status.type !== 'reconnect' || this.#isUp) continue;
       told.clear();
+      const fault = faultOf(this.connection.info);
+      if (fault !== undefined) onUnfit?.(fault);
       this.#isUp = true;
       onUp();
     }
@@ -84,6 +88,8 @@ export interface NatsListener {
   onWait(reason: string): void;
   /** NATS does not accept the node any more, or not all that it does: once for each reason until it is connected again. */
   onRefused?(reason: string): void;
+  /** It is connected again, to a server that would have been refused at first: messages that are too large for it are lost. */
+  onUnfit?(reason: string): void;
 }
 
 /**

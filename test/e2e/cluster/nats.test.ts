@@ -287,6 +287,28 @@ test('a connection that is cut comes back', async (test) => {
   assert.deepEqual(heard.at(-1), 'test.c 2');
 });
 
+test('NATS that is started again and allows only small messages harms nobody', async (test) => {
+  const nats = await NatsServer.start(test);
+  const unfit: string[] = [];
+  const post = await connectToNats(settings(nats.url), 'test', 5_000, {
+    ...quiet,
+    onUnfit: (reason) => unfit.push(reason),
+  });
+  test.after(() => post.close());
+  const heard: number[] = [];
+  post.subscribe('test', ({ length }) => heard.push(length));
+  await nats.kill();
+  const folder = await mkdtemp(join(tmpdir(), 'rallymq-nats-'));
+  test.after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, 'small'), 'max_payload: 65536\n');
+  await nats.run(['-js', '-c', join(folder, 'small')]);
+  await until('it is up again', () => unfit.length === 1);
+  assert.match(unfit[0] ?? '', /^allows messages of 65536 bytes/);
+  for (const bytes of [65_537, 65_536]) post.publish('test', Buffer.alloc(bytes));
+  await until('what is allowed', () => heard.length > 0);
+  assert.deepEqual(heard, [65_536]);
+});
+
 test('NATS that is not there, lets nobody in or has no JetStream is an error that says so', async (test) => {
   const isError = (code: string, text: RegExp) => (error: unknown) =>
     error instanceof BrokerError && error.code === code && text.test(error.message);
