@@ -207,8 +207,8 @@ export class Connection implements Link {
   #take(frame: Frame): ProtocolError | undefined {
     const { header, body } = frame;
     const type = header >> 4;
-    const isGoodbye = type === PacketType.disconnect;
     const isConnack = type === PacketType.connack;
+    const isGoodbye = type === PacketType.disconnect;
     // Exactly one CONNACK, and nothing before it but a DISCONNECT.
     if (!isGoodbye && isConnack === !!this.server) return protocolViolation('out of turn');
     // An AUTH means that an add-on's renewal has succeeded; a failed one ends with a DISCONNECT.

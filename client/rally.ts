@@ -127,8 +127,10 @@ export class Rally {
     this.#assertOpen();
     if (!isValidTopicName(topic)) throw new RallyError(0x90, `not a topic name: ${topic}`);
     const { qos = 0, retain = false, properties = {}, signal } = options;
-    const packet = { topic, payload: toBytes(value), qos, retain, dup: false, properties };
-    return this.#session.publish(packet, signal);
+    return this.#session.publish(
+      { topic, payload: toBytes(value), qos, retain, dup: false, properties },
+      signal,
+    );
   }
 
   /**

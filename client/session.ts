@@ -55,7 +55,7 @@ export class Session implements EngineUser {
     };
     this.#filters.set(topicFilter, filter);
     const { listeners } = filter;
-    const { signal, qos = 2 } = options;
+    const { qos = 2, signal } = options;
     const receiver = createReceiver(listener, options.bufferMax ?? 1_000, () => {
       signal?.removeEventListener('abort', subscription.unsubscribe);
       listeners.delete(receiver);
@@ -106,7 +106,8 @@ export class Session implements EngineUser {
     for (const { listeners, options, ids } of matching) {
       // Retained messages are for the listeners of the SUBSCRIBE that they answer.
       const asked = named[0] ? subscriptionIdentifiers : ids.slice(-1);
-      for (const listener of listeners) {
+      // A copy: a listener that another one adds gets later messages.
+      for (const listener of [...listeners]) {
         if (!retain || options.retainAsPublished || asked.includes(listener.id)) listener.deliver(message);
       }
     }

@@ -22,6 +22,7 @@ export interface Receiver {
   /** The identifier of the SUBSCRIBE that it was made with, and so of its retained messages. */
   id: number;
   granted(): void;
+  /** Does nothing once the subscription has ended, even if a listener has ended it during the same message. */
   deliver(message: Message): void;
   /** The subscription has ended, because of `error` if there is one. */
   end(error?: unknown): void;
@@ -56,6 +57,7 @@ export function createReceiver(
   };
 
   const deliver = (message: Message): void => {
+    if (isEnded) return;
     try {
       if (!listener && buffer.push(message) > bufferMax) {
         buffer.shift();

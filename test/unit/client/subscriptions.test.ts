@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RallyError } from '../../../client/rally.ts';
+import { type Message, RallyError } from '../../../client/rally.ts';
 import { startOnFake } from '../../support/fake-websocket.ts';
 import { until, within } from '../../support/wait.ts';
 
@@ -188,5 +188,23 @@ test('a slow loop drops the oldest and counts', async () => {
   }
   assert.deepEqual(texts, ['2', '3']);
   assert.equal(subscription.dropped, 1);
+  rally.close();
+});
+
+test('a listener that another one adds gets the next message, and one that it ends gets none', async () => {
+  const { network, rally } = startOnFake();
+  const socket = await network.accepted();
+  const seen: string[] = [];
+  const add = (message: Message): void => {
+    seen.push(message.text());
+    void second.unsubscribe();
+    if (seen.length < 10) rally.subscribe('a', add);
+  };
+  rally.subscribe('a', add);
+  const second = rally.subscribe('a', () => seen.push('ended'));
+  socket.receive(`90 04 0001 00 02 90 04 0002 00 02 30 05 0001'a' 00 '1'`);
+  assert.deepEqual(seen, ['1']);
+  socket.receive(`30 05 0001'a' 00 '2'`);
+  assert.deepEqual(seen, ['1', '2', '2']);
   rally.close();
 });
