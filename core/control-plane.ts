@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError } from './broker-error.ts';
-import { readNews } from './cluster/news.ts';
+import { newsOfBans, readNews, writeNews } from './cluster/news.ts';
 import type { ToldWill } from './cluster/node-messages.ts';
 import type { StandInBroker } from './cluster/stand-in.ts';
 import { hostedWill, toldWill } from './cluster/told-will.ts';
@@ -331,6 +331,7 @@ export class ControlPlane {
         }),
       onEvicted: () => void this.#joinAgain(),
       onNews: (news) => this.#onNews(news),
+      newsForNewcomer: () => newsOfBans(this.bans.list()).map(writeNews),
       onQuestion: (question) => this.#http.answerNode(question),
       publishWill: (will) => this.#publishWillOfLost(will),
       makeStandIn: (config) => this.#events.makeStandIn(config),
@@ -825,6 +826,7 @@ export class ControlPlane {
     const told = readNews(news);
     try {
       if (told?.kind === 'ban') this.bans.add(told.ban);
+      else if (told?.kind === 'bans') this.#gatekeeper.bans.addAll(told.bans);
       else if (told?.kind === 'liftBan') this.bans.remove(told.of, told.value);
       else if (told?.kind === 'logLevel') this.#setLogLevel(told.level);
     } catch (err) {

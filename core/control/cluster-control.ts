@@ -44,6 +44,8 @@ export interface ClusterControlOptions {
   onEvicted(): void;
   /** Another node has announced something that every node has to do. */
   onNews(news: Readonly<Record<string, unknown>>): void;
+  /** What a node that joins has to do, as it has not heard of it. */
+  newsForNewcomer(): readonly Readonly<Record<string, unknown>>[];
   /** Another node forwards an operator's request. */
   onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
   /** The will of a client whose node is lost. */
@@ -515,14 +517,24 @@ export class ClusterControl implements Directory {
     const here = new Set(nodes.map(({ incarnation }) => incarnation));
     const known = new Set((before === undefined ? [] : liveNodes(before)).map((node) => node.incarnation));
     const lost = before === undefined ? [] : liveNodes(before).filter((node) => !here.has(node.incarnation));
-    for (const { name, incarnation } of nodes)
-      if (before !== undefined && !known.has(incarnation))
-        logger.info({ node: name, incarnation }, 'a node has joined the cluster');
+    const newcomers = before === undefined ? [] : nodes.filter(({ incarnation }) => !known.has(incarnation));
+    for (const { name, incarnation } of newcomers)
+      logger.info({ node: name, incarnation }, 'a node has joined the cluster');
+    this.#greet(newcomers, nodes);
     for (const { name, incarnation } of lost)
       logger.warn({ node: name, incarnation }, 'a node is no longer in the cluster');
     const told = planeView(view, linkVersions);
     this.#views.set(view.epoch, told);
     this.#options.broadcast({ type: 'clusterView', view: told });
+  }
+
+  /** The oldest node that was there before tells the new ones. */
+  #greet(newcomers: readonly NodeEntry[], nodes: readonly NodeEntry[]): void {
+    const clients = newcomers.filter(({ standsFor }) => standsFor === undefined);
+    const oldest = nodes.find((node) => node.standsFor === undefined && !newcomers.includes(node));
+    if (clients.length === 0 || oldest?.incarnation !== this.#place?.incarnation) return;
+    for (const news of this.#options.newsForNewcomer())
+      for (const { incarnation } of clients) this.#node?.cluster.tell(news, incarnation);
   }
 
   /** Whatever was in transit is lost: the node can only start again. */

@@ -70,6 +70,27 @@ export class BanKeeper implements Bans {
     return ban;
   }
 
+  /** The same for many; those that are in force already change nothing. Errors: as add(), then the others are in force. */
+  addAll(requests: readonly BanRequest[]): void {
+    this.#loadChanged();
+    const before = this.#bans.list();
+    const known = new Set(before.filter(({ origin }) => origin === 'hand').map(nameOf));
+    const added: Ban[] = [];
+    let fault: unknown;
+    for (const request of requests.filter((each) => !known.has(nameOf(each)))) {
+      try {
+        added.push(this.#bans.add(request));
+      } catch (error) {
+        fault ??= error;
+      }
+    }
+    if (added.length > 0) {
+      this.#write(before);
+      this.#options.onBanned(added);
+    }
+    if (fault !== undefined) throw fault;
+  }
+
   remove(kind: BanKind, value: string): boolean {
     this.#loadChanged();
     const before = this.#bans.list();
@@ -153,7 +174,7 @@ export class BanKeeper implements Bans {
   }
 }
 
-function nameOf({ kind, value, expiresAt }: Ban): string {
+function nameOf({ kind, value, expiresAt }: Ban | BanRequest): string {
   return `${kind} ${value} ${expiresAt?.getTime() ?? ''}`;
 }
 

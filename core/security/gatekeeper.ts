@@ -37,7 +37,7 @@ import {
   type Verdict,
 } from './authenticator.ts';
 import { Authorizer } from './authorizer.ts';
-import { BanKeeper, type Bans } from './ban-keeper.ts';
+import { BanKeeper } from './ban-keeper.ts';
 import { type Ban, BanList } from './bans.ts';
 import { DashboardTickets, isDashboard } from './dashboard-tickets.ts';
 import { type HttpCredentials, SignIn, type SignInRefusal } from './sign-in.ts';
@@ -196,7 +196,7 @@ export class Gatekeeper {
     return this.#bans.find({ remoteAddress, clientId: '' }) !== undefined;
   }
 
-  get bans(): Bans {
+  get bans(): BanKeeper {
     return this.#bans;
   }
 

@@ -209,6 +209,18 @@ test('a ban by the API of one node holds on all, and each tells of the others', 
   assert.ok(!topics().some((topic) => topic.startsWith('$SYS/broker/')));
 });
 
+test('a node that joins hears of the bans that are in force', async (t) => {
+  const cluster = await BrokerCluster.start(t, 2);
+  for (const who of ['unwanted', 'unloved'])
+    assert.equal(await cluster.broker(0).send('POST', '/api/v1/banned', { as: 'clientid', who }), 200);
+  assert.equal(await cluster.broker(0).send('DELETE', '/api/v1/banned/clientid/unloved'), 204);
+  const c = await cluster.add('node-2');
+  await until('the bans', async () => {
+    const { data } = JSON.parse((await c.get('/api/v1/banned')).text) as { data: { who: string }[] };
+    return data.map(({ who }) => who).join() === 'unwanted';
+  });
+});
+
 test('a ban that a node cannot add stays in its log, and it hears of the next ones', async (t) => {
   const cluster = await BrokerCluster.start(t, 1);
   const a = cluster.broker(0);

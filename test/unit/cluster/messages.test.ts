@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Messenger } from '../../../core/cluster/messenger.ts';
-import { readNews, writeNews } from '../../../core/cluster/news.ts';
+import { newsOfBans, readNews, writeNews } from '../../../core/cluster/news.ts';
 import { type NodeMessage, readNodeMessage } from '../../../core/cluster/node-messages.ts';
 import { type Post, Subjects } from '../../../core/cluster/ports.ts';
 import { firstView, withNode } from '../../../core/cluster/view.ts';
 import { Wills } from '../../../core/cluster/wills.ts';
+import type { Ban } from '../../../core/security/bans.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { Random, replayOf, seeds } from '../../support/random.ts';
 
@@ -181,9 +182,24 @@ test('bans go from node to node as they are', () => {
   assert.deepEqual(readNews(writeNews({ kind: 'ban', ban })), { kind: 'ban', ban });
   const lifted = { kind: 'liftBan', of: 'clientId', value: 'a' } as const;
   assert.deepEqual(readNews(writeNews(lifted)), lifted);
+  const known: Ban[] = Array.from({ length: 2_000 }, (_, index) => ({
+    kind: 'clientId',
+    value: `${index}`,
+    origin: index === 0 ? 'failedLogins' : 'hand',
+    reason: 'noise',
+    expiresAt: index === 1 ? new Date(5_000) : undefined,
+  }));
+  const parts = newsOfBans(known).map(writeNews);
+  assert.ok(parts.every((part) => JSON.stringify(part).length < 500_000) && parts.length > 1);
+  const told = parts.map(readNews).flatMap((part) => (part?.kind === 'bans' ? part.bans : []));
+  assert.deepEqual(
+    told.map(({ value, expiresAt }) => `${value} ${expiresAt?.getTime()}`),
+    known.slice(1).map(({ value, expiresAt }) => `${value} ${expiresAt?.getTime()}`),
+  );
   for (const odd of [
     {},
     { kind: 'ban' },
+    { kind: 'bans' },
     { kind: 'ban', ban: { kind: 'x', value: 'a' } },
     { kind: 'liftBan', of: 1 },
   ])

@@ -279,6 +279,28 @@ test('the keeper reads its file again when it changes, keeps what it had if that
   assert.equal(clock.timers, 0);
 });
 
+test('bans that come together are written together, and those in force change nothing', (t) => {
+  const { keeper, path, told } = keeperOf(t, 'username lee\n');
+  keeper.open();
+  told.length = 0;
+  const end = new Date('2099-01-01T00:00:00Z');
+  const all = [
+    { value: 'lee' },
+    { value: 'kim' },
+    { value: 'max', expiresAt: end },
+    { value: '' },
+    { value: 'eve' },
+  ];
+  const requests = all.map((each) => ({ kind: 'username', ...each }) as const);
+  assert.throws(() => keeper.addAll(requests), { code: 'BAN_INVALID' });
+  assert.deepEqual(told.splice(0), ['banned kim, max, eve']);
+  const inFile = parseBanFile(readFileSync(path, 'utf8'), path).map(({ value }) => value);
+  assert.deepEqual(inFile, ['lee', 'kim', 'max', 'eve']);
+  keeper.addAll(requests.filter(({ value }) => value !== ''));
+  assert.deepEqual(told, []);
+  keeper.close();
+});
+
 test('a change of the file that the keeper has not seen yet is not lost by a change of its own', (t) => {
   const { keeper, path, told } = keeperOf(t, 'username lee\n');
   keeper.open();
