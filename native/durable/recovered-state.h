@@ -696,12 +696,12 @@ class RecoveredState {
   }
   void take(const records::Waiting& record) {
     using enum records::Waiting::Flag;
-    auto& [list, check] = state_->lists[record.worker];
+    List& list = state_->lists[record.worker];
     if ((record.flags & isSame) == 0) {
-      list.clear();
-      check = NumberList::checkOf(record.messages);
-      if (!NumberList::each(record.messages, [&](uint64_t number) { list.push_back(number); })) unknown_++;
-    } else if (!record.messages.empty() && !areEqual(record.messages, Bytes(check))) {
+      list.messages.clear();
+      list.check = NumberList::checkOf(record.messages);
+      if (!NumberList::each(record.messages, [&](uint64_t number) { list.messages.push_back(number); })) unknown_++;
+    } else if (!record.messages.empty() && !areEqual(record.messages, Bytes(list.check))) {
       unknown_++;  // the list was lost with a damaged part
       return;
     }
@@ -713,7 +713,7 @@ class RecoveredState {
     like.isFromStore = (record.flags & isFromStore) != 0;
     like.owner = anyOwner;
     addIds(record.subscriptionIds, like.subscriptionIds);
-    for (const uint64_t number : list) {
+    for (const uint64_t number : list.messages) {
       heldFor(number)->uses++;
       Entry entry = like;
       entry.message = number;
