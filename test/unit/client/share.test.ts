@@ -3,9 +3,12 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Message, type RallyClient, RallyError } from '../../../client/rally.ts';
 import { renewing } from '../../../client/renew.ts';
-import { type FromTab, type ToTab, tabWindow } from '../../../client/share-messages.ts';
+import type { FromTab, ToTab } from '../../../client/share-messages.ts';
 import { testTabs } from '../../support/fake-tabs.ts';
 import { until, within } from '../../support/wait.ts';
+
+/** Messages of one subscription that may be on their way to a tab: see share-messages.ts. */
+const tabWindow = 128;
 
 const refusedWith = (reasonCode: number) => (error: unknown) =>
   error instanceof RallyError && error.reasonCode === reasonCode;

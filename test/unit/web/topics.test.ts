@@ -1,14 +1,13 @@
 /** What anyone may publish to the demos: what is not sound is nothing, and does not keep a page from showing the rest. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { toMessage } from '../../../client/message.ts';
 import type { Message } from '../../../client/rally.ts';
 import { readAppliances, readHour, readRecent } from '../../../web/current-cost/topics.ts';
 import { readChatMessage, readPerson } from '../../../web/rooms/topics.ts';
 
 function messageOf(value: unknown): Message {
-  const payload = new TextEncoder().encode(JSON.stringify(value));
-  return toMessage({ topic: 't', payload, qos: 0, retain: true, dup: false, properties: {} });
+  const text = JSON.stringify(value);
+  return { topic: 't', text: () => text, json: () => JSON.parse(text) } as Message;
 }
 
 /** The last moment of a Date, and what none can show. */
