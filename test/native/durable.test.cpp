@@ -593,7 +593,7 @@ TEST("durable: a checkpoint that has no end yet does not count, wherever it bega
   broker.advanceTime(1);
   publish("2");
   // The next one begins in the same segment, or in a later one.
-  for (const uint64_t segment : {7, 8}) {
+  for (const uint64_t segment : {uint64_t(7), uint64_t(8)}) {
     if (segment == 8) disk.written = segment << 32;
     const size_t before = disk.records.size();
     CHECK(beginCheckpoint(broker));

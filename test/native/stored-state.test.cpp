@@ -62,7 +62,7 @@ TEST(
   const Bytes share = bytesOf("$share/g/t");
   run(folder, [&](log::Appender& appender, FilterTable& filters) {
     log::append(appender, records::Started{.run = 1, .atMs = 1});
-    for (const uint64_t key : {1, 2}) {
+    for (const uint64_t key : {uint64_t(1), uint64_t(2)}) {
       log::append(appender,
                   records::Session{.session = key, .clientId = bytesOf(key == 1 ? "a" : "b"), .expirySeconds = 1'000});
       log::append(appender, records::Subscribe{.session = key, .qos = 1, .filter = share});
