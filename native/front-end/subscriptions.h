@@ -382,8 +382,8 @@ class Subscriptions {
     const bool hasRetained = session.queue.retained() > 0;  // of earlier ones: this worker's shard adds to them at once
     progress.awaitedShards = slots_.present();
     eachWorker(slots_.present(), [&](unsigned worker) {
-      auto asked = std::make_unique<SubscribeRequest>(
-          SubscribeRequest{session.key, progress.token, hasRetained, session.subscriptions.size() + repeatsMax, {}});
+      auto asked = std::make_unique<SubscribeRequest>(SubscribeRequest{
+          session.key, progress.token, hasRetained, 2 * session.subscriptions.size() + repeatsMax, {}});
       for (const RetainedFilter& filter : progress.requests) {
         const bool isAsked = hasWildcard(filter.text) || worker == ownerOf(filter.text);
         if (isAsked) asked->retained.push_back(filter);

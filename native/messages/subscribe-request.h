@@ -36,7 +36,7 @@ struct SubscribeRequest {
   uint64_t session = 0;
   uint64_t token = 0;
   bool isBusy = false;  // retained messages wait there already: none at once
-  size_t walksMax = 0;  // that may wait for the session
+  size_t walksMax = 0;  // that may wait for the session without being looked through
   std::vector<RetainedFilter> retained;
 };
 

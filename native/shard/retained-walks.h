@@ -72,8 +72,9 @@ class RetainedWalks {
       waiting.worker = worker;
       waiting.addedBytes += walking.walk.filter().size();
       waiting.walks.push_back(std::move(walking));
-      if (waiting.walks.size() > request.walksMax) waiting.walks.pop_front();  // it subscribes again and again ...
-      if (waiting.addedBytes > waiting.addedBytesMax) tidy(waiting);           // ... without reading
+      // It subscribes again and again without reading.
+      const bool areMany = waiting.walks.size() > request.walksMax;
+      if (areMany || waiting.addedBytes > waiting.addedBytesMax) tidy(waiting);
     }
     if (sessions_.contains(request.session))
       outlet_.answer(worker, delivery::RetainedWaits{.session = request.session});

@@ -470,6 +470,28 @@ TEST(
   CHECK(reader.received.size() >= 50 && reader.received.size() <= 50 * 19);
 }
 
+TEST("retained walk: those of a filter that wait come, however often another one is repeated before") {
+  HandDrivenBroker broker(1, smallSteps());
+  Client& publisher = broker.connected("p", 0);
+  retain(broker, publisher, 50, "x");
+  publisher.publish("other/x", "y", 1, true);
+  broker.settle();
+  Client& reader = broker.connected("r", 0, {.receiveMaximum = 1});
+  reader.answersAtOnce = false;
+  std::vector<Subscribe> filters{{.filter = "t/#", .qos = 1}, {.filter = "other/#", .qos = 1}};
+  for (int i = 0; i < 100; i++) filters.push_back(filters.front());
+  reader.subscribe(filters);
+  broker.settle();
+  for (int i = 0; i < 1'000 && !reader.answers.empty(); i++) {
+    reader.answer();
+    broker.settle();
+  }
+  const Texts texts = reader.texts();
+  CHECK_EQ(std::count(texts.begin(), texts.end(), "other/x=y"), 1);
+  CHECK(texts.size() < 10 * 50);
+  CHECK_EQ(broker.sessionOf(reader)->unfinished->retained.waiting, 0);
+}
+
 TEST("retained walk: filters that a slow reader gives up or repeats take no memory while they wait") {
   HandDrivenBroker broker(1, smallSteps());
   Client& publisher = broker.connected("p", 0);
