@@ -174,7 +174,9 @@ class RetainedStore {
     uint32_t node = tree_.find(message->topic());
     const bool isNew = node == 0 || !tree_.value(node).message;
     const bool hadLeft = !isNew && hasLeft(node);
-    if (isBounded && isHeld && isNew && count_ >= limits_.messagesMax) return false;
+    const bool isCountedYet = !isNew && !hadLeft && isCounted(tree_.value(node).message);
+    const bool isMore = isNew || (isCounted(message) && !isCountedYet);
+    if (isBounded && isHeld && isMore && count_ >= limits_.messagesMax) return false;
     node = tree_.add(message->topic());
     const size_t before = isNew ? 0 : bytesOf(tree_.value(node).message);
     if (isBounded && isHeld && bytes() - before + bytesOf(message) > limits_.bytesMax) {
@@ -183,7 +185,7 @@ class RetainedStore {
     }
     if (isHeld) messageBytes_ += bytesOf(message) - before;
     count_ += isCounted(message);
-    if (!isNew && !hadLeft) count_ -= isCounted(tree_.value(node).message);
+    count_ -= isCountedYet;
     if (stamp != 0) stamps_[node] = stamp;
     else if (!stamps_.empty()) stamps_.erase(node);
     Kept& kept = tree_.value(node);

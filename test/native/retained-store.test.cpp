@@ -139,6 +139,27 @@ TEST("retained store: a full store refuses new topics and takes replacements") {
   CHECK(!store.set(messageOf("b", "1")));
 }
 
+TEST("retained store: a topic that was cleared, or given away, has no place in a store that is full meanwhile") {
+  RetainedStore store(1, {.messagesMax = 2});
+  CHECK(store.set(messageOf("a", "1"), 7));
+  CHECK(store.set(messageOf("a", ""), 8));  // its mark
+  CHECK_EQ(store.size(), 0);
+  CHECK(store.set(messageOf("b", "1")));
+  CHECK(store.set(messageOf("c", "1")));
+  CHECK(!store.set(messageOf("a", "2"), 9));
+  CHECK(store.set(messageOf("a", ""), 9));
+  CHECK_EQ(store.size(), 2);
+  CHECK(matched(store, "#") == (std::multiset<std::string>{"b=1", "c=1"}));
+  uint32_t node = 0;
+  size_t nodes = SIZE_MAX;
+  const auto isB = [](const MessageRef& message) { return textOf(message->topic()) == "b"; };
+  CHECK(store.giveAway(node, nodes, isB, [](const MessageRef&, uint64_t) {}));
+  CHECK(store.set(messageOf("a", "2"), 9));
+  CHECK(!store.set(messageOf("b", "2")));
+  CHECK_EQ(store.size(), 2);
+  CHECK(matched(store, "#") == (std::multiset<std::string>{"a=2", "c=1"}));
+}
+
 TEST("retained store: a bound in bytes, of messages and nodes; what is refused leaves nothing behind") {
   const std::string payload(100, 'x');
   const size_t two = countedBytes(Topics{{"a", payload}, {"b", payload}});
