@@ -298,9 +298,9 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 /** Keys fetched over an unencrypted connection could be anyone's. */
 function isKeyUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !URL.canParse(value)) return false;
-  const { protocol, hostname, username } = new URL(value);
+  const { protocol, hostname, username, password } = new URL(value);
   const isHere = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  return username === '' && (protocol === 'https:' || (protocol === 'http:' && isHere));
+  return username === '' && password === '' && (protocol === 'https:' || (protocol === 'http:' && isHere));
 }
 
 /** Unencrypted over a private network, if necessary: `rallymq check-config` explains the risk. */

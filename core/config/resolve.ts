@@ -412,8 +412,19 @@ function valueRefused(
   allowed: string,
   code: BrokerErrorCode = 'CONFIG_INVALID',
 ): BrokerError {
-  const given = inspect(value, { depth: 0, compact: true, breakLength: Infinity, maxStringLength: 60 });
+  const given = inspect(withoutUsers(value), {
+    depth: 0,
+    compact: true,
+    breakLength: Infinity,
+    maxStringLength: 60,
+  });
   return new BrokerError(code, `${shown} is ${given}: give ${allowed}.`);
+}
+
+/** Credentials in addresses, which are refused, are secrets all the same. */
+function withoutUsers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUsers);
+  return typeof value === 'string' ? value.replace(/:\/\/[^\s,]*@/g, '://…@') : value;
 }
 
 /** Flags and options have different names, and users may mix them up: `--data` is `dataDirectory`. */

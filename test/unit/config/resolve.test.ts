@@ -197,6 +197,14 @@ const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   authenticate: ['yes', {}, null, [], ['yes']],
   authorizePublish: ['yes', {}, null],
   authUrl: ['', 'auth', 'ftp://auth.example', 'https://me:secret@auth.example', 1, null],
+  tokenJwksUrl: [
+    '',
+    'http://keys.example',
+    'https://me@keys.example',
+    'https://:secret@keys.example',
+    1,
+    null,
+  ],
   banFile: ['', 1, null, 'a\0b'],
   listeners: [{}, 'all', 1, null],
   limits: [1, [], null, 'x'],
@@ -218,6 +226,16 @@ test('a refusal names the key, what was given and what is allowed', () => {
   refused({ workers: 0 }, "workers in the options is 0: give 'auto' or a whole number from 1 to 64.");
   const receiveMaximum = 'limits.receiveMaximum in the options is 0: give a whole number from 1 to 65535.';
   refused({ limits: { receiveMaximum: 0 } }, receiveMaximum);
+});
+
+test('a refusal does not show the user and the password in an address', () => {
+  for (const [name, address] of [
+    ['authUrl', 'https://me:s/e@cret@auth.example'],
+    ['tokenJwksUrl', 'https://me:secret@keys.example'],
+    ['allowedOrigins', ['https://me:secret@a.example']],
+    ['cluster', ['nats://me:secret@10.0.0.1:4222', `nats://me:${'secret'.repeat(20)}@10.0.0.2`]],
+  ] as const)
+    refused({ [name]: address }, new RegExp(`^${name} in the options is ((?!me:|cret).)*//…@((?!cret).)*$`));
 });
 
 test('a long value is cut in the refusal', () => {
