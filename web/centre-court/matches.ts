@@ -1,7 +1,7 @@
 /** The list of matches: all scores by one subscription with a wildcard. */
 import './centre-court.css';
 import { byId, make, setText } from '../shared/dom.ts';
-import { noteWhenEmpty, openRally, subscribe } from '../shared/page.ts';
+import { noteWhenEmpty, onNewSession, openRally, subscribe } from '../shared/page.ts';
 import type { MatchState } from '../tennis/record.ts';
 import { Scoreboard } from './scoreboard.ts';
 import { allScores, matchIdOf, readState } from './topics.ts';
@@ -20,6 +20,10 @@ const shownMax = 60;
 const cards = new Map<string, Card>();
 const rally = openRally();
 const noteIfEmpty = noteWhenEmpty(rally, byId('no-match'), () => cards.size === 0);
+onNewSession(rally, () => {
+  for (const id of cards.keys()) remove(id);
+  noteIfEmpty();
+});
 subscribe(
   rally,
   allScores,

@@ -5,6 +5,7 @@ import { allScores, matchIdOf, readState } from '../centre-court/topics.ts';
 import { root as houseRoot, readWatts } from '../current-cost/topics.ts';
 import { allPeople, readPerson } from '../rooms/topics.ts';
 import { byId, numberFormat, setText } from '../shared/dom.ts';
+import { onNewSession } from '../shared/page.ts';
 import { pointsShown } from '../tennis/match.ts';
 
 /** The time in which the first messages of a demo arrive. */
@@ -28,6 +29,7 @@ function followCourt(rally: Rally): void {
   let shownId = '';
   let changes = 0;
   const live = new Set<string>();
+  onNewSession(rally, () => live.clear());
   rally.subscribe(allScores, (message) => {
     const id = matchIdOf(message.topic);
     const state = readState(message);
@@ -59,11 +61,19 @@ function followHouse(rally: Rally): void {
 
 function followRooms(rally: Rally): void {
   const people = new Set<string>();
+  const show = (): void => {
+    const who = people.size === 1 ? '1 person here' : `${numberFormat.format(people.size)} people here`;
+    setText(byId('teaser-rooms'), people.size === 0 ? 'Nobody here' : who);
+  };
+  onNewSession(rally, () => {
+    if (people.size === 0) return;
+    people.clear();
+    show();
+  });
   rally.subscribe(allPeople, (message) => {
     if (readPerson(message) === undefined) people.delete(message.topic);
     else people.add(message.topic);
-    const who = people.size === 1 ? '1 person here' : `${numberFormat.format(people.size)} people here`;
-    setText(byId('teaser-rooms'), people.size === 0 ? 'Nobody here' : who);
+    show();
   });
 }
 

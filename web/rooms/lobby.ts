@@ -1,7 +1,7 @@
 /** The lobby: the rooms with people in them, by one subscription to the people of all rooms. */
 import type { Rally } from '../../client/rally.ts';
 import { byId, make } from '../shared/dom.ts';
-import { noteWhenEmpty, subscribe } from '../shared/page.ts';
+import { noteWhenEmpty, onNewSession, subscribe } from '../shared/page.ts';
 import { allPeople, readPerson, roomName } from './topics.ts';
 
 /** Everyone may publish people here. */
@@ -12,6 +12,11 @@ export function showRooms(rally: Rally, choose: (room: string) => void): void {
   /** The topics of the people in each room. */
   const rooms = new Map<string, Set<string>>();
   const noteIfEmpty = noteWhenEmpty(rally, byId('no-rooms'), () => rooms.size === 0);
+  onNewSession(rally, () => {
+    rooms.clear();
+    show(rooms, choose);
+    noteIfEmpty();
+  });
   subscribe(rally, allPeople, (message) => {
     const room = message.topic.split('/')[2] ?? '';
     if (room === '' || roomName(room) !== room) return;

@@ -2,7 +2,7 @@
 import './rooms.css';
 import type { Rally } from '../../client/rally.ts';
 import { byId, make, setText, timeFormat } from '../shared/dom.ts';
-import { openRally, tabId } from '../shared/page.ts';
+import { onNewSession, openRally, tabId } from '../shared/page.ts';
 import { showRooms } from './lobby.ts';
 import { colourClass, MessageList } from './message-list.ts';
 import { connectOptions, Room, type Visitor } from './room.ts';
@@ -71,7 +71,9 @@ function join(name: string, where: string): void {
   history.replaceState(null, '', `#${where}`);
   const visitor: Visitor = { client, name };
   lobby?.close();
-  room = new Room(openRally(connectOptions(where, visitor)), where, visitor, {
+  const rally = openRally(connectOptions(where, visitor));
+  onNewSession(rally, () => people.clear());
+  room = new Room(rally, where, visitor, {
     person: onPerson,
     message: (id, message) => list.show(id, message),
     receipt: (id, receipt) => list.receipt(id, receipt),

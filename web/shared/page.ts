@@ -37,6 +37,13 @@ export function subscribe(
   return subscription;
 }
 
+/** Calls `startOver` when the broker has no session of this page: what was cleared meanwhile is unknown, and all else comes again. */
+export function onNewSession(rally: Rally, startOver: () => void): void {
+  rally.on('connected', ({ sessionPresent }) => {
+    if (!sessionPresent) startOver();
+  });
+}
+
 /** Below the path, if any, that a proxy serves the pages under. */
 export function mqttPath(): string {
   const path = document.documentElement.dataset['mqtt'] ?? '/mqtt';

@@ -1,13 +1,21 @@
 /** Rooms, used by two people. */
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { createBroker } from '../../../core/broker.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';
+import { unusedPort } from '../../support/command.ts';
 import { connectRally } from '../../support/rally.ts';
 import { reads, untilAsync, type VisitorOptions, visit } from '../../support/visitor.ts';
 
 type Test = Parameters<typeof visit>[0];
 
-async function enter(t: Test, { port }: RunningBroker, name: string, options: VisitorOptions): Promise<Page> {
+async function enter(
+  t: Test,
+  { port }: Pick<RunningBroker, 'port'>,
+  name: string,
+  options: VisitorOptions,
+): Promise<Page> {
   const page = await visit(t, `http://127.0.0.1:${port}/demos/rooms/`, options);
   await page.fill('#name', name);
   await page.fill('#room', 'Locker room');
@@ -76,6 +84,24 @@ test('who leaves is gone at once, who is lost after a moment', async (t) => {
   await reads(ada.locator('#people'), /^AAda \(you\)CCleo$/);
   await bea.getByRole('button', { name: 'Enter' }).waitFor();
   await cleo.context().close();
+  await reads(ada.locator('#people'), /^AAda \(you\)$/);
+});
+
+test('after a broker without a store has been restarted, who left meanwhile is not there', async (t) => {
+  const running = { port: await unusedPort() };
+  const start = async () => {
+    const broker = createBroker({ ...running, tcpPort: false, workers: 1 });
+    atEnd(t, () => broker.stop());
+    await broker.start();
+    return broker;
+  };
+  const broker = await start();
+  const ada = await enter(t, running, 'Ada', {});
+  const bea = await enter(t, running, 'Bea', {});
+  await reads(ada.locator('#people-count'), '2');
+  await broker.stop();
+  await bea.context().close();
+  await start();
   await reads(ada.locator('#people'), /^AAda \(you\)$/);
 });
 
