@@ -13,6 +13,7 @@
 #pragma once
 #include <algorithm>
 #include <map>
+#include <queue>
 #include <tuple>
 #include <vector>
 
@@ -98,17 +99,22 @@ inline SendingOrder sendingOrderOf(RecoveredState::Rows& all, RecoveredState::Ro
     rows.push_back(row);
   }
 
+  // Rows that the next free packet identifier is in, the most urgent first.
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.after < b.after; });
+  const auto isLater = [](const Row* a, const Row* b) {
+    return std::tie(a->before, a->epoch, a->after, a) > std::tie(b->before, b->epoch, b->after, b);
+  };
+  std::priority_queue<Row*, std::vector<Row*>, decltype(isLater)> urgent(isLater);
+  size_t opened = 0;
   std::vector<const Entry*> placed;
   for (int64_t free = beginning + 1; free < places[sent.back()]; free++) {
     if (taken.contains(free)) continue;
-    Row* urgent = nullptr;
-    for (Row& row : rows) {
-      const bool isOpen = row.next < row.entries.size() && row.after < free && free < row.before;
-      if (isOpen && (!urgent || std::tie(row.before, row.epoch) < std::tie(urgent->before, urgent->epoch)))
-        urgent = &row;
-    }
-    if (!urgent) continue;
-    const Entry* entry = urgent->entries[urgent->next++];
+    for (; opened < rows.size() && rows[opened].after < free; opened++) urgent.push(&rows[opened]);
+    while (!urgent.empty() && urgent.top()->before <= free) urgent.pop();
+    if (urgent.empty()) continue;
+    Row& row = *urgent.top();
+    const Entry* entry = row.entries[row.next++];
+    if (row.next == row.entries.size()) urgent.pop();
     taken[free] = {entry, uint16_t(((free - 1) % packetIds + packetIds) % packetIds + 1)};
     placed.push_back(entry);
   }

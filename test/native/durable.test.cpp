@@ -1061,6 +1061,23 @@ TEST("durable: a start takes as long as its log is, however many share a filter 
     CHECK_EQ(log.state.sessions().find(1)->sent, 0);
     return time;
   };
+  // Messages with QoS 1 and 2 in turns are in flight, so many at a time.
+  const auto sending = [&](uint64_t inFlight) {
+    double time = 0;
+    for (uint64_t done = 0; done < 60'000; done += inFlight) {
+      Reading log;
+      log.apply(rally::records::Session{.session = 1, .clientId = bytesOf(name), .leftAtMs = 1});
+      log.apply(rally::records::Subscribe{.session = 1, .qos = 2, .filter = bytesOf(filter)});
+      for (uint64_t id = 1; id <= inFlight; id++) {
+        log.message(id, uint8_t(1 + id % 2), bytesOf(filter));
+        if (id % 2 == 1) log.apply(rally::records::Sent{1, uint16_t(id), id << 6, 0});
+      }
+      rally::LoggedSession& session = *log.state.sessions().find(1);
+      time += timed(
+          [&] { CHECK_EQ(rally::sendingOrderOf(log.state.rows(), session.entries).window.size(), inFlight); });
+    }
+    return time;
+  };
   // A hundred times as much may miss the cache, and costs no hundred times as much.
   constexpr double growthMax = 20;
   const auto growth = [](auto&& costOf, uint64_t few, uint64_t many) {
@@ -1070,6 +1087,7 @@ TEST("durable: a start takes as long as its log is, however many share a filter 
   };
   CHECK(growth(subscribing, 200, 20'000) <= growthMax);
   CHECK(growth(queueing, 50, 5'000) <= growthMax);
+  CHECK(growth(sending, 601, 60'001) <= growthMax);
 }
 
 TEST("durable: whatever happens and whenever the process ends, nothing is lost, nothing of QoS 2 comes twice") {
