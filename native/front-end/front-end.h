@@ -768,7 +768,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const bool isExpected = isFirst ? type == PacketType::connect
                                     : type == PacketType::auth || type == PacketType::disconnect;
     if (!isExpected) return fail(connection, Reason::protocolError);
-    if (isFirst) setPhase(connection, Phase::connecting);
+    if (isFirst) {
+      setPhase(connection, Phase::connecting);
+      connection.version = isConnectOf5(body) ? mqtt5 : 0;  // of an earlier one only accept() needs to know more
+    }
     return isFirst && takePlainConnect(connection, first, body) ? Flow::pause
                                                                 : toPacketControl(connection, first, body);
   }
@@ -817,8 +820,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     Reader reader(stream);
     const bool isConnect = reader.u8() == uint8_t(PacketType::connect) << 4;
     reader.varint();
-    const Bytes name = reader.prefixed();
-    return isConnect && name.size() == 4 && std::memcmp(name.data(), "MQTT", 4) == 0 && reader.u8() == mqtt5;
+    return isConnect && isConnectOf5(reader.rest());
   }
 
   // Of an introduction that waits for the first packet.

@@ -144,7 +144,11 @@ class Input {
       const size_t header = size_t(1) + length.size;
       if (header + length.value > rules.bytesMax) return fail(Reason::packetTooLarge, at);
       if (bytes.size() - at < header + length.value) break;
-      const Flow flow = sink(bytes[at], bytes.subspan(at + header, length.value));
+      const Bytes body = bytes.subspan(at + header, length.value);
+      // Before a CONNECT the version is not known.
+      if (!length.minimal && type == PacketType::connect && isConnectOf5(body)) [[unlikely]]
+        return fail(Reason::malformedPacket, at);
+      const Flow flow = sink(bytes[at], body);
       if (flow != Flow::hold) at += header + length.value;
       if (flow == Flow::next) continue;
       if (flow == Flow::end) ended_ = true;

@@ -1,6 +1,8 @@
 // The numbers of MQTT that the data plane knows: packet types (5.0, 2.1.2) and reason codes (2.4).
 #pragma once
-#include <cstdint>
+#include <array>
+
+#include "../structures/bytes.h"
 
 namespace rally {
 
@@ -48,5 +50,11 @@ inline constexpr bool isError(Reason reason) { return uint8_t(reason) >= 0x80; }
 
 // Version numbers as CONNECT carries them (3.1.2.2).
 inline constexpr uint8_t mqtt5 = 5;
+
+// Whether the body of a CONNECT, of which this may be the beginning alone, is of MQTT 5.
+inline bool isConnectOf5(Bytes body) {
+  constexpr std::array<uint8_t, 7> beginning = {0, 4, 'M', 'Q', 'T', 'T', mqtt5};
+  return beginsWith(body, beginning);
+}
 
 }  // namespace rally

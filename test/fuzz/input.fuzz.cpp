@@ -12,6 +12,12 @@ struct Parsed {
   Reason reason = Reason::success;
 };
 
+// Whether it is a CONNECT of MQTT 5, which says so itself.
+bool isOf5(uint8_t first, const Octets& body) {
+  const Octets beginning = {0, 4, 'M', 'Q', 'T', 'T', 5};
+  return first >> 4 == 1 && body.size() >= 7 && Octets(body.begin(), body.begin() + 7) == beginning;
+}
+
 Parsed parseWhole(Bytes stream, const FrameRules& rules) {
   Parsed parsed;
   for (;;) {
@@ -31,6 +37,10 @@ Parsed parseWhole(Bytes stream, const FrameRules& rules) {
     if (rules.needsMinimalLength && size > 1 && stream[size] == 0) parsed.reason = Reason::malformedPacket;
     else if (size + 1 + length > rules.bytesMax) parsed.reason = Reason::packetTooLarge;
     if (parsed.reason != Reason::success || stream.size() < size + 1 + length) return parsed;
+    if (size > 1 && stream[size] == 0 && isOf5(stream[0], octetsOf(stream.subspan(size + 1, size_t(length))))) {
+      parsed.reason = Reason::malformedPacket;
+      return parsed;
+    }
     parsed.frames.push_back({stream[0], octetsOf(stream.subspan(size + 1, size_t(length)))});
     stream = stream.subspan(size + 1 + size_t(length));
   }

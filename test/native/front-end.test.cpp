@@ -115,6 +115,30 @@ TEST("front end: bytes that break the protocol end the connection with the reaso
   CHECK(!isOpen(four));
 }
 
+TEST("front end: a length of too many bytes is malformed in MQTT 5 from the CONNECT on") {
+  // How a CONNECT ends that is cut behind `cut` bytes, and what comes behind it.
+  const auto endOf = [](const char* connect, const char* behind, size_t cut) {
+    Alone alone;
+    Connection& connection = alone.frontEnd.open(alone.transport);
+    const std::vector<uint8_t> stream = fromHex(connect);
+    alone.frontEnd.receive(connection, Bytes(stream).first(cut));
+    alone.frontEnd.receive(connection, Bytes(stream).subspan(cut));
+    if (connection.phase == Phase::connecting) alone.frontEnd.resume(connection);
+    alone.frontEnd.receive(connection, Bytes(fromHex(behind)));
+    const Event& last = alone.frontEnd.events().back();
+    return last.kind == EventKind::ended ? last.reason : Reason::success;
+  };
+  for (const size_t cut : {2, 3, 9, 14}) {
+    CHECK_EQ(endOf("108d00 00044d515454 05 02 0000 00 0000", "", cut), Reason::malformedPacket);
+    CHECK_EQ(endOf("108d8000 00044d515454 05 02 0000 00 0000", "", cut), Reason::malformedPacket);
+    CHECK_EQ(endOf("108c00 00044d515454 04 02 0000 0000", "", cut), Reason::success);
+    CHECK_EQ(endOf("100d 00044d515454 05 02 0000 00 0000", "f003 180000", cut - 1), Reason::success);
+    CHECK_EQ(endOf("100d 00044d515454 05 02 0000 00 0000", "f08300 180000", cut - 1), Reason::malformedPacket);
+    CHECK_EQ(endOf("100d 00044d515454 05 02 0000 00 0000", "e08000", cut - 1), Reason::malformedPacket);
+    CHECK_EQ(endOf("100c 00044d515454 04 02 0000 0000", "e08000", cut - 1), Reason::success);
+  }
+}
+
 TEST("front end: a packet over the maximum is refused by its length alone") {
   Limits limits;
   limits.maximumPacketSizeBytes = 1'000;

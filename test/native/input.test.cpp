@@ -31,6 +31,12 @@ struct Parsed {
   std::vector<Frame> frames;
   Reason reason = Reason::success;
 };
+// Whether it is a CONNECT of MQTT 5, which says so itself.
+bool isOf5(uint8_t first, const Octets& body) {
+  const Octets beginning = {0, 4, 'M', 'Q', 'T', 'T', 5};
+  return first >> 4 == 1 && body.size() >= 7 && Octets(body.begin(), body.begin() + 7) == beginning;
+}
+
 Parsed parseAtOnce(Bytes stream, const FrameRules& rules) {
   Parsed parsed;
   while (!stream.empty()) {
@@ -61,6 +67,11 @@ Parsed parseAtOnce(Bytes stream, const FrameRules& rules) {
       return parsed;
     }
     if (stream.size() < 1 + size + length) return parsed;
+    const Octets body = octetsOf(stream.subspan(1 + size, length));
+    if (size > 1 && stream[size] == 0 && isOf5(stream[0], body)) {
+      parsed.reason = Reason::malformedPacket;
+      return parsed;
+    }
     parsed.frames.push_back({stream[0], octetsOf(stream.subspan(1 + size, length))});
     stream = stream.subspan(1 + size + length);
   }
@@ -235,6 +246,8 @@ TEST("input: random streams, chunks, pauses and holds against parsing the whole 
     for (size_t i = 0; i < count; i++) {
       if (random.chance(4)) append(stream, random.bytes(random.below(10)));
       else if (random.chance(4)) append(stream, fromHex("d08000"));
+      else if (random.chance(4))
+        append(stream, fromHex(random.chance(50) ? "108700 00044d515454 05" : "108700 00044d515454 04"));
       else
         append(stream, encoded({random.byte(), random.bytes(random.chance(20) ? random.below(500) : random.below(6))}));
     }

@@ -175,6 +175,15 @@ test('[MQTT-1.5.5-1] a property length of CONNECT with more bytes than it needs 
   await refuses(await open(), connectWith('06', '00', string(''), '80 00', string('t'), '0000'), 'will');
 });
 
+test('[MQTT-1.5.5-1] a remaining length of CONNECT with more bytes than it needs is a Malformed Packet', async ({
+  open,
+}) => {
+  for (const length of ['8d 00', '8d 80 00', '8d 80 80 00']) {
+    const client = await open();
+    await refuses(client, octets('10', length, string('MQTT'), '05 02 0000 00 0000'), length);
+  }
+});
+
 test('[MQTT-1.5.5-1] lengths at the edges of one, two and three bytes come in the shortest encoding', async (context) => {
   const topic = context.name();
   const { subscriber, publisher } = await pairOn(context, topic);
