@@ -78,8 +78,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.traffic.bytesReceived += chunk.size();
     connection.lastReceivedMs = nowMs_;
     const Reason reason = connection.input.feed(chunk, rulesOf(connection), FrameSink{*this, connection});
-    if (reason == Reason::packetTooLarge && connection.phase == Phase::awaitingConnect && beginsConnectOf5(chunk)) {
-      outbound_.send(connection, connectTooLarge);  // 5.0, 3.2.2.2
+    if (reason != Reason::success && connection.phase == Phase::awaitingConnect && beginsConnectOf5(chunk)) {
+      outbound_.send(connection, std::array<uint8_t, 5>{0x20, 3, 0, uint8_t(reason), 0});  // 5.0, 3.2.2.2
     }
     afterInput(connection, reason);
   }
@@ -814,13 +814,12 @@ class FrontEnd : public Outbound::ConnectionEnder {
     return Flow::hold;
   }
 
-  // The only CONNECT that never reaches packet control is one that is too large: its client gets the reason if its
-  // version arrived in the same piece.
+  // A CONNECT that is too large, or whose length has too many bytes, never reaches packet control: its client gets the
+  // reason if its version arrived in the same piece.
   static bool beginsConnectOf5(Bytes stream) {
-    Reader reader(stream);
-    const bool isConnect = reader.u8() == uint8_t(PacketType::connect) << 4;
-    reader.varint();
-    return isConnect && isConnectOf5(reader.rest());
+    if (stream.empty() || stream[0] != connectByte) return false;
+    const Varint length = readVarint(stream.subspan(1));
+    return length.state == Varint::State::complete && isConnectOf5(stream.subspan(size_t(1) + length.size));
   }
 
   // Of an introduction that waits for the first packet.
@@ -838,7 +837,6 @@ class FrontEnd : public Outbound::ConnectionEnder {
   static constexpr size_t leavesPerTurn = 256;
   static constexpr uint64_t restMs = 2;
   static constexpr std::array<uint8_t, 2> pingresp = {0xd0, 0};
-  static constexpr std::array<uint8_t, 5> connectTooLarge = {0x20, 3, 0, uint8_t(Reason::packetTooLarge), 0};
 
   const Limits& limits_;
   Counters& counters_;

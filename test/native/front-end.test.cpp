@@ -128,7 +128,7 @@ TEST("front end: a length of too many bytes is malformed in MQTT 5 from the CONN
     const Event& last = alone.frontEnd.events().back();
     return last.kind == EventKind::ended ? last.reason : Reason::success;
   };
-  for (const size_t cut : {2, 3, 9, 14}) {
+  for (const size_t cut : {2u, 3u, 9u, 14u}) {
     CHECK_EQ(endOf("108d00 00044d515454 05 02 0000 00 0000", "", cut), Reason::malformedPacket);
     CHECK_EQ(endOf("108d8000 00044d515454 05 02 0000 00 0000", "", cut), Reason::malformedPacket);
     CHECK_EQ(endOf("108c00 00044d515454 04 02 0000 0000", "", cut), Reason::success);
@@ -176,7 +176,7 @@ TEST("front end: nothing but CONNECT comes first, and it is small") {
   CHECK(!isOpen(client));
 }
 
-TEST("front end: a CONNECT that is too large is answered if its version is 5 and came with its length") {
+TEST("front end: a CONNECT whose length is refused is answered if its version is 5 and came with its length") {
   Limits limits;
   limits.connectPacketSizeBytesMax = 500;
   const std::pair<const char*, bool> starts[] = {
@@ -184,6 +184,7 @@ TEST("front end: a CONNECT that is too large is answered if its version is 5 and
       {"10f203 00044d515454 04", false},     {"10f203 00044d515454", false},
       {"10f203 00064d51497364 7005", false}, {"30f203 00044d515454 05", false},
       {"10f203 00044d515458 05", false},     {"10ffffffff 00044d515454 05", false},
+      {"108d00 00044d515454 05 02 0000 00 0000", true},
   };
   for (const auto& [hex, isAnswered] : starts) {
     Counters counters;
