@@ -141,7 +141,7 @@ export async function removeLeftCopies(addon: Addon, directory: string): Promise
 
 /**
  * The newest segment comes first: it names the earlier ones, so that a start with an incomplete copy fails. Errors:
- * STORE_NOT_USABLE, STORE_IN_USE.
+ * STORE_NOT_USABLE, STORE_IN_USE, also for the directory of a broker that runs: it would write to the segments meanwhile.
  */
 export async function restore(
   addon: Addon,
@@ -150,9 +150,19 @@ export async function restore(
   progress: Progress,
 ): Promise<BackupOutcome> {
   const segments = await segmentsOf(folder);
-  return await whole(addon, directory, 'data directory', () =>
-    copyBack(directory, folder, segments, progress),
-  );
+  const lock = addon.lockDirectory(folder); // another fault: it is read-only, so that nobody writes there
+  if ('fault' in lock && lock.fault === 'held')
+    throw new BrokerError(
+      'STORE_IN_USE',
+      `${folder} is in use by ${lock.detail}: make a backup of it with "rallymq store backup", and restore that.`,
+    );
+  try {
+    return await whole(addon, directory, 'data directory', () =>
+      copyBack(directory, folder, segments, progress),
+    );
+  } finally {
+    if (!('fault' in lock)) lock.remove();
+  }
 }
 
 async function copyBack(
@@ -171,7 +181,6 @@ async function copyBack(
   }
   await copyClusterFile(folder, directory);
   syncFolder(directory);
-  syncFolder(dirname(join(directory, '.')));
   return await outcomeOf(directory, 0);
 }
 
@@ -245,17 +254,25 @@ export async function makeEmpty(addon: Addon, folder: string, what: string): Pro
     throw new BrokerError('STORE_NOT_USABLE', notEmpty);
   }
   const mark = join(folder, incompleteFileName);
-  writeFileSync(mark, '');
-  syncFolder(folder);
+  const takeBack = (): void => {
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+    if (isNew) rmdirSync(folder);
+  };
+  try {
+    writeFileSync(mark, '');
+    syncFolder(folder);
+  } catch (cause) {
+    takeBack();
+    lock.remove();
+    throw cannotBeCreated(systemReason(cause), cause);
+  }
   return {
     complete: () => {
       rmSync(mark);
       syncFolder(folder);
+      if (isNew) syncFolder(dirname(resolve(folder)));
     },
-    takeBack: () => {
-      for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
-      if (isNew) rmdirSync(folder);
-    },
+    takeBack,
     release: () => lock.remove(),
   };
 }

@@ -119,10 +119,13 @@ test('a backup of a broker that runs has what was acknowledged, and its files ar
   await broker.publish('scores/last', '40-40', { retain: true, qos: 1 });
   const inUse = await store('check', '--repair', '--data', dataDirectory);
   assert.match(inUse.stderr, /is in use by process \d+ on .*; stop that broker first/);
+  const restored = join(folder, 'restored');
+  const torn = await store('restore', dataDirectory, '--data', restored);
+  assert.match(torn.stderr, /is in use by process \d+ on .*: make a backup of it/);
+  assert.ok(!existsSync(restored));
   assert.equal((await store('backup', join(folder, 'backup'), '--data', dataDirectory)).code, 0);
   await broker.publish('scores/later', '0-0', { retain: true, qos: 1 });
   await broker.stop();
-  const restored = join(folder, 'restored');
   const restore = await store('restore', join(folder, 'backup'), '--data', restored);
   assert.equal(restore.code, 0, restore.stdout);
   const { broker: again } = await startBroker(t, { dataDirectory: restored });
