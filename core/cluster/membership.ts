@@ -401,7 +401,10 @@ export class Membership {
     });
   }
 
-  /** It may be outdated, or have been lost and written again: then its revisions have begun anew, or the same view has a later one. */
+  /**
+   * It may be outdated, or have been lost and written again: then its revisions have begun anew, or the same view has a
+   * later one.
+   */
   #take(view: View, revision: number): void {
     const epoch = this.#view?.epoch ?? 0;
     if (view.epoch > epoch) this.#adopt(view, revision);

@@ -231,11 +231,7 @@ test('the state of the cluster is deleted by hand: the nodes write it again, and
   const manager = await jetstreamManager(connection);
   const bucket = 'KV_rally-test';
   const view = await new Kvm(connection).open('rally-test');
-  for (const lose of [
-    () => view.delete('view'),
-    () => manager.streams.purge(bucket),
-    () => manager.streams.delete(bucket),
-  ]) {
+  for (const lose of [() => view.delete('view'), () => manager.streams.purge(bucket)]) {
     await lose();
     await until('it is there again', async () => {
       const entry = await view.get('view').catch(() => null);
@@ -247,6 +243,7 @@ test('the state of the cluster is deleted by hand: the nodes write it again, and
   await until('three share', () => areSettled(a, b, c));
   assert.deepEqual(namesIn(a), ['a', 'b', 'c']);
   await manager.streams.delete(bucket);
+  // Not by reading from it: nats-server 2.9.10 may crash if that comes while a stream of this name is made again.
   await until('it is there again', () =>
     manager.streams.info(bucket).then(
       ({ state }) => state.messages > 0,

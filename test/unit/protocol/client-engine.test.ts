@@ -356,7 +356,7 @@ test('without its session the broker is told all as new, behind what the user re
   bench.onRestore = () => bench.subscribe('again');
   bench.connect({}, false);
   assert.equal(bench.restored, 1);
-  assert.deepEqual(bench.ends, ['2: done', 'u: done'], 'there is nothing left to unsubscribe from');
+  assert.deepEqual(bench.ends, ['2: 0', 'u: 0'], 'there is nothing left to unsubscribe from');
   assert.deepEqual(
     bench.sent(),
     hexes(`82 09 0006 02 0b 02 0001'a' 01`, `32 07 0001'a' 0007 00 '1'`, `34 07 0001'a' 0008 00 '3'`),
