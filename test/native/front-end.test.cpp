@@ -180,10 +180,14 @@ TEST("front end: a CONNECT whose length is refused is answered if its version is
   Limits limits;
   limits.connectPacketSizeBytesMax = 500;
   const std::pair<const char*, bool> starts[] = {
-      {"10f203 00044d515454 05", true},      {"10ffffff7f 00044d515454 05 02 0000 00", true},
-      {"10f203 00044d515454 04", false},     {"10f203 00044d515454", false},
-      {"10f203 00064d51497364 7005", false}, {"30f203 00044d515454 05", false},
-      {"10f203 00044d515458 05", false},     {"10ffffffff 00044d515454 05", false},
+      {"10f203 00044d515454 05", true},
+      {"10ffffff7f 00044d515454 05 02 0000 00", true},
+      {"10f203 00044d515454 04", false},
+      {"10f203 00044d515454", false},
+      {"10f203 00064d51497364 7005", false},
+      {"30f203 00044d515454 05", false},
+      {"10f203 00044d515458 05", false},
+      {"10ffffffff 00044d515454 05", false},
       {"108d00 00044d515454 05 02 0000 00 0000", true},
   };
   for (const auto& [hex, isAnswered] : starts) {
