@@ -194,31 +194,26 @@ function connections(sized: Sized): Scenario[] {
   const storm = sized(50, 2_000, 10_000);
   const upgrades = sized(50, 2_000, 10_000);
   const idle = sized(50, 5_000, 10_000);
+  const atOnce: Flags = { scenario: 'connections', connections: storm, concurrency: 500, duration: 50 };
   return [
     {
       name: 'connection-storm',
       title: `${storm.toLocaleString('en')} clients connect at once`,
       kind: 'connections',
-      flags: { scenario: 'connections', connections: storm, concurrency: 500, duration: 50 },
+      flags: atOnce,
     },
     {
       name: 'connection-storm-warm',
       title: `${storm.toLocaleString('en')} clients connect at once, for the third time`,
       kind: 'connections',
       warmUps: 2,
-      flags: { scenario: 'connections', connections: storm, concurrency: 500, duration: 50 },
+      flags: atOnce,
     },
     {
       name: 'connection-storm-wss',
       title: `${storm.toLocaleString('en')} clients connect at once, over TLS`,
       kind: 'connections',
-      flags: {
-        scenario: 'connections',
-        connections: storm,
-        concurrency: 500,
-        duration: 50,
-        transport: 'wss',
-      },
+      flags: { ...atOnce, transport: 'wss' },
       isLong: true,
     },
     {
