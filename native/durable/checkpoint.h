@@ -163,7 +163,7 @@ class CheckpointPart : private SessionCopier {
     RALLY_ASSERT(!hasWanted() && sleepers_.isEmpty());
     wants_ = settledWants_ = 0;
     freeMemory(wantedNow_);
-    lastList_ = {};
+    lists_ = {};
     step_ = Step::none;
   }
 
@@ -295,15 +295,12 @@ class CheckpointPart : private SessionCopier {
     if (run_ && !isAlike(*run_, delivery)) endRun(session);
     if (!run_) run_ = &delivery;
     copy(delivery.message);
-    list_.add(delivery.message->logId);
+    lists_.add(delivery.message->logId);
   }
   void endRun(Session& session) {
     if (!run_) return;
-    const bool isSame = list_.bytes().size() == lastList_.bytes().size() &&
-                        std::memcmp(list_.bytes().data(), lastList_.bytes().data(), list_.bytes().size()) == 0;
-    journal_.waiting(session, *run_, list_.bytes(), isSame);
-    if (!isSame) lastList_.swap(list_);
-    list_.clear();
+    const SuccessiveLists::Written list = lists_.end();
+    journal_.waiting(session, *run_, list.bytes, list.isSame);
     run_ = nullptr;
   }
   static bool isAlike(const Delivery& one, const Delivery& other) {
@@ -342,8 +339,7 @@ class CheckpointPart : private SessionCopier {
   std::vector<uint64_t> taken_;
   size_t walked_ = 0;
   const Delivery* run_ = nullptr;  // the first delivery of the next record
-  NumberList list_;
-  NumberList lastList_;
+  SuccessiveLists lists_;
 };
 
 }  // namespace rally

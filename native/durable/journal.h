@@ -21,7 +21,6 @@
 #include "brought-targets.h"
 #include "log-clock.h"
 #include "log-floor.h"
-#include "number-list.h"
 #include "records.h"
 
 namespace rally {
@@ -338,7 +337,6 @@ class Journal {
                            .subscriptionIds = bytesOf(ids_)});
   }
   void waiting(const Session& session, const Delivery& like, Bytes messages, bool isSame) {
-    const NumberList::Check check = isSame ? NumberList::checkOf(messages) : NumberList::Check{};
     ids_.clear();
     like.subscriptionIds.each([&](uint32_t id) { ids_.push_back(id); });
     using Flag = records::Waiting::Flag;
@@ -348,7 +346,7 @@ class Journal {
                             .flags = uint8_t((like.retain ? Flag::retain : 0) |
                                              (like.isFromStore ? Flag::isFromStore : 0) | (isSame ? Flag::isSame : 0)),
                             .subscriptionIds = bytesOf(ids_),
-                            .messages = isSame ? Bytes(check) : messages});
+                            .messages = messages});
   }
   void taken(const std::vector<uint64_t>& messages) { append(records::Taken{uint8_t(worker_), bytesOf(messages)}); }
   void copied(const Session& session) { append(records::Copied{session.key, uint8_t(worker_)}); }

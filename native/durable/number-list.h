@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../log/crc32c.h"
+#include "../structures/bytes.h"
 #include "../structures/short-number.h"
 
 namespace rally {
@@ -54,6 +55,32 @@ class NumberList {
  private:
   std::vector<uint8_t> bytes_;
   uint64_t last_ = 0;
+};
+
+// The lists that are written one after the other: of one that is like the previous one, only the check is.
+class SuccessiveLists {
+ public:
+  struct Written {
+    Bytes bytes;  // valid until the next one has ended
+    bool isSame = false;
+  };
+
+  // To the list that has begun.
+  void add(uint64_t number) { list_.add(number); }
+  Written end() {
+    const bool isSame = areEqual(list_.bytes(), previous_.bytes());
+    if (!isSame) {
+      previous_.swap(list_);
+      check_ = NumberList::checkOf(previous_.bytes());
+    }
+    list_.clear();
+    return {isSame ? Bytes(check_) : previous_.bytes(), isSame};
+  }
+
+ private:
+  NumberList list_;
+  NumberList previous_;
+  NumberList::Check check_{};
 };
 
 }  // namespace rally

@@ -67,7 +67,7 @@ class StateWriter {
     if (like_ && !(isPlain && isAlike(*like_, entry))) endRun(session);
     if (isPlain) {
       if (!like_) like_ = entry;
-      list_.add(entry.message);
+      lists_.add(entry.message);
       return;
     }
     if (entry.message != 0) {
@@ -129,19 +129,16 @@ class StateWriter {
   }
   void endRun(uint64_t session) {
     const std::vector<uint32_t> ids = idsOf(*like_);
-    const bool isSame = areEqual(list_.bytes(), lastList_.bytes());
-    const NumberList::Check check = NumberList::checkOf(list_.bytes());
+    const SuccessiveLists::Written list = lists_.end();
     using Flag = records::Waiting::Flag;
-    journal_.append(
-        records::Waiting{.session = session,
-                         .worker = 0,
-                         .qos = like_->qos,
-                         .flags = uint8_t((like_->retain ? Flag::retain : 0) |
-                                          (like_->isFromStore ? Flag::isFromStore : 0) | (isSame ? Flag::isSame : 0)),
-                         .subscriptionIds = bytesOf(ids),
-                         .messages = isSame ? Bytes(check) : list_.bytes()});
-    if (!isSame) lastList_.swap(list_);
-    list_.clear();
+    journal_.append(records::Waiting{
+        .session = session,
+        .worker = 0,
+        .qos = like_->qos,
+        .flags = uint8_t((like_->retain ? Flag::retain : 0) | (like_->isFromStore ? Flag::isFromStore : 0) |
+                         (list.isSame ? Flag::isSame : 0)),
+        .subscriptionIds = bytesOf(ids),
+        .messages = list.bytes});
     like_.reset();
     makeRoom();
   }
@@ -173,9 +170,8 @@ class StateWriter {
   const uint64_t run_;
   const LogFloor floor_;
   Journal journal_{0};
-  std::optional<RecoveredState::Entry> like_;  // what the entries of list_ are like
-  NumberList list_;
-  NumberList lastList_;
+  std::optional<RecoveredState::Entry> like_;  // what the entries of the list are like
+  SuccessiveLists lists_;
 };
 
 }  // namespace rally
