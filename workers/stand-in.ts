@@ -34,6 +34,7 @@ async function copyLog(): Promise<string | undefined> {
     if (marked !== 'stored') return 'its log was extended in the meantime';
     for await (const { chunk } of streams.read(id, last.sequence))
       if (!copy.take(chunk)) return 'the second copy of its log is damaged, or the disk here is full';
+    if (!copy.isWhole()) return 'the second copy of its log has lost its beginning';
     return copy.finish() ? undefined : 'the disk here is full or has failed';
   } finally {
     await nats.close();

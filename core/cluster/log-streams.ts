@@ -53,10 +53,15 @@ const streamNotFound = 10_059;
 const nameHeader = 'Nats-Msg-Id';
 /** Chunks to read ahead. */
 const readAhead = 256;
+/** Deletes that are asked for at once. */
+const deletesAtOnce = 64;
+/** What is not there cannot be deleted. */
+const messageNotFoundCodes = [10_037, 10_043, 10_057];
 /** A reader that hears nothing for so long looks whether JetStream still knows it: a server that ends forgets it. */
 const readMs = 2_000;
 
 export class LogStreams {
+  readonly #connection: NatsConnection;
   readonly #jetstream: JetStreamClient;
   readonly #manager: JetStreamManager;
   readonly #buckets: KV;
@@ -65,12 +70,14 @@ export class LogStreams {
   #refusal: string | undefined;
 
   private constructor(
+    connection: NatsConnection,
     client: JetStreamClient,
     manager: JetStreamManager,
     buckets: KV,
     clusterName: string,
     copies: number,
   ) {
+    this.#connection = connection;
     this.#jetstream = client;
     this.#manager = manager;
     this.#buckets = buckets;
@@ -101,7 +108,7 @@ export class LogStreams {
     const client = jetstream(connection, { timeout: requestMs });
     const manager = await jetstreamManager(connection, { timeout: requestMs, checkAPI: false });
     const bucket = await new Kvm(client).open(`rally-${clusterName}`);
-    return new LogStreams(client, manager, bucket, clusterName, copies);
+    return new LogStreams(connection, client, manager, bucket, clusterName, copies);
   }
 
   #nameOf(id: string): string {
@@ -176,7 +183,30 @@ export class LogStreams {
 
   /** Chunks before this sequence are no longer needed. Errors: those of JetStream. */
   async dropBefore(id: string, sequence: number): Promise<void> {
-    await this.#manager.streams.purge(this.#nameOf(id), { seq: sequence });
+    const stream = this.#nameOf(id);
+    if (this.#canPurge) await this.#manager.streams.purge(stream, { seq: sequence });
+    else await this.#deleteBefore(stream, sequence);
+  }
+
+  get #canPurge(): boolean {
+    return repeatsPurgesRightly(this.#connection.info?.version ?? '');
+  }
+
+  /** In order: whoever reads meanwhile finds no gap that stays. */
+  async #deleteBefore(stream: string, end: number): Promise<void> {
+    const { state } = await this.#manager.streams.info(stream);
+    for (let first = state.first_seq; first < end; first += deletesAtOnce) {
+      const count = Math.min(deletesAtOnce, end - first);
+      await Promise.all(Array.from({ length: count }, (_, index) => this.#delete(stream, first + index)));
+    }
+  }
+  async #delete(stream: string, sequence: number): Promise<void> {
+    try {
+      await this.#manager.streams.deleteMessage(stream, sequence, false);
+    } catch (error) {
+      const isGone = error instanceof JetStreamApiError && messageNotFoundCodes.includes(error.code);
+      if (!isGone) throw error;
+    }
   }
 
   /**
@@ -231,14 +261,24 @@ export class LogStreams {
     }
   }
   async hasEnded(id: string): Promise<boolean> {
-    return (await this.#buckets.get(endedKeyOf(id))) !== null;
+    return (await this.#buckets.get(endedKeyOf(id)))?.operation === 'PUT';
   }
   /** No node has the log any more: it need not be known that it has ended. Errors: those of JetStream. */
   async forgetEnd(id: string): Promise<void> {
     const bucket = `rally-${this.#clusterName}`;
-    // A delete would leave a mark.
-    await this.#manager.streams.purge(`KV_${bucket}`, { filter: `$KV.${bucket}.${endedKeyOf(id)}` });
+    // A delete leaves a mark.
+    if (!this.#canPurge) await this.#buckets.delete(endedKeyOf(id));
+    else await this.#manager.streams.purge(`KV_${bucket}`, { filter: `$KV.${bucket}.${endedKeyOf(id)}` });
   }
+}
+
+/**
+ * When a server of an earlier version than 2.9.18 starts again, it repeats the purges in its log, but each of them up to the
+ * last message that the stream had then: it would lose what was kept (issue 4196 of nats-server).
+ */
+export function repeatsPurgesRightly(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+  return major !== 2 ? major > 2 : minor !== 9 ? minor > 9 : patch >= 18;
 }
 
 function endedKeyOf(id: string): string {

@@ -665,6 +665,8 @@ export interface LogCopy {
   take(chunk: Uint8Array): boolean;
   /** A chunk that marks where another node continues the log. */
   mark(): Uint8Array;
+  /** Nothing is missing before what was taken. */
+  isWhole(): boolean;
   /** False: the disk has failed or is full. */
   finish(): boolean;
 }

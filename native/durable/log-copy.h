@@ -2,13 +2,15 @@
 //
 //   open()  mark(), stored behind the copy: from then on this log continues it  take(chunk) ...  finish()
 //
-// Records that belong together are written completely or not at all: the copy may end within a group.
+// Records that belong together are written completely or not at all: the copy may end within a group. It may also have
+// lost its beginning, as whoever keeps it has been told to drop what a checkpoint repeats: isWhole() says.
 #pragma once
 #include <chrono>
 #include <thread>
 
 #include "../log/log.h"
 #include "../log/replica.h"
+#include "records.h"
 
 namespace rally {
 
@@ -42,12 +44,15 @@ class LogCopy : private log::Visitor {
     if (!log::ChunkHead::read(chunk, head, records)) return false;
     using Flag = log::ChunkHead::Flag;
     if ((head.flags & Flag::beginsRun) != 0) group_.clear();  // an earlier copy was not finished
+    if ((head.flags & Flag::beginsLog) != 0) isWhole_ = true;
     group_.insert(group_.end(), records.begin(), records.end());
     if ((head.flags & Flag::endsGroup) == 0) return true;
-    const bool isWhole = append(Bytes(group_));
+    const bool isAppended = append(Bytes(group_));
     group_.clear();
-    return isWhole && makeRoom(pendingBytesMax);
+    return isAppended && makeRoom(pendingBytesMax);
   }
+  // Nothing is missing before what was taken: it began with an empty log, or a checkpoint is in it.
+  bool isWhole() const { return isWhole_; }
   // Everything is on the disk, and the directory is free: the copy is of no more use. False: the disk has failed or is
   // full.
   bool finish() {
@@ -74,6 +79,8 @@ class LogCopy : private log::Visitor {
       const log::RecordHead head = log::RecordHead::at(records.data());
       const size_t bytes = log::framedBytes(head.bodyBytes);
       if (bytes > records.size() || head.version != log::recordVersion) return false;
+      if (head.kind == records::CheckpointBegin::kind) hasBegun_ = true;
+      if (head.kind == records::CheckpointEnd::kind && hasBegun_) isWhole_ = true;
       appender.append(head.kind, records.subspan(log::recordHeadBytes, head.bodyBytes));
       records = records.subspan(bytes);
     }
@@ -92,6 +99,8 @@ class LogCopy : private log::Visitor {
 
   std::unique_ptr<log::Log> log_;
   std::vector<uint8_t> group_;  // the group in progress
+  bool hasBegun_ = false;       // a checkpoint
+  bool isWhole_ = false;
 };
 
 }  // namespace rally

@@ -86,6 +86,11 @@ inline napi_value copyMark(napi_env env, napi_callback_info info) {
   LogCopy& copy = stateOf<LogCopy>(env, info, count, nullptr);
   return toBytes(env, Bytes(copy.mark()));
 }
+inline napi_value isCopyWhole(napi_env env, napi_callback_info info) {
+  size_t count = 0;
+  LogCopy& copy = stateOf<LogCopy>(env, info, count, nullptr);
+  return toBoolean(env, copy.isWhole());
+}
 inline napi_value finishCopy(napi_env env, napi_callback_info info) {
   size_t count = 0;
   LogCopy& copy = stateOf<LogCopy>(env, info, count, nullptr);
@@ -101,7 +106,8 @@ inline napi_value copyLog(napi_env env, napi_callback_info info) {
   std::unique_ptr<LogCopy> copy = LogCopy::open(textOf(env, argument), fault);
   if (!copy) return faultOf(env, fault);
   return objectWith(env, std::move(copy),
-                    std::array{Method{"take", copyChunk}, Method{"mark", copyMark}, Method{"finish", finishCopy}});
+                    std::array{Method{"take", copyChunk}, Method{"mark", copyMark}, Method{"isWhole", isCopyWhole},
+                               Method{"finish", finishCopy}});
 }
 
 }  // namespace rally::node

@@ -411,6 +411,7 @@ TEST("log: a log is made of the chunks of another one, but for a group that is n
   CHECK(head.flags == (log::ChunkHead::beginsRun | log::ChunkHead::endsGroup));
   chunks[1][40] ^= 1;
   CHECK(!copy->take(Bytes(chunks[1])));
+  CHECK(copy->isWhole());
   CHECK(copy->finish());
   Collected found;
   options.directory = folder.path();
@@ -421,6 +422,31 @@ TEST("log: a log is made of the chunks of another one, but for a group that is n
   made->recover(found);
   if (!CHECK_EQ(found.records.size(), 10u)) return;
   for (uint8_t i = 0; i < 10; i++) CHECK(found.records[i].second == Octets(size_t(i) * 30'000, i));
+}
+
+TEST("log: a copy that has lost its beginning says so, unless a checkpoint repeats it") {
+  log::Options options = replicatedOptions();
+  log::DiskLog store(options, std::make_unique<sim::SimDisk>(), nullptr, log::Warning::none);
+  begin(store);
+  std::vector<std::vector<uint8_t>> chunks;
+  for (const log::Kind kind : {log::Kind(64), records::CheckpointEnd::kind, records::CheckpointBegin::kind,
+                               log::Kind(65), records::CheckpointEnd::kind}) {
+    store.appender(0).append(kind, Bytes(Octets(10, 1)));
+    store.appender(0).flush();
+    store.writer().step(2'000);
+    for (std::vector<uint8_t> chunk; store.replica()->take(chunk);) chunks.push_back(chunk);
+  }
+  if (!CHECK_EQ(chunks.size(), 6u)) return;
+  const auto isWholeFrom = [&](size_t first) {
+    const Folder folder;
+    log::OpenFault fault;
+    const std::unique_ptr<LogCopy> copy = LogCopy::open(folder.path(), fault);
+    for (size_t i = first; i < chunks.size(); i++) CHECK(copy->take(Bytes(chunks[i])));
+    return copy->isWhole();
+  };
+  CHECK(isWholeFrom(0));  // the log was empty
+  CHECK(isWholeFrom(1) && isWholeFrom(3));
+  CHECK(!isWholeFrom(4));  // without the checkpoint's beginning
 }
 
 TEST("log: what would have to be stored is refused while the replica is far behind") {

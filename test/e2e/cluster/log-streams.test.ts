@@ -1,10 +1,11 @@
 /** The streams of the second copies of logs, over a real nats-server. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { noWait } from '../../../core/cluster/jetstream-wait.ts';
-import { LogStreams } from '../../../core/cluster/log-streams.ts';
+import { noWait, onceServed } from '../../../core/cluster/jetstream-wait.ts';
+import { LogStreams, repeatsPurgesRightly } from '../../../core/cluster/log-streams.ts';
 import { connectToNats } from '../../../core/cluster/nats-connection.ts';
 import { openRegister } from '../../../core/cluster/nats-register.ts';
 import { atEnd } from '../../support/at-end.ts';
@@ -12,24 +13,30 @@ import { NatsServer } from '../../support/cluster/nats-server.ts';
 
 const quiet = { onUp: () => {}, onWait: () => {} };
 
-/** A stream `log` with as many chunks. */
+/** A stream `log` with as many chunks, on one server, or on all of several. */
 async function withChunks(
   t: TestContext,
   count: number,
+  servers?: readonly NatsServer[],
 ): Promise<{ readonly streams: LogStreams; readonly connection: NatsConnection; readonly nats: NatsServer }> {
-  const nats = await NatsServer.start(t);
+  const nats = servers?.[0] ?? (await NatsServer.start(t));
   const settings = { cluster: [nats.url], clusterCredentials: undefined, clusterTlsCa: undefined };
   const { connection } = await connectToNats(settings, 'test', 5_000, quiet);
   atEnd(t, () => connection.close());
-  await openRegister(connection, 'test');
-  const streams = await LogStreams.open(connection, 'test', 1);
-  await streams.create('log', noWait);
-  for (let behind = 0; behind < count; behind++) {
+  const wait = { waitMs: 10_000, onWait: () => {} };
+  await openRegister(connection, 'test', wait);
+  const streams = await LogStreams.open(connection, 'test', servers?.length ?? 1);
+  await streams.create('log', wait);
+  await append(streams, 0, count);
+  return { streams, connection, nats };
+}
+
+async function append(streams: LogStreams, from: number, to: number): Promise<void> {
+  for (let behind = from; behind < to; behind++) {
     const nameBefore = behind === 0 ? undefined : `${behind}`;
     const place = { behind, name: `${behind + 1}`, nameBefore };
     assert.equal(await streams.append('log', Buffer.from(`chunk ${behind + 1}`), place), 'stored');
   }
-  return { streams, connection, nats };
 }
 
 async function sequencesOf(streams: LogStreams, last: number): Promise<number[]> {
@@ -65,6 +72,39 @@ test('a log is ended, or no longer stored, also if an earlier attempt was carrie
   await streams.end('other', noWait);
   await streams.forgetEnd('log');
   assert.deepEqual([await streams.hasEnded('log'), await streams.hasEnded('other')], [false, true]);
+});
+
+test('what is not dropped is there after all servers have been killed', async (t) => {
+  const servers = await NatsServer.startCluster(t, 3);
+  const { streams, connection } = await withChunks(t, 12, servers);
+  const bucket = await new Kvm(jetstream(connection)).open('rally-test');
+  await bucket.put('view', 'a view');
+  await streams.end('other', noWait);
+  await streams.end('another', noWait);
+  await streams.dropBefore('log', 8);
+  assert.deepEqual(await sequencesOf(streams, 12), [8, 9, 10, 11, 12]);
+  await streams.forgetEnd('another');
+  await append(streams, 12, 14); // servers that start again repeat what is before the last ones
+  await streams.end('third', noWait);
+  await streams.end('fourth', noWait);
+  await Promise.all(servers.map((server) => server.kill()));
+  await Promise.all(servers.map((server) => server.run()));
+  const wait = { waitMs: 30_000, onWait: () => {} };
+  assert.equal((await onceServed(wait, () => streams.last('log')))?.sequence, 14);
+  assert.deepEqual(await onceServed(wait, () => sequencesOf(streams, 14)), [8, 9, 10, 11, 12, 13, 14]);
+  const ended = (id: string): Promise<boolean> => onceServed(wait, () => streams.hasEnded(id));
+  assert.deepEqual([await ended('other'), await ended('another')], [true, false]);
+  assert.equal((await onceServed(wait, () => bucket.get('view')))?.string(), 'a view');
+  await streams.dropBefore('log', 8); // there is nothing to drop any more
+  await streams.dropBefore('log', 10);
+  assert.deepEqual(await sequencesOf(streams, 14), [10, 11, 12, 13, 14]);
+});
+
+test('purges are for servers that repeat them rightly', () => {
+  for (const version of ['2.9.18', '2.9.25', '2.10.0', '2.12.1-RC.3', '3.0.0'])
+    assert.ok(repeatsPurgesRightly(version));
+  for (const version of ['2.9.17', '2.9.10', '2.8.30', '1.4.1', ''])
+    assert.ok(!repeatsPurgesRightly(version));
 });
 
 test('a log is read to its end although NATS is started anew, and not if the connection is closed', {

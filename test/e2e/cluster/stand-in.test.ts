@@ -22,11 +22,16 @@ async function folderOf(t: TestContext): Promise<string> {
 }
 
 /** As in native/log/replica.h. */
+const endsGroup = 1;
 const beginsRun = 2;
 const beginsLog = 4;
 
-/** A stream `log` with the first chunk of an empty log, or with these flags. */
-async function streamOfEmptyLog(t: TestContext, url: string, flags = beginsLog): Promise<LogStreams> {
+/** A stream `log` with one chunk without records, which has these flags: by default the first one of an empty log. */
+async function streamOf(
+  t: TestContext,
+  url: string,
+  flags = endsGroup | beginsRun | beginsLog,
+): Promise<LogStreams> {
   const settings = { cluster: [url], clusterCredentials: undefined, clusterTlsCa: undefined };
   const { connection } = await connectToNats(settings, 'test', 5_000, { onUp: () => {}, onWait: () => {} });
   atEnd(t, () => connection.close());
@@ -35,7 +40,7 @@ async function streamOfEmptyLog(t: TestContext, url: string, flags = beginsLog):
   const copy = loadAddon().copyLog(await folderOf(t));
   assert.ok('mark' in copy);
   const first = Buffer.from(copy.mark());
-  first.writeUInt8(first.readUInt8(1) | flags, 1);
+  first.writeUInt8(flags, 1);
   assert.equal(
     await streams.append('log', first, { behind: 0, name: 'first', nameBefore: undefined }),
     'stored',
@@ -65,7 +70,7 @@ test('a stand-in that ends, or cannot start, leaves nothing on the disk', async 
   await assert.rejects(withoutStream.start(), /there is no second copy of its log/);
   await withoutStream.stop();
   assert.deepEqual(await left(), []);
-  await streamOfEmptyLog(t, url);
+  await streamOf(t, url);
   const refused = standInOf('log', {
     ...broker,
     start: () => Promise.reject(new Error('it is refused')),
@@ -93,19 +98,24 @@ test('a stand-in that ends, or cannot start, leaves nothing on the disk', async 
   assert.deepEqual(await left(), []);
 });
 
-test('a log whose second copy is not complete stays that of its node', async (t) => {
-  const { url } = await NatsServer.start(t);
-  const directory = await folderOf(t);
-  const streams = await streamOfEmptyLog(t, url, beginsRun);
-  const standIn = new StandIn({
-    config: resolveConfig({ cluster: [url], nodeName: 'host', dataDirectory: directory }),
-    directory,
-    stream: 'log',
-    lost: undefined,
-    known: { clusterName: 'rallymq', keys: '00'.repeat(24), epoch: 1, incarnation: 1 },
-    makeBroker: () => assert.fail(),
+const incomplete = [
+  { flags: endsGroup | beginsRun, why: /the second copy of its log was not complete yet/, last: 1 },
+  { flags: endsGroup, why: /the second copy of its log has lost its beginning/, last: 2 },
+];
+for (const { flags, why, last } of incomplete)
+  test(`a log cannot be taken over: ${why.source}`, async (t) => {
+    const { url } = await NatsServer.start(t);
+    const directory = await folderOf(t);
+    const streams = await streamOf(t, url, flags);
+    const standIn = new StandIn({
+      config: resolveConfig({ cluster: [url], nodeName: 'host', dataDirectory: directory }),
+      directory,
+      stream: 'log',
+      lost: undefined,
+      known: { clusterName: 'rallymq', keys: '00'.repeat(24), epoch: 1, incarnation: 1 },
+      makeBroker: () => assert.fail(),
+    });
+    await assert.rejects(standIn.start(), why);
+    await standIn.stop();
+    assert.equal((await streams.last('log'))?.sequence, last, 'with a mark behind it, or none');
   });
-  await assert.rejects(standIn.start(), /the second copy of its log was not complete yet/);
-  await standIn.stop();
-  assert.equal((await streams.last('log'))?.sequence, 1);
-});

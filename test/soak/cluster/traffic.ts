@@ -21,6 +21,9 @@ interface Sent {
   readonly qos: 1 | 2;
   readonly sentAt: number;
   answeredAt: number;
+  /** As the logs of brokers say it, in milliseconds since 1970. */
+  readonly sentMs: number;
+  answeredMs: number;
   /** It may come twice: it was on its way when a node was lost. */
   isShaken: boolean;
   /** Subscribers need not get it. */
@@ -127,7 +130,8 @@ export class Traffic {
     await until('all are answered', () => this.places.every(isAnswered), deadlineMs);
     for (const place of this.places) this.#note(place);
     await until('all have what they are owed', () => this.#lacking().length === 0, deadlineMs).catch(() => {
-      assert.fail(`missing: ${this.#lacking().slice(0, 20).join(', ')}`);
+      const lacking = this.#lacking();
+      assert.fail(`${lacking.length} missing:\n${lacking.slice(0, 1_000).join('\n')}`);
     });
     await delay(500);
     for (const { sinks } of this.places)
@@ -158,6 +162,8 @@ export class Traffic {
       qos,
       sentAt: this.now(),
       answeredAt: Number.POSITIVE_INFINITY,
+      sentMs: Date.now(),
+      answeredMs: Number.POSITIVE_INFINITY,
       isShaken: this.#isShaking,
       isRefused: false,
     };
@@ -173,6 +179,7 @@ export class Traffic {
       message.isRefused = source.refused.some((each) => each.topic === topic && each.text === `${number}`);
       if (message.isRefused) this.#refused++;
       message.answeredAt = this.now();
+      message.answeredMs = Date.now();
       underWay.delete(packetId);
     }
   }
