@@ -39,14 +39,3 @@ export function decodeSubscriptionAnswer(
       isAtLeast(version, 5) || type === PacketType.suback ? [...reader.take(reader.remaining)] : [],
   });
 }
-
-/** An error if the PINGREQ or PINGRESP that `header` names is invalid. */
-export function checkPing(
-  header: number,
-  body: Uint8Array,
-  version: ProtocolVersion,
-): ProtocolError | undefined {
-  const reader = new Reader(body);
-  checkHeader(reader, header, header & 0xf0, version);
-  return reader.finish(undefined);
-}

@@ -12,11 +12,6 @@ const sharePrefix = '$share/';
  */
 const validFilter = /^(?!\$share\/(?![^/+#]+\/.))(([^+#/]*|\+)\/)*([^+#/]*|[+#])$/s;
 
-export interface SharedFilter {
-  shareName: string;
-  topicFilter: string;
-}
-
 /** Whether messages can be published to `topic`. */
 export function isValidTopicName(topic: string): boolean {
   // [MQTT-4.7.0-1] [v3 MQTT-4.7.1-1]
@@ -53,13 +48,6 @@ export function isSharedFilter(filter: string): boolean {
 /** The topic filter that decides what matches: of a shared filter without `$share/{shareName}/`. */
 export function unsharedFilter(filter: string): string {
   return filter.replace(/^\$share\/[^/]*\//, '');
-}
-
-/** The parts of `$share/{shareName}/{topicFilter}`; undefined if it is not a valid shared filter. */
-export function parseSharedFilter(filter: string): SharedFilter | undefined {
-  if (!isSharedFilter(filter) || !isValidTopicFilter(filter)) return undefined;
-  const topicFilter = unsharedFilter(filter);
-  return { shareName: filter.slice(sharePrefix.length, -topicFilter.length - 1), topicFilter };
 }
 
 /**

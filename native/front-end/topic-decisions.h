@@ -26,13 +26,12 @@ class TopicDecisions {
     return decision.isAllowed ? Answer::allowed : Answer::denied;
   }
 
-  // The next decide() is about this. `kind`: QoS and retain, of which the decision may depend.
+  // The next decide() is about this. `kind`: QoS and retain, on which the decision may depend.
   void ask(Bytes topic, uint64_t hash, uint8_t kind) {
     asked_ = {std::string(textOf(topic)), kind, false, false, 0};
     askedHash_ = hash ^ kind;
     isAsking_ = true;
   }
-  bool isAsking() const { return isAsking_; }
 
   // `keptMs` 0: for the one message that waits for it.
   void decide(bool isAllowed, uint64_t keptMs, uint64_t nowMs) {

@@ -7,11 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
-import {
-  checkPing,
-  decodeAcknowledgement,
-  decodeSubscriptionAnswer,
-} from '../../core/wire/decode-acknowledgement.ts';
+import { decodeAcknowledgement, decodeSubscriptionAnswer } from '../../core/wire/decode-acknowledgement.ts';
 import { decodeConnack } from '../../core/wire/decode-connack.ts';
 import { decodeConnect } from '../../core/wire/decode-connect.ts';
 import {
@@ -42,8 +38,6 @@ const decoders: Record<number, Decoder[]> = {
   9: [decodeSubscriptionAnswer],
   10: [decodeUnsubscribe],
   11: [decodeSubscriptionAnswer],
-  12: [checkPing],
-  13: [checkPing],
   14: [decodeDisconnect, decodeServerDisconnect],
   15: [decodeAuth, decodeServerAuth],
 };

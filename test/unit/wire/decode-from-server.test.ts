@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  checkPing,
   decodeAcknowledgement,
   decodeSubscriptionAnswer,
 } from '../../../core/wire/decode-acknowledgement.ts';
@@ -101,12 +100,4 @@ test('SUBACK and UNSUBACK with wrong flags, or content before version 5, are mal
   assertRefused(decodeFrame(decodeSubscriptionAnswer, frame(0x92, '0001 00 00'), 5), 0x81);
   assertRefused(decodeFrame(decodeSubscriptionAnswer, frame(0xb2, '0001 00 00'), 5), 0x81);
   assertRefused(decodeFrame(decodeSubscriptionAnswer, frame(0xb0, '0001 00'), 4), 0x81);
-});
-
-test('PINGREQ and PINGRESP have neither flags nor content', () => {
-  for (const header of [0xc0, 0xd0]) {
-    assert.equal(checkPing(header, new Uint8Array(), 5), undefined);
-    assertRefused(checkPing(header | 1, new Uint8Array(), 5), 0x81);
-    assertRefused(checkPing(header, new Uint8Array(1), 4), 0x81);
-  }
 });

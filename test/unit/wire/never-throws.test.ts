@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  checkPing,
   decodeAcknowledgement,
   decodeSubscriptionAnswer,
 } from '../../../core/wire/decode-acknowledgement.ts';
@@ -42,7 +41,6 @@ const decoders: [string, number, Decoder, seeds: string[]][] = [
   ['decodeSuback', 0x90, decodeSubscriptionAnswer, [`0001 04 1f 0001'r' 00 80`]],
   ['decodeUnsubscribe', 0xa2, decodeUnsubscribe, [`0001 00 0001'a' 0001'b'`]],
   ['decodeUnsuback', 0xb0, decodeSubscriptionAnswer, [`0001 00 00 11`]],
-  ['checkPing', 0xc0, checkPing, ['']],
   ['decodeDisconnect', 0xe0, decodeDisconnect, [`00 09 11 00000001 1f 0001'r'`]],
   ['decodeServerDisconnect', 0xe0, decodeServerDisconnect, [`8e 04 1c 0001's'`]],
   ['decodeAuth', 0xf0, decodeAuth, [`18 08 15 0001'm' 16 0001'd'`]],
