@@ -5,9 +5,9 @@
  */
 import type { ClientTls } from '../config/authentication.ts';
 import { closeCauses, sessionStates } from '../data-plane/addon.ts';
+import { RecordReader, type RecordWriter } from '../data-plane/record-bytes.ts';
 import type { ProtocolVersion, QoS } from '../wire/packets.ts';
 import type { Admission, ConnectRequest, ToMain, ToWorker } from './messages.ts';
-import { RecordReader, type RecordWriter } from './record-bytes.ts';
 
 /** A message, or a piece with several. */
 export type Posted<Message> = Message | Uint8Array<ArrayBuffer>;

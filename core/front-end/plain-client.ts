@@ -3,9 +3,9 @@
  * adopted of one.
  */
 import type { BrokerConfig } from '../config/options.ts';
-import { RecordReader } from '../control/record-bytes.ts';
 import type { Engine } from '../data-plane/addon.ts';
 import { encodeConnectionTerms } from '../data-plane/connection-terms.ts';
+import { RecordReader } from '../data-plane/record-bytes.ts';
 import { encodeConnack } from '../wire/encode-connack.ts';
 import type { ConnectPacket } from '../wire/packets.ts';
 import { ReasonCode } from '../wire/reason-code.ts';

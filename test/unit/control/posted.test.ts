@@ -11,7 +11,7 @@ import {
   writeToMain,
   writeToWorker,
 } from '../../../core/control/posted.ts';
-import type { RecordWriter } from '../../../core/control/record-bytes.ts';
+import type { RecordWriter } from '../../../core/data-plane/record-bytes.ts';
 
 /** Sends messages in one turn; gives what was posted, and what is read of a copy. */
 async function post<Message>(

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resolveConfig } from '../../../core/config/resolve.ts';
 import type { ToMain } from '../../../core/control/messages.ts';
-import { RecordWriter } from '../../../core/control/record-bytes.ts';
 import { type Addon, type Engine, EventKind } from '../../../core/data-plane/addon.ts';
+import { RecordWriter } from '../../../core/data-plane/record-bytes.ts';
 import { WorkerControl } from '../../../core/front-end/worker-control.ts';
 
 const slot = 5;
