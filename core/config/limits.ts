@@ -5,8 +5,6 @@
 // is logged at the start and shown for the defaults in docs/architecture.md. Connections are limited by
 // number only: an idle one takes 3 KB.
 
-import { tracesMax } from '../tracing/trace-target.ts';
-
 const KiB = 1_024;
 const MiB = 1_024 * KiB;
 const GiB = 1_024 * MiB;
@@ -53,7 +51,8 @@ export const limitRanges = {
    */
   passwordBytesMax: { default: 16 * KiB, min: 12, max: 65_535, reload: 'live' },
   /**
-   * User properties of one packet, including those of its will; a CONNECT with more is refused with 0x97, so is a PUBLISH, which is also counted (`publishRefused`), any other packet ends its connection. Default 64: tracing and routing need a
+   * User properties of one packet, including those of its will. A CONNECT or PUBLISH with more is refused with 0x97, and such a
+   * PUBLISH is counted (`publishRefused`); any other packet with more ends its connection. Default 64: tracing and routing need a
    * dozen, while the largest packet has room for 200,000, each of which becomes an object somewhere.
    */
   userPropertiesPerPacketMax: { default: 64, min: 0, max: 1_000_000, reload: 'restart' },
@@ -212,9 +211,10 @@ export const limitRanges = {
    */
   filterBranchesMax: { default: 640, min: 256, max: 16_777_216, reload: 'restart' },
   /**
-   * In a cluster, topic filters with wildcards that a node tells the others, in equal parts for its workers, without
-   * those that others of them cover. A worker with more tells wider filters, such as `site/#` in place of all that
-   * begin with `site/`, and drops what comes for nobody. Default 100_000: some 12 MB on each worker of the cluster.
+   * In a cluster, topic filters with wildcards that a node announces to the others, in equal parts for its workers, without
+   * those that others of them cover. A worker with more announces wider filters, such as `site/#` in place of all that
+   * begin with `site/`, and drops messages that match none of its own. Default 100_000: some 12 MB on each worker of the
+   * cluster.
    */
   wildcardRoutesMax: { default: 100_000, min: 64, max: 100_000_000, reload: 'restart' },
   /**
@@ -519,6 +519,9 @@ const answerBytes = 400;
 const trackedNameBytes = 1_000;
 /** The size of an event of a client, with its share of the client's entry. */
 const clientEventBytes = 250;
+
+/** The number of traces at once. Not an option: the data plane keeps a bit for each in a session. */
+export const tracesMax = 8;
 
 /** The bytes that clients can make the broker keep, by kind, when every account is full. */
 export interface Accounts {

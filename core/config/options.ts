@@ -151,7 +151,7 @@ export interface BrokerOptions {
   readonly pages?: boolean;
   /**
    * Called for every client that connects. Of a list, the next is called if the previous one answers 'unknown'. Default:
-   * none, and then the broker listens on loopback only.
+   * none; a broker without any authentication listens on loopback only.
    */
   readonly authenticate?: Authenticate | readonly Authenticate[];
   /** Decides whether a client may publish to a topic, in addition to the rules. Default: none. */
@@ -198,8 +198,9 @@ export interface BrokerOptions {
   readonly tokenKeyFile?: string;
   /** The URL of the public keys of tokens (JWKS): https, or http on this machine. Default: none. */
   readonly tokenJwksUrl?: string;
-  /** The required values of `iss` and `aud`. Default: they are not checked. */
+  /** The required `iss` of tokens. Default: it is not checked. */
   readonly tokenIssuer?: string;
+  /** The required `aud` of tokens. Default: it is not checked. */
   readonly tokenAudience?: string;
   /** The claim that is the user name. Default 'sub'. */
   readonly tokenUserClaim?: string;

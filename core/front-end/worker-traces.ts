@@ -1,6 +1,7 @@
 /** The traces as a worker knows them: whose sessions they are about, which the data plane has to be told. */
+import { tracesMax } from '../config/limits.ts';
 import type { Engine } from '../data-plane/addon.ts';
-import { isAboutClient, type TraceTarget, tracesMax } from '../tracing/trace-target.ts';
+import { isAboutClient, type TraceTarget } from '../tracing/trace-target.ts';
 
 interface TracedClient {
   readonly clientId: string;

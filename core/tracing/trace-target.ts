@@ -4,9 +4,6 @@ export type TraceTarget =
   | { readonly kind: 'topic'; readonly topicFilter: string }
   | { readonly kind: 'address'; readonly remoteAddress: string };
 
-/** The number of traces at once: the data plane keeps a bit for each in a session. */
-export const tracesMax = 8;
-
 /** Whether it covers everything that this client does. */
 export function isAboutClient(
   target: TraceTarget,

@@ -9,11 +9,12 @@
  * until it is deleted or a new trace needs the room, but for an hour at most.
  */
 import { randomBytes } from 'node:crypto';
+import { tracesMax } from '../config/limits.ts';
 import { shownDropReason } from '../front-end/client-event-details.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
 import { type TraceRecord, wallClockMs } from './trace-record.ts';
-import { isAboutClient, type TraceTarget, tracesMax } from './trace-target.ts';
+import { isAboutClient, type TraceTarget } from './trace-target.ts';
 
 export interface TraceRequest {
   readonly target: TraceTarget;
