@@ -5,7 +5,8 @@ import { compileGenerator } from '../load/generator.ts';
 import { profileOf } from '../peers/run.ts';
 import { clear, say, showStep, table } from '../progress.ts';
 import { type ClusterCosts, type ClusterFigure, headerOf, resultsFolder, writeResult } from '../results.ts';
-import { measurements, sizesOf } from './figures.ts';
+import { measurements } from './figures.ts';
+import { sizesOf } from './loads.ts';
 import { natsServer } from './nodes.ts';
 
 export async function runCluster(command: CommandLine): Promise<boolean> {

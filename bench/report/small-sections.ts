@@ -59,7 +59,7 @@ export function browserSection(file: BrowserFile): Section {
 export function clusterSection(file: ClusterFile): Section {
   const intro = [
     `Nodes of one worker each, one nats-server ${file.nats}, and all clients share the cores. Goals that are not met are in bold.`,
-    'What each line measures is in `bench/cluster/figures.ts`.',
+    'What each line measures is in `bench/cluster/`.',
   ].join(' ');
   const rows = file.figures.map(({ title, value, goal, isMet, note }) => [
     title,
