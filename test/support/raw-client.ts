@@ -9,7 +9,7 @@ import { FrameReader } from '../../core/wire/frame-reader.ts';
 import type { ConnackPacket, ConnectPacket, ProtocolVersion } from '../../core/wire/packets.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import { atEnd, type Ends } from './at-end.ts';
-import { connectFrame, toHex } from './frames.ts';
+import { connectFrame, pingreqFrame, toHex } from './frames.ts';
 import { openSocket, socketConnected } from './secure.ts';
 import { deadlineMsDefault, until, within } from './wait.ts';
 import {
@@ -143,6 +143,12 @@ export class RawClient {
   /** The next packet as hexadecimal digits. */
   async nextHex(deadlineMs?: number): Promise<string> {
     return toHex(await this.nextPacket(deadlineMs));
+  }
+
+  /** A PINGREQ is answered, and nothing comes before the answer. */
+  async assertAlive(): Promise<void> {
+    this.send(pingreqFrame);
+    assert.equal(await this.nextHex(), 'd000');
   }
 
   async nextHexes(count: number, deadlineMs?: number): Promise<string[]> {

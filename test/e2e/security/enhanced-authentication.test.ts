@@ -86,11 +86,6 @@ async function nextConnack(client: RawClient): Promise<ConnackPacket> {
   return connack;
 }
 
-async function assertAlive(client: RawClient): Promise<void> {
-  client.send(pingreqFrame);
-  assert.equal(await client.nextHex(), hexOf('d0 00'));
-}
-
 /** A client that has authenticated with SCRAM. */
 async function openProven(t: TestContext, transport: TransportName, ports: Ports): Promise<RawClient> {
   const user = new ScramClient('umpire', 'pencil');
@@ -239,7 +234,7 @@ for (const transport of transports) {
       assert.deepEqual([success.reasonCode, success.properties.authenticationMethod], [0, scramName]);
       user.assertProven(success.properties.authenticationData);
     }
-    await assertAlive(client);
+    await client.assertAlive();
   });
 
   test(`${transport}: a client that fails to authenticate again is ended with 0x87 [MQTT-4.12.1-2]`, async (t) => {
@@ -352,10 +347,10 @@ test('who cannot authenticate does not hold up the client identifier, nor end wh
   const owner = await openProven(t, 'tcp', running);
   const stranger = await open(t, 'tcp', running, 'polite');
   await nextAuth(stranger);
-  await assertAlive(owner);
+  await owner.assertAlive();
   const next = await openProven(t, 'tcp', running);
   assert.equal(await owner.nextHex(), hexOf('e0 01 8e'));
-  await assertAlive(next);
+  await next.assertAlive();
   stranger.send(authFrame(0x18, 'polite', Buffer.from('let me in')));
   assert.equal((await nextConnack(stranger)).reasonCode, 0);
   assert.equal(await next.nextHex(), hexOf('e0 01 8e'));

@@ -5,15 +5,7 @@ import type { BrokerOptions } from '../../../core/broker.ts';
 import type { ConnectPacket, Will } from '../../../core/wire/packets.ts';
 import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';
-import {
-  hexOf,
-  pingreqFrame,
-  publishFrame,
-  publishOf,
-  pubrelFrame,
-  subscribeFrame,
-  textOf,
-} from '../../support/frames.ts';
+import { hexOf, publishFrame, publishOf, pubrelFrame, subscribeFrame, textOf } from '../../support/frames.ts';
 import { openClient, openConnected, type RawClient, transports } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
 
@@ -63,8 +55,7 @@ async function received(client: RawClient, count: number): Promise<string[]> {
 /** Behind all that was withheld. */
 async function assertNothingMore(running: RunningBroker, client: RawClient, withheld: number): Promise<void> {
   await until(`${withheld} are withheld`, () => running.broker.statistics().withheld === withheld);
-  client.send(pingreqFrame);
-  assert.equal(await client.nextHex(), hexOf('d0 00'));
+  await client.assertAlive();
 }
 
 for (const transport of transports) {

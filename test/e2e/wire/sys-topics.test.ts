@@ -67,8 +67,7 @@ for (const transport of transports) {
     await watcher(t, running, values);
     const before = values.get('uptime');
     await until('something new', () => values.get('uptime') !== before);
-    client.send(pingreqFrame);
-    assert.equal(await client.nextHex(), hexOf('d0 00'));
+    await client.assertAlive();
   });
 }
 

@@ -6,7 +6,6 @@ import {
   bytesOf,
   connectFrame,
   hexOf,
-  pingreqFrame,
   publishFrame,
   publishOf,
   subscribeFrame,
@@ -29,7 +28,7 @@ for (const transport of transports) {
         assert.equal(await client.nextHex(), 'e00190');
         await client.closed();
       }
-      await assertAlive(everything);
+      await everything.assertAlive();
     });
 
     test(`${transport}, ${workers} workers: 65,535 slashes in a filter are refused with 0x8F`, async (t) => {
@@ -41,7 +40,7 @@ for (const transport of transports) {
         client.send(unsubscribe(filter));
         assert.equal(await client.nextHex(), hexOf('b0 04 0001 00 11'));
       }
-      await assertAlive(client);
+      await client.assertAlive();
     });
 
     test(`${transport}, ${workers} workers: 65,535 slashes in a will do no harm`, async (t) => {
@@ -54,7 +53,7 @@ for (const transport of transports) {
       client.send(connectFrame({ will }));
       await client.nextPacket();
       client.destroy();
-      await assertAlive(everything);
+      await everything.assertAlive();
     });
   }
 }
@@ -94,9 +93,4 @@ function unsubscribe(filter: string): Uint8Array {
   const bodyBytes = 2 + 1 + 2 + bytes.length;
   const length = [(bodyBytes & 0x7f) | 0x80, ((bodyBytes >> 7) & 0x7f) | 0x80, bodyBytes >> 14];
   return new Uint8Array([0xa2, ...length, 0, 1, 0, bytes.length >> 8, bytes.length & 0xff, ...bytes]);
-}
-
-async function assertAlive(client: RawClient): Promise<void> {
-  client.send(pingreqFrame);
-  assert.equal(await client.nextHex(), 'd000');
 }
