@@ -3,7 +3,7 @@
  * in the stream nobody else can append to it.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { isWholeFrom, LogStreams, ownerOf } from '../core/cluster/log-streams.ts';
+import { isWholeFrom, LogStreams, nameOfMark } from '../core/cluster/log-streams.ts';
 import type { Copied, CopyStart } from '../core/cluster/stand-in.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
 import { makeDirectory } from '../core/storage/make-directory.ts';
@@ -28,8 +28,7 @@ async function copyLog(): Promise<string | undefined> {
     if (first === undefined || !isWholeFrom(first.chunk))
       return 'the second copy of its log was not complete yet';
     const mark = copy.mark();
-    const name = `${ownerOf(mark)}-mark`;
-    const place = { behind: last.sequence, name, nameBefore: undefined };
+    const place = { behind: last.sequence, name: nameOfMark(mark), nameBefore: undefined };
     const marked = await streams.append(id, mark, place);
     if (marked !== 'stored') return 'its log was extended in the meantime';
     for await (const { chunk } of streams.read(id, last.sequence))

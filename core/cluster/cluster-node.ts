@@ -136,7 +136,12 @@ export class ClusterNode {
         ? await LogStreams.open(post.connection, clusterName, config.limits.logCopies)
         : undefined;
       if (streams !== undefined && data !== undefined)
-        logPlace = await logPlaceOf(streams, data, isReplicated, wait);
+        logPlace = await logPlaceOf(
+          streams,
+          data,
+          { isReplicated, isStandIn: standsFor !== undefined },
+          wait,
+        );
       signal.throwIfAborted();
       const cluster = new Cluster({
         ...events,

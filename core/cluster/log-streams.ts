@@ -20,7 +20,7 @@ import { type KV, Kvm } from '@nats-io/kv';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
 import { messageOf } from '../system-reason.ts';
-import { type JetStreamWait, onceServed } from './jetstream-wait.ts';
+import { isTemporary, type JetStreamWait, onceServed } from './jetstream-wait.ts';
 import type { LogAccess } from './log-access.ts';
 import { connectToNats, type NatsPost } from './nats-connection.ts';
 
@@ -32,8 +32,14 @@ export interface StoredChunk {
   readonly chunk: Uint8Array;
 }
 
-/** A chunk of a stream, if there is one, and if there is a stream. */
-export type Found = StoredChunk | 'empty' | 'missing';
+/** A stream in which no chunk is left, and the sequence of the last one that was: the next one is appended behind it. */
+export interface EmptyStream {
+  readonly sequence: number;
+  readonly chunk: undefined;
+}
+
+/** The last chunk of a stream, if there is one, and if there is a stream. */
+export type Found = StoredChunk | EmptyStream | 'missing';
 
 /** Where a chunk is to be appended. */
 export interface ChunkPlace {
@@ -118,7 +124,7 @@ export class LogStreams {
     return `rally.${this.#clusterName}.log.${id}`;
   }
 
-  /** Errors: CLUSTER_REFUSED, those of JetStream. */
+  /** Errors: CLUSTER_REFUSED; CLUSTER_NOT_REACHABLE: its servers may be back later; those of JetStream. */
   async create(id: string, wait: JetStreamWait): Promise<void> {
     const stream = {
       name: this.#nameOf(id),
@@ -130,7 +136,7 @@ export class LogStreams {
     } catch (cause) {
       if (!(cause instanceof JetStreamApiError)) throw cause;
       throw new BrokerError(
-        'CLUSTER_REFUSED',
+        isTemporary(cause) ? 'CLUSTER_NOT_REACHABLE' : 'CLUSTER_REFUSED',
         `JetStream does not keep ${this.#copies} copies of a log (${cause.message}): run three servers of NATS as a cluster, or leave the option replicas at 1.`,
         { cause },
       );
@@ -139,11 +145,24 @@ export class LogStreams {
 
   /** Undefined: there is no stream, or it is empty. Errors: those of JetStream. */
   async last(id: string): Promise<StoredChunk | undefined> {
-    return chunkOf(await this.find(id));
+    return chunkOf(await this.#lastOf(id));
   }
   /** The last chunk. Errors: those of JetStream. */
   async find(id: string): Promise<Found> {
-    return await this.#get(id, { last_by_subj: this.#subjectOf(id) });
+    for (;;) {
+      const found = await this.#lastOf(id);
+      if (found !== 'empty') return found;
+      const { state } = await this.#manager.streams.info(this.#nameOf(id));
+      if (state.messages === 0) return { sequence: state.last_seq, chunk: undefined };
+    }
+  }
+  #lastOf(id: string): Promise<StoredChunk | 'empty' | 'missing'> {
+    return this.#get(id, { last_by_subj: this.#subjectOf(id) });
+  }
+
+  /** The chunk with this sequence. Undefined: there is none. Errors: those of JetStream. */
+  async at(id: string, sequence: number): Promise<StoredChunk | undefined> {
+    return chunkOf(await this.#get(id, { seq: sequence }));
   }
 
   /** Likewise. */
@@ -152,7 +171,10 @@ export class LogStreams {
     return chunkOf(await this.#get(id, { seq: state.first_seq }));
   }
 
-  async #get(id: string, query: { seq: number } | { last_by_subj: string }): Promise<Found> {
+  async #get(
+    id: string,
+    query: { seq: number } | { last_by_subj: string },
+  ): Promise<StoredChunk | 'empty' | 'missing'> {
     try {
       const message = await this.#manager.streams.getMessage(this.#nameOf(id), query);
       return message === null ? 'empty' : storedChunk(message.seq, message.header, message.data);
@@ -285,7 +307,7 @@ function endedKeyOf(id: string): string {
   return `log-ended.${id}`;
 }
 
-function chunkOf(found: Found): StoredChunk | undefined {
+function chunkOf(found: StoredChunk | 'empty' | 'missing'): StoredChunk | undefined {
   return typeof found === 'string' ? undefined : found;
 }
 
@@ -301,6 +323,15 @@ function storedChunk(sequence: number, headers: MsgHdrs | undefined, chunk: Uint
 export function ownerOf(chunk: Uint8Array): string | undefined {
   if (chunk.length < headBytes) return undefined;
   return Buffer.from(chunk.subarray(8, 16)).reverse().toString('hex');
+}
+
+/** The name of the chunk by which a stand-in takes over a log; it stores the next ones under other names. */
+export function nameOfMark(mark: Uint8Array): string {
+  return `${ownerOf(mark)}-mark`;
+}
+
+export function isMark({ name, chunk }: StoredChunk): boolean {
+  return name === nameOfMark(chunk);
 }
 
 /**

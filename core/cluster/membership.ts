@@ -74,7 +74,7 @@ export interface MembershipOptions {
 export type JoinRefusal =
   | { readonly why: 'nameTaken' }
   | { readonly why: 'full' }
-  /** A stand-in continues this node's log. */
+  /** A stand-in continues this node's log, or its own node continues the one that this stand-in is for. */
   | { readonly why: 'superseded' }
   /** The node's data belongs to another cluster, or was never in one. */
   | { readonly why: 'otherCluster'; readonly known: KnownCluster }
@@ -257,14 +257,23 @@ export class Membership {
     const nodes = liveNodes(view);
     const namesake = nodes.find((node) => node.name === name);
     if (namesake !== undefined && this.#peers.has(namesake.incarnation)) return refuse({ why: 'nameTaken' });
-    const isSuperseded = nodes.some((node) => node.standsFor !== undefined && node.stream === stream);
-    if (stream !== undefined && standsFor === undefined && isSuperseded) return refuse({ why: 'superseded' });
-    // It may be this node's previous incarnation, whose end no node has noticed yet.
-    if (namesake !== undefined && waitedMs < cutOffMs)
-      return wait(beatMs, 'waiting until the previous node of this name is known to be lost');
-    if (namesake !== undefined && waitedMs < takeOverMs && this.#takeOvers.isTried(namesake.incarnation))
+    // One node at a time has a log: a stand-in, or its own node, which may have come back.
+    const holders = nodes.filter((node) => stream !== undefined && node.stream === stream);
+    const isSuperseded = holders.some((node) =>
+      standsFor === undefined ? node.standsFor !== undefined : node.incarnation !== standsFor,
+    );
+    if (isSuperseded) return refuse({ why: 'superseded' });
+    // It may be this node's previous incarnation, even under another name, whose end no node has noticed yet.
+    const isSilent = ({ incarnation }: NodeEntry): boolean => !this.#peers.has(incarnation);
+    const former = namesake ?? (standsFor === undefined ? holders.find(isSilent) : undefined);
+    if (former !== undefined && waitedMs < cutOffMs)
+      return wait(
+        beatMs,
+        'waiting until the previous node of this name, or with this log, is known to be lost',
+      );
+    if (former !== undefined && waitedMs < takeOverMs && this.#takeOvers.isTried(former.incarnation))
       return wait(beatMs); // its data here would be obsolete a moment later
-    const lost = namesake?.incarnation ?? (standsFor ? nodeOf(view, standsFor)?.incarnation : undefined);
+    const lost = former?.incarnation ?? (standsFor ? nodeOf(view, standsFor)?.incarnation : undefined);
     const others = lost === undefined ? view : withoutNode(view, lost);
     const newcomer: Newcomer = {
       name,

@@ -172,13 +172,14 @@ export class Replicator {
   /** How many chunks of this run are stored if this is the last one of the stream. */
   #storedOf(last: Found): number | 'less' | 'others' {
     if (last === 'missing') return 'less';
-    const there = last === 'empty' ? undefined : last;
-    const sequence = there?.sequence ?? 0;
+    const { sequence, chunk } = last;
     const count = sequence - this.#base;
     if (count < this.#stored) return 'less';
-    if (count === 0 || (there !== undefined && there.name === this.#nameOf(count - 1))) return count;
+    const isBegun = this.#stored > 0;
+    if (chunk === undefined && isBegun) return 'less'; // it was purged
+    if (count === 0 || (chunk !== undefined && last.name === this.#nameOf(count - 1))) return count;
     const isOfPreviousRun =
-      this.#stored === 0 && this.#window.some(({ chunk }) => isOfSameLog(chunk, there?.chunk));
+      !isBegun && (chunk === undefined || this.#window.some((each) => isOfSameLog(each.chunk, chunk)));
     if (!isOfPreviousRun) return 'others';
     this.#base = sequence; // it was outdated when this run began
     return 0;
@@ -213,6 +214,6 @@ export class Replicator {
   }
 }
 
-function isOfSameLog(one: Uint8Array, other: Uint8Array | undefined): boolean {
-  return other !== undefined && ownerOf(one) === ownerOf(other);
+function isOfSameLog(one: Uint8Array, other: Uint8Array): boolean {
+  return ownerOf(one) === ownerOf(other);
 }

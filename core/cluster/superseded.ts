@@ -9,7 +9,11 @@ import { isLogFile, supersededFolderName } from '../storage/store-files.ts';
 import { systemReason } from '../system-reason.ts';
 import { readKnownCluster, writeKnownCluster } from './cluster-memory.ts';
 
-export class Superseded extends Error {}
+export class Superseded extends Error {
+  constructor() {
+    super('another node has taken over the log in the meantime');
+  }
+}
 
 /** Moves the files of an obsolete log aside, replacing those of the last time. Errors: STORE_NOT_USABLE. */
 export function setLogAside(directory: string): void {

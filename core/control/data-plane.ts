@@ -259,7 +259,8 @@ export class DataPlane {
       directory.restore(recovered.run, recovered.sessions);
       return broker;
     } catch (error) {
-      if (!(error instanceof Superseded)) throw error;
+      // A stand-in without the log would take the place of the lost node, with nothing.
+      if (!(error instanceof Superseded) || config.standsFor !== undefined) throw error;
       logger.warn(
         { directory: store.directory },
         'other nodes have taken over what is in the data directory: this node starts with an empty one',

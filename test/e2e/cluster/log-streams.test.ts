@@ -5,11 +5,15 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { noWait, onceServed } from '../../../core/cluster/jetstream-wait.ts';
+import { logPlaceOf } from '../../../core/cluster/log-place.ts';
 import { LogStreams, repeatsPurgesRightly } from '../../../core/cluster/log-streams.ts';
 import { connectToNats } from '../../../core/cluster/nats-connection.ts';
 import { openRegister } from '../../../core/cluster/nats-register.ts';
+import { Replicator } from '../../../core/cluster/replicator.ts';
+import { systemClock } from '../../../core/sessions/timers.ts';
 import { atEnd } from '../../support/at-end.ts';
 import { NatsServer } from '../../support/cluster/nats-server.ts';
+import { until } from '../../support/wait.ts';
 
 const quiet = { onUp: () => {}, onWait: () => {} };
 
@@ -125,4 +129,49 @@ test('a log is read to its end although NATS is started anew, and not if the con
   await assert.rejects(async () => {
     for await (const { sequence } of streams.read('log', 600)) if (sequence === 100) await connection.close();
   });
+});
+
+test('a log whose stream was purged is stored there again when its node starts', async (t) => {
+  const { streams, connection, nats } = await withChunks(t, 3);
+  const manager = await jetstreamManager(connection);
+  await manager.streams.purge('rally-test-log-log');
+  assert.equal(await streams.last('log'), undefined);
+  for (const isServerNew of [false, true]) {
+    if (isServerNew) {
+      await nats.kill();
+      await nats.run();
+      await until('NATS serves again', () =>
+        streams.find('log').then(
+          () => true,
+          () => false,
+        ),
+      );
+    }
+    const data = { directory: '', known: undefined, log: 'log', isEmpty: false };
+    const place = await logPlaceOf(streams, data, { isReplicated: true, isStandIn: false }, noWait);
+    assert.ok(place !== undefined);
+    let stored = 0;
+    const chunks = [Buffer.from('the next chunk')];
+    const replicator = new Replicator({
+      replica: {
+        take: () => chunks.pop(),
+        stored: (count) => {
+          stored = count;
+        },
+        figures: () => ({ waitingBytes: 0, waitingMs: 0, droppable: 0, isBehind: false }),
+      },
+      stream: {
+        find: () => streams.find('log'),
+        append: (chunk, where) => streams.append('log', chunk, where),
+        dropBefore: (sequence) => streams.dropBefore('log', sequence),
+      },
+      clock: systemClock,
+      base: place.base,
+      onDeposed: () => assert.fail('deposed'),
+    });
+    replicator.start();
+    await until('the chunk is stored', () => stored === 1);
+    replicator.stop();
+    await manager.streams.purge('rally-test-log-log');
+  }
 });

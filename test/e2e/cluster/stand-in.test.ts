@@ -5,10 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Broker } from '../../../core/broker.ts';
+import { readKnownCluster } from '../../../core/cluster/cluster-memory.ts';
 import { noWait } from '../../../core/cluster/jetstream-wait.ts';
-import { LogStreams } from '../../../core/cluster/log-streams.ts';
+import { logPlaceOf } from '../../../core/cluster/log-place.ts';
+import { LogStreams, nameOfMark, ownerOf } from '../../../core/cluster/log-streams.ts';
 import { connectToNats } from '../../../core/cluster/nats-connection.ts';
 import { StandIn, type StandInBroker } from '../../../core/cluster/stand-in.ts';
+import type { BrokerConfig } from '../../../core/config/options.ts';
 import { resolveConfig } from '../../../core/config/resolve.ts';
 import { loadAddon } from '../../../core/data-plane/addon.ts';
 import { standInFolderName } from '../../../core/storage/store-files.ts';
@@ -19,6 +23,11 @@ async function folderOf(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'rallymq-stand-in-'));
   atEnd(t, () => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+function standInBroker(config: BrokerConfig): StandInBroker {
+  const broker = new Broker(config, {});
+  return { start: () => broker.start(), giveAll: () => broker.giveAll(), stop: () => broker.stop() };
 }
 
 /** As in native/log/replica.h. */
@@ -119,3 +128,42 @@ for (const { flags, why, last } of incomplete)
     await standIn.stop();
     assert.equal((await streams.last('log'))?.sequence, last, 'with a mark behind it, or none');
   });
+
+test('a stand-in whose log another one takes over meanwhile does not join without it, and the log is still its node’s', async (t) => {
+  const { url } = await NatsServer.start(t);
+  const directory = await folderOf(t);
+  const streams = await streamOf(t, url);
+  const log = ownerOf((await streams.last('log'))?.chunk ?? assert.fail()) ?? assert.fail();
+  const known = { clusterName: 'rallymq', keys: '00'.repeat(24), epoch: 1, incarnation: 1, hasLeft: true };
+  const standIn = new StandIn({
+    config: resolveConfig({
+      cluster: [url],
+      nodeName: 'host',
+      dataDirectory: directory,
+      replicas: 3,
+      limits: { logCopies: 1 },
+      logLevel: 'silent',
+    }),
+    directory,
+    stream: 'log',
+    lost: { name: 'lost', incarnation: 1 },
+    known,
+    makeBroker: (config) => {
+      assert.deepEqual(readKnownCluster(config.dataDirectory || ''), { ...known, stream: 'log' });
+      const broker = standInBroker(config);
+      return { ...broker, start: () => overtaken().then(broker.start) };
+    },
+  });
+  const overtaken = async (): Promise<void> => {
+    const copy = loadAddon().copyLog(await folderOf(t));
+    assert.ok('mark' in copy);
+    const mark = copy.mark();
+    const place = { behind: 2, name: nameOfMark(mark), nameBefore: undefined };
+    assert.equal(await streams.append('log', mark, place), 'stored');
+  };
+  await assert.rejects(standIn.start(), /another node has taken over the log in the meantime/);
+  await standIn.stop();
+  const data = { directory: '', known: { ...known, stream: 'log' }, log, isEmpty: false };
+  const place = await logPlaceOf(streams, data, { isReplicated: true, isStandIn: false }, noWait);
+  assert.deepEqual(place, { stream: 'log', base: 3, isWhole: true });
+});

@@ -140,6 +140,25 @@ test('a node comes back while another one tries to take over its log for long: i
   assert.deepEqual(namesIn(left), ['left', 'lost']);
 });
 
+test('a stand-in comes too late: the node is back, with its log, under its own name or another one', () => {
+  for (const name of ['lost', 'renamed']) {
+    const { stage, left } = withLost(() => {});
+    const incarnation = left.membership.view?.nodes.find((node) => node.name === 'lost')?.incarnation;
+    const back = stage.start(name, { stream: 'log of lost' });
+    stage.time.run(9_000);
+    assert.equal(back.outcome, 'waits');
+    stage.time.run(5_000);
+    assert.equal(back.outcome, 'joined');
+    assert.deepEqual(namesIn(left), ['left', name]);
+    for (const standsFor of [incarnation, 0]) {
+      const standIn = stage.start('stand-in', { stream: 'log of lost', standsFor });
+      stage.time.run(2_000);
+      assert.equal(standIn.outcome, 'superseded');
+    }
+    assert.deepEqual(namesIn(left), ['left', name]);
+  }
+});
+
 test('a lost node whose log others have already is taken out at once', () => {
   const { left } = withLost((_, failed) => failed(undefined));
   assert.deepEqual(namesIn(left), ['left']);

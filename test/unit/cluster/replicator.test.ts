@@ -59,7 +59,7 @@ class FakeStream implements LogStream {
     if (this.#isLost()) throw new Error('no answer');
     const sequence = Math.max(this.chunks.length - (this.#isLost() ? this.#random.below(40) : 0), 0);
     const chunk = this.chunks[sequence - 1];
-    return chunk ? { sequence, name: this.#names[sequence - 1] ?? '', chunk } : 'empty';
+    return chunk ? { sequence, name: this.#names[sequence - 1] ?? '', chunk } : { sequence, chunk };
   }
   async dropBefore(sequence: number): Promise<void> {
     await turn();
