@@ -23,7 +23,7 @@ export interface KnownCluster {
   readonly incarnation: number;
   /** The second copy of its log (log-streams.ts). Undefined: there is none. */
   readonly stream?: string | undefined;
-  /** It has stopped properly, and no other node has its wills. */
+  /** No other node has its wills: it has stopped properly, or it is a stand-in that goes on with them. */
   readonly hasLeft?: boolean;
 }
 

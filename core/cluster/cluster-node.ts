@@ -210,11 +210,11 @@ export class ClusterNode {
 
   /**
    * Nodes that were in the cluster during this node's last run are still in it: they have published its wills
-   * (wills.ts).
+   * (wills.ts). A stand-in is told whether they have.
    */
   #areWillsOver(view: View, own: number): boolean {
     const { incarnation: last = 0, hasLeft = false } = this.#known ?? {};
-    if (hasLeft || this.#config.standsFor !== undefined) return false;
+    if (hasLeft) return false;
     return liveNodes(view).some(({ incarnation }) => incarnation !== own && incarnation <= last);
   }
 

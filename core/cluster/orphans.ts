@@ -4,7 +4,7 @@
  * the next one tries as many looks later.
  */
 import { messageOf } from '../system-reason.ts';
-import { liveNodes, type View } from './view.ts';
+import { liveNodes, nodeOf, type View } from './view.ts';
 
 export interface OrphansOptions {
   /** The last view; undefined: this node is cut off from its cluster. */
@@ -17,8 +17,11 @@ export interface OrphansOptions {
   isEmpty(stream: string): Promise<boolean>;
   /** Whether this node is taking it over. */
   hasStandIn(stream: string): boolean;
-  /** Takes it over. Rejects with the reason why that is not possible. */
-  standFor(stream: string): Promise<void>;
+  /**
+   * Takes it over. `areWillsOver`: others have published the wills in it, or will. Rejects with the reason why that is not
+   * possible.
+   */
+  standFor(stream: string, areWillsOver: boolean): Promise<void>;
   onNote(level: 'debug' | 'error', fields: object, sentence: string): void;
 }
 
@@ -31,6 +34,8 @@ export class Orphans {
   readonly #looks = new Map<string, number>();
   /** By stream: why it is still nobody's. */
   readonly #abandoned = new Map<string, string>();
+  /** Streams of nodes that were lost, and removed although nobody had taken over their logs: others had their wills (wills.ts). */
+  readonly #withoutWills = new Set<string>();
 
   constructor(options: OrphansOptions) {
     this.#options = options;
@@ -39,6 +44,18 @@ export class Orphans {
   /** By stream: why this node could not take it over. */
   get abandoned(): ReadonlyMap<string, string> {
     return this.#abandoned;
+  }
+
+  /** A node that is leaving has taken its wills back, and one that comes back knows that others had them. */
+  onView(view: View, before: View | undefined): void {
+    const nodes = liveNodes(view);
+    for (const { stream, standsFor } of nodes)
+      if (stream !== undefined && standsFor === undefined) this.#withoutWills.delete(stream);
+    for (const { stream, incarnation, state } of before === undefined ? [] : liveNodes(before)) {
+      const isOut = state === 'serving' && nodeOf(view, incarnation) === undefined;
+      if (stream !== undefined && isOut && !nodes.some((node) => node.stream === stream))
+        this.#withoutWills.add(stream);
+    }
   }
 
   /** To be called regularly. Resolves when the logs that are due have stand-ins, or cannot have any yet. */
@@ -55,6 +72,7 @@ export class Orphans {
     for (const known of [this.#looks, this.#abandoned])
       for (const stream of known.keys())
         if (!found.includes(stream) || this.#isOwned(stream)) known.delete(stream);
+    for (const stream of this.#withoutWills) if (!found.includes(stream)) this.#withoutWills.delete(stream);
     const due = found.filter((stream) => this.#isDue(stream));
     for (const stream of due) await this.#takeOver(stream);
   }
@@ -86,7 +104,7 @@ export class Orphans {
       if (await isEmpty(stream)) return;
       // Taking over the previous one may have taken long: its node may have come back.
       if (this.#isOwned(stream) || hasStandIn(stream)) return;
-      await standFor(stream);
+      await standFor(stream, this.#withoutWills.has(stream));
       this.#abandoned.delete(stream);
     } catch (err) {
       this.#abandoned.set(stream, messageOf(err));

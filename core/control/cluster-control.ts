@@ -139,7 +139,7 @@ export class ClusterControl implements Directory {
       streams: async () => (await this.#node?.streams?.ids()) ?? [],
       isEmpty: async (stream) => (await this.#node?.streams?.last(stream)) === undefined,
       hasStandIn: (stream) => this.#standIns.has(stream),
-      standFor: (stream) => this.#standFor(stream, undefined),
+      standFor: (stream, areWillsOver) => this.#standFor(stream, undefined, areWillsOver),
       onNote: (level, fields, sentence) => options.logger[level](fields, sentence),
     });
   }
@@ -275,7 +275,7 @@ export class ClusterControl implements Directory {
     try {
       if (await this.#node?.streams?.hasEnded(stream)) failed(undefined);
       else if (this.#standIns.has(stream)) failed('an earlier attempt has not ended yet');
-      else await this.#standFor(stream, lost);
+      else await this.#standFor(stream, lost, false);
     } catch (err) {
       this.#options.logger.debug({ err, node: name }, 'a stand-in could not be started');
       failed(messageOf(err));
@@ -283,7 +283,7 @@ export class ClusterControl implements Directory {
   }
 
   /** Resolves when the sessions of the log are in the cluster. */
-  async #standFor(stream: string, lost: NodeEntry | undefined): Promise<void> {
+  async #standFor(stream: string, lost: NodeEntry | undefined, areWillsOver: boolean): Promise<void> {
     const { config, logger, makeStandIn } = this.#options;
     const node = this.#node;
     const view = this.#view;
@@ -298,7 +298,7 @@ export class ClusterControl implements Directory {
       directory: data.directory,
       stream,
       lost,
-      known: { clusterName, keys, epoch, incarnation: lastIncarnation },
+      known: { clusterName, keys, epoch, incarnation: lastIncarnation, hasLeft: !areWillsOver },
       makeBroker: makeStandIn,
     });
     this.#standIns.set(stream, standIn);
@@ -521,6 +521,7 @@ export class ClusterControl implements Directory {
     for (const { name, incarnation } of newcomers)
       logger.info({ node: name, incarnation }, 'a node has joined the cluster');
     this.#greet(newcomers, nodes);
+    this.#orphans.onView(view, before);
     for (const { name, incarnation } of lost)
       logger.warn({ node: name, incarnation }, 'a node is no longer in the cluster');
     const told = planeView(view, linkVersions);

@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Orphans } from '../../../core/cluster/orphans.ts';
-import { firstView, type Newcomer, type View, withNode, withoutNode } from '../../../core/cluster/view.ts';
+import {
+  firstView,
+  type Newcomer,
+  type View,
+  withNode,
+  withNodeLeaving,
+  withoutNode,
+} from '../../../core/cluster/view.ts';
 
 function newcomer(name: string): Newcomer {
   return { name, id: name, workers: 1, keepsData: true, stream: `log of ${name}` };
@@ -10,6 +17,10 @@ function newcomer(name: string): Newcomer {
 
 function viewOf(...names: string[]): View {
   return names.reduce((view, name) => withNode(view, newcomer(name)) ?? view, firstView('0f'.repeat(32)));
+}
+
+function viewWith(view: View, node: Newcomer): View {
+  return withNode(view, node) ?? assert.fail('there is no room');
 }
 
 /** What the node with this incarnation does. */
@@ -20,6 +31,8 @@ class Scene {
   /** What the attempts to take over a log do. */
   attempt: (stream: string) => void = () => {};
   readonly tried: string[] = [];
+  /** Those whose wills others have. */
+  readonly withoutWills: string[] = [];
   readonly orphans: Orphans;
 
   constructor(view: View, incarnation: number) {
@@ -30,13 +43,19 @@ class Scene {
       streams: () => Promise.resolve(this.found),
       isEmpty: (stream) => Promise.resolve(this.empty.includes(stream)),
       hasStandIn: () => false,
-      standFor: (stream) => {
+      standFor: (stream, areWillsOver) => {
         this.tried.push(stream);
+        if (areWillsOver) this.withoutWills.push(stream);
         this.attempt(stream);
         return Promise.resolve();
       },
       onNote: () => {},
     });
+  }
+
+  next(view: View): void {
+    this.orphans.onView(view, this.view);
+    this.view = view;
   }
 
   async look(times: number): Promise<void> {
@@ -83,4 +102,20 @@ test('a log in which nothing was ever stored is nobody’s trouble', async () =>
   await scene.look(12);
   assert.deepEqual(scene.tried, []);
   assert.equal(scene.orphans.abandoned.size, 0);
+});
+
+test('the wills of a node that was lost, and whose log nobody could take over, are published once', async () => {
+  const scene = new Scene(viewOf('a'), 1);
+  for (const name of ['lost', 'left', 'taken over', 'back']) scene.next(viewWith(scene.view, newcomer(name)));
+  scene.next(withNodeLeaving(scene.view, 3));
+  for (const incarnation of [2, 3, 5]) scene.next(withoutNode(scene.view, incarnation));
+  const standIn = { ...newcomer('stand-in'), stream: 'log of taken over', standsFor: 4 };
+  scene.next(viewWith(withoutNode(scene.view, 4), standIn));
+  scene.next(viewWith(scene.view, newcomer('back')));
+  for (const incarnation of [6, 7]) scene.next(withNodeLeaving(scene.view, incarnation));
+  for (const incarnation of [6, 7]) scene.next(withoutNode(scene.view, incarnation));
+  scene.found = ['lost', 'left', 'taken over', 'back'].map((name) => `log of ${name}`);
+  await scene.look(6);
+  assert.deepEqual(scene.tried, scene.found);
+  assert.deepEqual(scene.withoutWills, ['log of lost']);
 });
