@@ -4,7 +4,7 @@ import { type KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
 import { messageOf } from '../system-reason.ts';
-import { type JetStreamWait, noWait, onceServed } from './jetstream-wait.ts';
+import { isTemporary, noWait, onceServed } from './jetstream-wait.ts';
 import type { Register, Written } from './ports.ts';
 
 const key = 'view';
@@ -13,19 +13,21 @@ const requestMs = 2_000;
 const copies = 3;
 /** The error for a compare-and-set with an outdated revision. */
 const wrongSequence = 10_071;
+/** A stream of this name exists, with other settings. */
+const nameInUse = 10_058;
 
-/** Creates the bucket if missing. Errors: CLUSTER_REFUSED. */
+/** Creates the bucket if missing. Errors: CLUSTER_REFUSED; those that isTemporary() knows. */
 export async function openRegister(
   connection: NatsConnection,
   clusterName: string,
   wait = noWait,
 ): Promise<Register> {
   const bucket = `rally-${clusterName}`;
+  const open = (): Promise<KV> => openBucket(connection, bucket);
   try {
-    return registerOf(await openBucket(connection, bucket, wait), () =>
-      openBucket(connection, bucket, noWait),
-    );
+    return registerOf(await onceServed(wait, open), open);
   } catch (cause) {
+    if (cause instanceof BrokerError || isTemporary(cause)) throw cause;
     const reason = messageOf(cause);
     throw new BrokerError(
       'CLUSTER_REFUSED',
@@ -35,20 +37,17 @@ export async function openRegister(
   }
 }
 
-async function openBucket(connection: NatsConnection, bucket: string, wait: JetStreamWait): Promise<KV> {
+/** A bucket that is there is taken as it is. One with fewer copies than it should have is not created: it would keep them. */
+async function openBucket(connection: NatsConnection, bucket: string): Promise<KV> {
   const buckets = new Kvm(jetstream(connection, { timeout: requestMs }));
   const isCluster = (connection.info as { readonly cluster?: string } | undefined)?.cluster !== undefined;
-  const create = async (replicas: number): Promise<KV> => {
-    await buckets.create(bucket, { history: 1, replicas });
-    return await buckets.open(bucket); // its reads ask the leader: a follower may not know the last value yet
-  };
   try {
-    return await onceServed(wait, () => create(isCluster ? copies : 1));
+    await buckets.create(bucket, { history: 1, replicas: isCluster ? copies : 1 });
   } catch (error) {
-    // It may exist with other settings, or there are fewer servers than copies.
-    if (!(error instanceof JetStreamApiError)) throw error;
-    return await create(1).catch(() => buckets.open(bucket));
+    // Somebody has just created it, with other settings.
+    if (!(error instanceof JetStreamApiError && error.code === nameInUse)) throw error;
   }
+  return await buckets.open(bucket); // its reads ask the leader: a follower may not know the last value yet
 }
 
 /** `create`: of the bucket, which somebody may have deleted. */

@@ -10,6 +10,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { BrokerError } from '../../../core/broker-error.ts';
 import { Cluster, type ClusterOptions } from '../../../core/cluster/cluster.ts';
+import { isTemporary } from '../../../core/cluster/jetstream-wait.ts';
 import { connectToNats, type NatsPost, type NatsSettings } from '../../../core/cluster/nats-connection.ts';
 import { openRegister } from '../../../core/cluster/nats-register.ts';
 import { Subjects } from '../../../core/cluster/ports.ts';
@@ -71,7 +72,7 @@ async function member(
         lookAtLent: () => {},
         takeBack: () => {},
         endLent: () => {},
-        adopt: () => {},
+        adopt: () => false,
         clientIds: () => clientIds,
         stampOf: () => 0,
         endOutdated: () => {},
@@ -260,6 +261,16 @@ test('the state of the cluster is deleted by hand: the nodes write it again, and
     ],
   );
   assert.ok(!a.isEvicted && !b.isEvicted);
+});
+
+test('a bucket is not created with fewer copies than it should have: there may be enough servers later', async (test) => {
+  const [server] = await NatsServer.startCluster(test, 2);
+  const { connection } = await connected(test, server?.url ?? assert.fail());
+  await assert.rejects(openRegister(connection, 'test'), isTemporary);
+  const manager = await jetstreamManager(connection);
+  await assert.rejects(manager.streams.info('KV_rally-test'), /stream not found/);
+  await new Kvm(connection).create('rally-test', { replicas: 1 });
+  await openRegister(connection, 'test'); // of somebody who knows what they do
 });
 
 test('a connection that is cut comes back', async (test) => {
