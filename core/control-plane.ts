@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError } from './broker-error.ts';
-import { newsOfBans, readNews, writeNews } from './cluster/news.ts';
+import { newsOfBans, newsOfLifted, readNews, writeNews } from './cluster/news.ts';
 import type { ToldWill } from './cluster/node-messages.ts';
 import type { StandInBroker } from './cluster/stand-in.ts';
 import { hostedWill, toldWill } from './cluster/told-will.ts';
@@ -331,7 +331,10 @@ export class ControlPlane {
         }),
       onEvicted: () => void this.#joinAgain(),
       onNews: (news) => this.#onNews(news),
-      newsForNewcomer: () => newsOfBans(this.bans.list()).map(writeNews),
+      newsForNewcomer: () => {
+        const { bans } = this.#gatekeeper;
+        return [...newsOfLifted(bans.lifted, Date.now()), ...newsOfBans(bans.list())].map(writeNews);
+      },
       onQuestion: (question) => this.#http.answerNode(question),
       publishWill: (will) => this.#publishWillOfLost(will),
       makeStandIn: (config) => this.#events.makeStandIn(config),
@@ -828,6 +831,10 @@ export class ControlPlane {
       if (told?.kind === 'ban') this.bans.add(told.ban);
       else if (told?.kind === 'bans') this.#gatekeeper.bans.addAll(told.bans);
       else if (told?.kind === 'liftBan') this.bans.remove(told.of, told.value);
+      else if (told?.kind === 'lifted')
+        this.#gatekeeper.bans.liftAll(
+          told.bans.map(({ of: kind, value, agoMs }) => ({ kind, value, atMs: Date.now() - agoMs })),
+        );
       else if (told?.kind === 'logLevel') this.#setLogLevel(told.level);
     } catch (err) {
       this.logger.error({ err, news }, 'what was requested on another node cannot be done here');

@@ -14,6 +14,7 @@ import {
   BanList,
   type BanOrigin,
   type BanRequest,
+  canonicalOrSame,
 } from './bans.ts';
 import { replaceFile } from './replace-file.ts';
 
@@ -44,12 +45,23 @@ export interface BanKeeperOptions {
   onFileFault(error: unknown): void;
 }
 
+/** A ban by hand that is no longer in force, and since when, in wall-clock time. */
+export interface LiftedBan {
+  readonly kind: BanKind;
+  readonly value: string;
+  readonly atMs: number;
+}
+
 const lookMs = 1_000;
 
 export class BanKeeper implements Bans {
   readonly #options: BanKeeperOptions;
   readonly #bans: BanList;
   #seen = '';
+  /** When somebody last changed the bans here; in a cluster this is not the time at which this node heard of others. */
+  #changedAtMs = Number.NEGATIVE_INFINITY;
+  /** By kind and value, oldest first. */
+  readonly #lifted = new Map<string, LiftedBan>();
   #timer: Timer | undefined;
 
   constructor(options: BanKeeperOptions) {
@@ -66,7 +78,8 @@ export class BanKeeper implements Bans {
     const before = this.#bans.list();
     const ban = this.#bans.add(request);
     this.#write(before);
-    this.#options.onBanned([ban]);
+    this.#changedAtMs = this.#options.nowMs();
+    this.#onBanned([ban]);
     return ban;
   }
 
@@ -86,7 +99,7 @@ export class BanKeeper implements Bans {
     }
     if (added.length > 0) {
       this.#write(before);
-      this.#options.onBanned(added);
+      this.#onBanned(added);
     }
     if (fault !== undefined) throw fault;
   }
@@ -97,8 +110,44 @@ export class BanKeeper implements Bans {
     const isRemoved = this.#bans.remove(kind, value);
     if (!isRemoved) return false;
     this.#write(before);
+    this.#noteLifted({ kind, value: canonicalOrSame(kind, value), atMs: this.#options.nowMs() });
     this.#options.onLifted(kind, value);
     return true;
+  }
+
+  /** The bans that were lifted since the start, here or elsewhere, and not set again: as many as there may be bans. */
+  get lifted(): readonly LiftedBan[] {
+    return [...this.#lifted.values()];
+  }
+
+  /**
+   * Lifts bans that were lifted elsewhere while this broker did not hear of it, unless somebody has changed the bans here since:
+   * then these are wanted. Errors: as remove().
+   */
+  liftAll(lifted: readonly LiftedBan[]): void {
+    this.#loadChanged();
+    const before = this.#bans.list();
+    const removed: LiftedBan[] = [];
+    for (const each of lifted) {
+      if (each.atMs < this.#changedAtMs && before.some((ban) => keyOf(ban) === keyOf(each))) continue;
+      this.#noteLifted(each);
+      if (this.#bans.remove(each.kind, each.value)) removed.push(each);
+    }
+    if (removed.length > 0) this.#write(before);
+    for (const { kind, value } of removed) this.#options.onLifted(kind, value);
+  }
+
+  #noteLifted(ban: LiftedBan): void {
+    const key = keyOf(ban);
+    this.#lifted.delete(key);
+    this.#lifted.set(key, ban);
+    const [oldest] = this.#lifted.keys();
+    if (this.#lifted.size > this.#options.limits.bansMax && oldest !== undefined) this.#lifted.delete(oldest);
+  }
+
+  #onBanned(bans: readonly Ban[]): void {
+    for (const ban of bans) this.#lifted.delete(keyOf(ban));
+    this.#options.onBanned(bans);
   }
 
   /** A temporary ban by the broker itself. Connected clients stay connected. */
@@ -131,7 +180,8 @@ export class BanKeeper implements Bans {
     const before = new Set(this.#bans.list().map(nameOf));
     this.#bans.replaceByHand(existsSync(path) ? parseBanFile(readAccessFile(path), path) : []);
     const added = this.#bans.list().filter((ban) => !before.has(nameOf(ban)));
-    if (added.length > 0) this.#options.onBanned(added);
+    this.#changedAtMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? this.#changedAtMs;
+    if (added.length > 0) this.#onBanned(added);
   }
 
   #watch(): void {
@@ -172,6 +222,10 @@ export class BanKeeper implements Bans {
     }
     this.#seen = stampOf(path);
   }
+}
+
+function keyOf({ kind, value }: Pick<Ban, 'kind' | 'value'>): string {
+  return `${kind} ${value}`;
 }
 
 function nameOf({ kind, value, expiresAt }: Ban | BanRequest): string {

@@ -196,6 +196,7 @@ function canonicalValue({ kind, value, expiresAt, reason }: BanRequest): string 
 
 const valueLengthMax = 65_535;
 
-function canonicalOrSame(kind: BanKind, value: string): string {
+/** As a ban of it has it. */
+export function canonicalOrSame(kind: BanKind, value: string): string {
   return kind === 'address' ? (canonicalNetwork(value) ?? value) : value;
 }

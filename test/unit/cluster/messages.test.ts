@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Messenger } from '../../../core/cluster/messenger.ts';
-import { newsOfBans, readNews, writeNews } from '../../../core/cluster/news.ts';
+import { newsOfBans, newsOfLifted, readNews, writeNews } from '../../../core/cluster/news.ts';
 import { type NodeMessage, readNodeMessage } from '../../../core/cluster/node-messages.ts';
 import { type Post, Subjects } from '../../../core/cluster/ports.ts';
 import { firstView, withNode } from '../../../core/cluster/view.ts';
@@ -196,8 +196,20 @@ test('bans go from node to node as they are', () => {
     told.map(({ value, expiresAt }) => `${value} ${expiresAt?.getTime()}`),
     known.slice(1).map(({ value, expiresAt }) => `${value} ${expiresAt?.getTime()}`),
   );
+  const lifts = known.map(({ kind, value }, index) => ({ kind, value, atMs: index / 2 }));
+  const liftParts = newsOfLifted(lifts, 1_000).map(writeNews);
+  assert.ok(liftParts.every((part) => JSON.stringify(part).length < 500_000) && liftParts.length > 1);
+  assert.deepEqual(
+    liftParts.map(readNews).flatMap((part) => (part?.kind === 'lifted' ? part.bans : [])),
+    lifts.map(({ kind, value, atMs }) => ({ of: kind, value, agoMs: Math.round(1_000 - atMs) })),
+  );
+  assert.deepEqual(readNews({ kind: 'lifted', bans: [{ of: 'x', value: 'a', agoMs: 1 }, { agoMs: -1 }] }), {
+    kind: 'lifted',
+    bans: [],
+  });
   for (const odd of [
     {},
+    { kind: 'lifted' },
     { kind: 'ban' },
     { kind: 'bans' },
     { kind: 'ban', ban: { kind: 'x', value: 'a' } },

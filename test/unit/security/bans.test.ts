@@ -1,6 +1,6 @@
 /** Bans: whom they keep out, until when, and the file that they stand in. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { BlockList } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { ban as banCommand } from '../../../core/command/ban.ts';
@@ -11,8 +11,8 @@ import {
   shownAddress,
 } from '../../../core/security/address-key.ts';
 import { banFileText, parseBanFile } from '../../../core/security/ban-file.ts';
-import { BanKeeper } from '../../../core/security/ban-keeper.ts';
-import { type Ban, BanList } from '../../../core/security/bans.ts';
+import { BanKeeper, type LiftedBan } from '../../../core/security/ban-keeper.ts';
+import { type Ban, type BanKind, BanList } from '../../../core/security/bans.ts';
 import { accessFolder } from '../../support/access-files.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { Random, seeds } from '../../support/random.ts';
@@ -341,6 +341,33 @@ test('where the file cannot be written nothing changes', (t) => {
   assert.deepEqual(told, []);
   assert.equal(keeper.find(somebody)?.value, 'lee');
   assert.equal(keeper.find({ remoteAddress: '198.51.100.7', clientId: 'c' }), undefined);
+});
+
+test('bans that were lifted elsewhere are lifted, except those of a file that was changed since', (t) => {
+  const text = 'username lee\naddress 203.0.113.0/24\nclientId own\n';
+  const { keeper, path, told } = keeperOf(t, text);
+  utimesSync(path, 1_000, 1_000);
+  keeper.load();
+  told.length = 0;
+  const lifted = (kind: BanKind, value: string, atMs: number): LiftedBan => ({ kind, value, atMs });
+  keeper.liftAll([lifted('username', 'lee', 1_000_001), lifted('clientId', 'own', 999_999)]);
+  // What it writes itself is not a wish of somebody.
+  keeper.liftAll([lifted('address', '203.0.113.0/24', 1_000_002), lifted('username', 'other', 1_000_002)]);
+  assert.deepEqual(told, ['lifted lee', 'lifted 203.0.113.0/24']);
+  assert.deepEqual(
+    keeper.list().map(({ value }) => value),
+    ['own'],
+  );
+  assert.doesNotMatch(readFileSync(path, 'utf8'), /lee|203/);
+  // It tells others of them, until they are set again.
+  keeper.addAll([{ kind: 'username', value: 'lee' }]);
+  assert.ok(keeper.remove('clientId', 'own'));
+  assert.deepEqual(
+    keeper.lifted.map(({ value }) => value),
+    ['203.0.113.0/24', 'other', 'own'],
+  );
+  for (let index = 0; index < 20; index++) keeper.liftAll([lifted('clientId', `${index}`, 2_000_000)]);
+  assert.equal(keeper.lifted.length, 10);
 });
 
 function keeperOf(t: TestContext, text: string) {
