@@ -145,13 +145,16 @@ export class Cluster implements Directory {
     this.#membership.beatNow();
   }
 
-  /** Tells all other nodes, or one. */
-  tell(news: Readonly<Record<string, unknown>>, to?: number): void {
+  /** Tells all other nodes. */
+  tell(news: Readonly<Record<string, unknown>>): void {
     const { view, node } = this;
     if (view === undefined) return;
     for (const { incarnation } of liveNodes(view))
-      if (incarnation !== node?.incarnation && (to === undefined || incarnation === to))
-        this.#messenger?.send(incarnation, { type: 'news', news });
+      if (incarnation !== node?.incarnation) this.tellOne(incarnation, news);
+  }
+  /** Tells another node. */
+  tellOne(incarnation: number, news: Readonly<Record<string, unknown>>): void {
+    this.#messenger?.send(incarnation, { type: 'news', news });
   }
 
   /** The answers of other nodes, by name: of all, or of one. Undefined: no answer. */

@@ -535,7 +535,7 @@ export class ClusterControl implements Directory {
     const oldest = nodes.find((node) => node.standsFor === undefined && !newcomers.includes(node));
     if (clients.length === 0 || oldest?.incarnation !== this.#place?.incarnation) return;
     for (const news of this.#options.newsForNewcomer())
-      for (const { incarnation } of clients) this.#node?.cluster.tell(news, incarnation);
+      for (const { incarnation } of clients) this.#node?.cluster.tellOne(incarnation, news);
   }
 
   /** Whatever was in transit is lost: the node can only start again. */
