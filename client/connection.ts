@@ -35,7 +35,7 @@ export interface ConnectionOwner {
 const bufferedBytesMax = 1_000_000;
 const bufferedPollMs = 50;
 /** Of a timer: with more it would fire at once. */
-const timerMsMax = 2e9;
+export const timerMsMax = 2e9;
 /** How long the answer to a PINGREQ may take. */
 const pingTimeoutMs = 10_000;
 /**
@@ -104,7 +104,8 @@ export class Connection implements Link {
           requestProblemInformation: 1,
           ...wanted.properties,
         },
-        will: will && { qos: 0, retain: false, properties: {}, ...will, payload: toBytes(will.value) },
+        // What is left out is 0 or false.
+        will: will && { properties: {}, ...will, payload: toBytes(will.value) },
         password: password && toBytes(password),
       } as ConnectPacket);
       const Socket = options.WebSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor);
@@ -120,7 +121,7 @@ export class Connection implements Link {
           const error = new RallyError(0, this.server ? 'connection lost' : `no connection to ${url}`);
           if (options.isNew)
             await import('./explain.ts')
-              .then(({ explain }) => explain(options, error, this.#isEnded ? '' : url))
+              .then((addOn) => addOn.explain(options, error, this.#isEnded ? '' : url))
               .catch(() => {});
           resolve(this.end(error));
         };

@@ -32,15 +32,20 @@ export function listen<Name extends keyof RallyEvents>(
   return () => target.removeEventListener(name, called);
 }
 
-/** Emits the event of the new status, and before that `status` if it is another one. */
+/**
+ * Sets the status of `client`, and emits its event, and before that `status` if it is another one. A listener of `status`
+ * may close the client: then `closed` has been emitted, and the event is not.
+ */
 export function emit<Name extends Exclude<keyof RallyEvents, 'status'>>(
   target: EventTarget,
-  from: Status,
+  client: { readonly status: Status },
   name: Name,
   detail: RallyEvents[Name],
 ): void {
+  const from = client.status;
+  (client as { status: Status }).status = name;
   if (from !== name) target.dispatchEvent(new CustomEvent('status', { detail: { from, to: name } }));
-  target.dispatchEvent(new CustomEvent(name, { detail }));
+  if (client.status === name) target.dispatchEvent(new CustomEvent(name, { detail }));
 }
 
 interface Emitter {
@@ -67,9 +72,7 @@ export function whenReady(client: Emitter, signal: AbortSignal | undefined): Pro
 
 /** Calls `wake` when the network is back or the page becomes visible, so that nobody has to wait for a timer. */
 export function listenForWaking(wake: () => void, options: AddEventListenerOptions): void {
-  const called = (): void => {
-    if (!globalThis.document?.hidden) wake();
-  };
+  const called = (): unknown => globalThis.document?.hidden || wake();
   globalThis.addEventListener?.('online', called, options);
   globalThis.addEventListener?.('visibilitychange', called, options); // the document's, which bubbles
 }

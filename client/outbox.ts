@@ -61,7 +61,7 @@ export class Outbox {
   ): Promise<PublishResult | undefined> {
     const { qos = 1, retain = false, properties = {} } = options;
     const message = { owner: this.#owner, topic, value, options: { qos, retain, properties } };
-    const key = await done(this.#store('readwrite').add(message));
+    const key = await committed(this.#store('readwrite').add(message));
     return this.#send(key, message);
   }
 
@@ -90,7 +90,7 @@ export class Outbox {
 
   async #forget(key: IDBValidKey): Promise<void> {
     try {
-      await done(this.#store('readwrite').delete(key));
+      await committed(this.#store('readwrite').delete(key));
     } catch {
       // The user may have deleted the database. Otherwise the next page sends the message again.
     }
@@ -143,6 +143,15 @@ function hold(name: string): Promise<boolean> {
       return lock && new Promise(() => {}); // until the page ends
     });
     holding.catch(reject);
+  });
+}
+
+/** The result of a write, once its transaction has ended: it may still fail, such as for want of space. */
+function committed<Result>(request: IDBRequest<Result>): Promise<Result> {
+  const transaction = request.transaction as IDBTransaction;
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve(request.result);
+    transaction.onabort = () => reject(transaction.error);
   });
 }
 

@@ -1,7 +1,7 @@
 /** The client: what a page imports. Begin with `connect`. */
 import type { Properties } from '../core/wire/properties.ts';
 import { isValidTopicFilter, isValidTopicName } from '../core/wire/topic.ts';
-import { Connection, type ConnectionOptions } from './connection.ts';
+import { Connection, type ConnectionOptions, timerMsMax } from './connection.ts';
 import {
   emit,
   type ListenOptions,
@@ -39,9 +39,8 @@ export async function connect(url: string | URL, options: RallyOptions = {}): Pr
   return rally;
 }
 
-/** Only the client itself changes `status` and `clientId`. */
+/** Only the client itself changes it. */
 interface Writable {
-  status: Status;
   clientId: string;
 }
 
@@ -127,10 +126,8 @@ export class Rally {
     this.#assertOpen();
     if (!isValidTopicName(topic)) throw new RallyError(0x90, `not a topic name: ${topic}`);
     const { qos = 0, retain = false, properties = {}, signal } = options;
-    return this.#session.publish(
-      { topic, payload: toBytes(value), qos, retain, dup: false, properties },
-      signal,
-    );
+    if (![0, 1, 2].includes(qos)) throw new RallyError(0x9b, 'not a QoS');
+    return this.#session.publish({ topic, payload: toBytes(value), qos, retain, properties }, signal);
   }
 
   /**
@@ -176,9 +173,7 @@ export class Rally {
   }
 
   #tell<Name extends Exclude<keyof RallyEvents, 'status'>>(name: Name, detail: RallyEvents[Name]): void {
-    const from = this.status;
-    (this as Writable).status = name;
-    emit(this.#events, from, name, detail);
+    emit(this.#events, this, name, detail);
   }
 
   #open(): void {
@@ -214,7 +209,7 @@ export class Rally {
     this.#target = new URL(this.#url);
     if (serverReference) this.#target.host = serverReference.split(' ')[0] as string;
     const { minMs = 500, maxMs = 30_000 } = reconnect;
-    const delayMs = Math.random() * Math.min(maxMs, minMs * 2 ** this.#failures++);
+    const delayMs = Math.random() * Math.min(timerMsMax, maxMs, minMs * 2 ** this.#failures++);
     this.#retryTimer = setTimeout(() => this.#open(), delayMs);
     this.#session.engine.lost();
     this.#tell('reconnecting', { error, delayMs });

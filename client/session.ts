@@ -2,7 +2,7 @@
  * What outlives a connection: the engine, which has the messages in flight, and the listeners by topic filter. Owns the
  * bound of the queue.
  */
-import { ClientEngine, type EngineUser } from '../core/protocol/client-engine.ts';
+import { ClientEngine, type EngineUser, type Publication } from '../core/protocol/client-engine.ts';
 import type { PublishPacket, QoS, SubscriptionRequest } from '../core/wire/packets.ts';
 import { topicMatchesFilter, unsharedFilter } from '../core/wire/topic.ts';
 import { abortable } from './abortable.ts';
@@ -31,7 +31,7 @@ export class Session implements EngineUser {
   }
 
   /** Resolves when the broker has the message, and with QoS 0 once it is sent. */
-  publish(packet: PublishPacket, signal?: AbortSignal): Promise<PublishResult | undefined> {
+  publish(message: Publication, signal?: AbortSignal): Promise<PublishResult | undefined> {
     return abortable<PublishResult | undefined>(signal, (resolve, reject) => {
       const { max = 1_000, policy } = this.#queue;
       if (this.engine.requestCount >= max) {
@@ -40,7 +40,7 @@ export class Session implements EngineUser {
         if (!oldest) throw error;
         oldest.fail(error);
       }
-      const request = this.engine.publish(packet, { succeed: resolve, fail: reject });
+      const request = this.engine.publish(message, { succeed: resolve, fail: reject });
       // If it was aborted. A message that was sent stays in flight.
       return () => void this.engine.withdraw(request);
     });

@@ -206,17 +206,13 @@ class SharedRally implements RallyClient {
   #ended(error: Error | undefined): void {
     if (this.status === 'closed') return;
     this.#unlisten.abort();
-    const from = this.status;
-    this.status = 'closed';
+    emit(this.#events, this, 'closed', { error });
     for (const { receiver } of this.#received.values()) receiver.end(error);
     for (const { reject } of this.#publishing.values()) reject(error ?? new RallyError());
-    emit(this.#events, from, 'closed', { error });
   }
 
   #dispatch<Name extends 'connected' | 'reconnecting'>(name: Name, detail: RallyEvents[Name]): void {
-    const from = this.status;
-    this.status = name;
-    emit(this.#events, from, name, detail);
+    emit(this.#events, this, name, detail);
   }
 
   #take(message: ToTab): void {

@@ -1,11 +1,12 @@
 /** One listener of a topic filter: a callback, or the source of a `for await` loop. */
 import type { Message } from './message.ts';
+import { RallyError } from './rally-error.ts';
 
 export type Listener = (message: Message) => void;
 
 /** What `rally.subscribe` returns. `unsubscribe` ends a `for await` loop over it, and leaving the loop unsubscribes. */
 export interface Subscription extends AsyncIterable<Message> {
-  /** Resolves when the broker has granted the subscription and rejects if it refuses. You may ignore it. */
+  /** Resolves when the broker has granted the subscription; rejects if it refuses, or if the subscription ends before. You may ignore it. */
   readonly ready: Promise<void>;
   /** The number of messages that were dropped because the `for await` loop was too slow. */
   dropped: number;
@@ -50,8 +51,7 @@ export function createReceiver(
     if (isEnded) return undefined;
     isEnded = true;
     failure = error;
-    if (error) refused(error);
-    else granted();
+    refused(error ?? new RallyError()); // if it has not been granted
     wake();
     return onEnd();
   };
@@ -75,13 +75,12 @@ export function createReceiver(
 
   async function* messages(): AsyncGenerator<Message, void, undefined> {
     try {
-      for (;;) {
+      while (buffer[0] || !isEnded) {
         const message = buffer.shift();
         if (message) yield message;
-        else if (!isEnded) await new Promise<void>((resolve) => (wake = resolve));
-        else if (failure) throw failure;
-        else return;
+        else await new Promise<void>((resolve) => (wake = resolve));
       }
+      if (failure) throw failure;
     } finally {
       end();
     }

@@ -175,7 +175,7 @@ export class MqttConnection implements Link {
 
   /** Resolves when the broker has the message; with QoS 0, when it is sent. */
   publish(topic: string, payload: Uint8Array, qos: QoS, retain: boolean): Promise<void> {
-    const message = { topic, payload, qos, retain, dup: false, properties: {} };
+    const message = { topic, payload, qos, retain, properties: {} };
     return asked('The broker refused the message', (asker) => void this.#engine.publish(message, asker));
   }
 

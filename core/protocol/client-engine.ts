@@ -62,6 +62,9 @@ export interface Link {
   hasRoom(resume: () => void): boolean;
 }
 
+/** A message to publish. */
+export type Publication = Omit<PublishPacket, 'dup' | 'packetId'>;
+
 /** The broker's answer. */
 export interface Answer {
   /** Below 0x80: a success. */
@@ -142,15 +145,15 @@ export class ClientEngine {
    * Publishes when there is room. A message that the broker has announced not to accept fails with the reason code that it
    * would give. Nothing is copied: the payload must not change until the outcome.
    */
-  publish(message: PublishPacket, asker: Asker): Request {
+  publish(message: Publication, asker: Asker): Request {
     const { qos, retain } = message;
     // PUBACK for QoS 1, PUBREC for QoS 2.
     return this.#ask(asker, qos && PacketType.publish + qos, (packetId, dup, server) => {
       const frame = encodePublish({ ...message, packetId, dup }, this.#version);
       // Comparisons with a limit that the broker has not given, which is undefined, are false.
-      const { maximumPacketSize, maximumQoS = 2, retainAvailable } = server as Required<Properties>;
+      const { maximumPacketSize, maximumQoS, retainAvailable } = server as Required<Properties>;
       const reasonCode =
-        // [MQTT-3.2.2-11]. A QoS that does not exist would end each connection.
+        // [MQTT-3.2.2-11]
         (qos > maximumQoS && 0x9b) ||
         // [MQTT-3.2.2-14]
         (+retain > retainAvailable && 0x9a) ||

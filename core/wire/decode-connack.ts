@@ -24,7 +24,7 @@ export function decodeConnack(
   if (isStrict && isAtLeast(version, 4) && flags > 1) reader.fail(malformedPacket('a reserved flag is set'));
   const code = reader.uint8();
   return reader.finish({
-    sessionPresent: isAtLeast(version, 4) && (flags & 1) !== 0,
+    sessionPresent: isAtLeast(version, 4) && flags > 0,
     reasonCode: isAtLeast(version, 5) ? code : (reasonCodeOf[code] ?? unspecifiedError),
     properties: isAtLeast(version, 5) ? decodeProperties(reader, PacketType.connack) : {},
   });

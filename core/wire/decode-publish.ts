@@ -9,6 +9,8 @@ import { malformedPacket, type ProtocolError, protocolViolation } from './protoc
 import { checkHeader, Reader } from './reader.ts';
 import { isValidTopicName } from './topic.ts';
 
+const dupFlag = 0x08;
+
 /** The payload is a view of `body`: what outlives the chunk must be copied. */
 export function decodePublish(
   header: number,
@@ -18,11 +20,11 @@ export function decodePublish(
   const reader = new Reader(body);
   if (isStrict) checkHeader(reader, header, (PacketType.publish << 4) | (header & 0x0f), version);
   const qos = (header >> 1) & 0x03;
-  const dup = (header & 0x08) !== 0;
   // [MQTT-3.3.1-4]
   if (isStrict && qos === 3) reader.fail(malformedPacket('QoS 3'));
   // [MQTT-3.3.1-2]; 3.1 does not forbid it.
-  if (isStrict && isAtLeast(version, 4) && dup && qos === 0) reader.fail(malformedPacket('DUP with QoS 0'));
+  if (isStrict && isAtLeast(version, 4) && header & dupFlag && qos === 0)
+    reader.fail(malformedPacket('DUP with QoS 0'));
   // [MQTT-3.3.2-1]
   const topic = reader.string();
   const packetId = qos > 0 ? reader.packetId() : 0;
@@ -30,6 +32,7 @@ export function decodePublish(
   if (isStrict) reader.fail(topicErrorOf(topic, version, properties));
   const payload = reader.take(reader.remaining);
   const retain = (header & 0x01) !== 0;
+  const dup = (header & dupFlag) !== 0;
   const packet: PublishPacket = { topic, payload, qos: qos as QoS, retain, dup, properties };
   return reader.finish(isStrict && packetId === 0 ? packet : { ...packet, packetId });
 }

@@ -19,6 +19,8 @@ export interface Frame {
   readonly body: Uint8Array;
 }
 
+/** The first byte, and a remaining length of 0. */
+const frameBytesMin = 2;
 /** The largest that MQTT can express, in bytes with the fixed header. */
 export const packetSizeMax = 5 + 0x0fff_ffff;
 
@@ -27,7 +29,7 @@ export class FrameReader {
   readonly #rules: { version: ProtocolVersion; maximumPacketSize: number } | undefined;
   #chunks: Uint8Array[] = [];
   /** The number of bytes needed before it is worth trying again. */
-  #neededBytes = 0;
+  #neededBytes = frameBytesMin;
 
   /** `maximumPacketSize` is in bytes and counts the fixed header, as the property of that name does. */
   constructor(version: ProtocolVersion, maximumPacketSize = packetSizeMax) {
@@ -42,8 +44,8 @@ export class FrameReader {
   /** The next frame; undefined when more bytes are needed; after an error only that error. */
   next(): Frame | ProtocolError | undefined {
     if (byteCountOf(this.#chunks) < this.#neededBytes) return undefined;
-    const [first, ...others] = this.#chunks;
-    const bytes = first && others.length === 0 ? first : concat(this.#chunks);
+    const [first, second] = this.#chunks as [Uint8Array, ...Uint8Array[]];
+    const bytes = second ? concat(this.#chunks) : first;
     this.#chunks = [bytes];
     const reader = new Reader(bytes);
     const rules = isStrict ? this.#rules : undefined;
@@ -60,7 +62,7 @@ export class FrameReader {
     }
     this.#neededBytes = end;
     if (end > bytes.length) return undefined;
-    this.#neededBytes = 0;
+    this.#neededBytes = frameBytesMin;
     this.#chunks = end < bytes.length ? [bytes.subarray(end)] : [];
     return { header, body: bytes.subarray(start, end) };
   }

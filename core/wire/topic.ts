@@ -77,10 +77,8 @@ export function isTooLong(text: string): boolean {
 }
 
 function isTopicText(text: string): boolean {
-  // [MQTT-4.7.3-1]
-  if (text === '') return false;
-  // [MQTT-4.7.3-2]; a lone surrogate (Cs) has no encoding.
-  if (/[\0\p{Cs}]/u.test(text)) return false;
+  // [MQTT-4.7.3-1] [MQTT-4.7.3-2]; a lone surrogate (Cs) has no encoding.
+  if (!/^[^\0\p{Cs}]+$/u.test(text)) return false;
   // [MQTT-4.7.3-3]
   return !isStrict || !isTooLong(text);
 }

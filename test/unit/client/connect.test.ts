@@ -207,6 +207,37 @@ test('the backoff is a random part of a bound that doubles up to its cap', async
   rally.close();
 });
 
+test('a delay that no timer can wait for is cut, and does not become none', async (context) => {
+  const network = new FakeNetwork();
+  context.mock.method(Math, 'random', () => 0.99);
+  const reconnect = { minMs: 1e12, maxMs: Number.POSITIVE_INFINITY };
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, reconnect });
+  const delays: number[] = [];
+  rally.on('reconnecting', ({ delayMs }) => delays.push(delayMs));
+  (await network.accepted()).cut();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(network.sockets.length, 1, 'no attempt');
+  assert.ok(delays.length === 1 && (delays[0] ?? 0) > 1e9 && (delays[0] ?? 0) < 2 ** 31, `${delays}`);
+  rally.close();
+});
+
+for (const stop of ['connected', 'reconnecting'] as const)
+  test(`a client that a listener of its status closes when it is ${stop} tells nothing afterwards`, async () => {
+    const { network, rally } = startOnFake();
+    const told: string[] = [];
+    rally.on('status', ({ from, to }) => {
+      told.push(`${from} ${to}`);
+      if (to === stop) rally.close();
+    });
+    for (const name of ['connected', 'reconnecting', 'closed'] as const)
+      rally.on(name, () => told.push(name));
+    (await network.accepted()).cut();
+    const before = stop === 'connected' ? [] : ['connecting connected', 'connected'];
+    const from = stop === 'connected' ? 'connecting' : 'connected';
+    assert.deepEqual(told, [...before, `${from} ${stop}`, `${stop} closed`, 'closed']);
+    if (stop === 'connected') await assert.rejects(rally.ready, { message: 'closed' });
+  });
+
 test('a listener of events is called until its signal aborts, once, or until it is taken back', async () => {
   const network = new FakeNetwork();
   const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, reconnect: quick });

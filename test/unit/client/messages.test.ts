@@ -111,14 +111,17 @@ test('a broker without the session gets what it has not, as new', async () => {
   rally.close();
 });
 
-test('a QoS that does not exist is refused, and the connection stays', async () => {
-  const { network, rally } = startOnFake();
-  const socket = await network.accepted();
-  const options = { qos: 3 } as unknown as { qos: 1 };
-  await assert.rejects(rally.publish('a', '', options), refusedWith(0x9b));
-  await socket.expectNothing();
-  rally.close();
-});
+for (const qos of [3, -1, 1.5, 'two', '1'])
+  test(`the QoS ${qos} is refused, before there is a connection too, and the connection stays`, async () => {
+    const { network, rally } = startOnFake();
+    const options = { qos } as unknown as { qos: 1 };
+    const early = assert.rejects(rally.publish('a', '', options), refusedWith(0x9b));
+    const socket = await network.accepted();
+    await within('the refusal', early);
+    await within('the refusal', assert.rejects(rally.publish('a', '', options), refusedWith(0x9b)));
+    await socket.expectNothing();
+    rally.close();
+  });
 
 test('what the broker does not take is refused before it is sent', async () => {
   const { network, rally } = startOnFake();

@@ -6,15 +6,19 @@ import { type PublishResult, type RallyClient, RallyError } from '../../../clien
 import { startOnFake } from '../../support/fake-websocket.ts';
 import { until, within } from '../../support/wait.ts';
 
-/** A table of the database, whose requests are answered in the next turn. */
+/** A table of the database, whose requests are answered in the next turn, and committed in the one after it. */
 class FakeStore {
   readonly rows = new Map<number, unknown>();
+  /** Why no transaction can be committed. */
+  failure: DOMException | undefined;
 
   #answer(act: () => unknown): object {
-    const request = { result: undefined as unknown, onsuccess: (): void => {} };
+    const transaction = { oncomplete: (): void => {}, onabort: (): void => {}, error: this.failure };
+    const request = { result: undefined as unknown, onsuccess: (): void => {}, transaction };
     setImmediate(() => {
       request.result = act();
       request.onsuccess();
+      setImmediate(() => (transaction.error ? transaction.onabort() : transaction.oncomplete()));
     });
     return request;
   }
@@ -101,6 +105,18 @@ test('what a broker that turns the client away has not got is kept for the next 
   await assert.rejects(within('the end', published), { reasonCode: 0x87 });
   await until('the others have failed too', () => errors.length === 2);
   assert.equal(store.rows.size, 3);
+});
+
+test('a message that cannot be stored after all is not published', async () => {
+  const store = played(0);
+  const published: string[] = [];
+  const rally = {
+    publish: async (topic: string): Promise<void> => void published.push(topic),
+  } as unknown as RallyClient;
+  const outbox = await Outbox.open(rally, (error) => assert.fail(`${error}`));
+  store.failure = new DOMException('The disk is full.', 'QuotaExceededError');
+  await assert.rejects(within('the end', outbox.publish('t', 1)), { name: 'QuotaExceededError' });
+  assert.deepEqual(published, []);
 });
 
 test('what the broker has is published, even if the database is gone by then', async () => {

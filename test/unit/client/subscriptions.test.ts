@@ -176,6 +176,21 @@ test('a signal, unsubscribe and close end a loop without an error', async () => 
   await within('close', closed);
 });
 
+test('a subscription that ends before it is granted is not ready, and one that was granted is', async () => {
+  const { network, rally } = startOnFake();
+  const socket = await network.accepted();
+  const granted = rally.subscribe('granted');
+  await socket.expect(`82 0f 0001 02 0b 01 0007'granted' 02`);
+  socket.receive('90 04 0001 00 02');
+  const taken = rally.subscribe('taken');
+  taken.unsubscribe();
+  await within('unsubscribe', assert.rejects(taken.ready, { name: 'RallyError', message: 'closed' }));
+  const waiting = rally.subscribe('waiting');
+  rally.close();
+  await within('close', assert.rejects(waiting.ready, { name: 'RallyError', message: 'closed' }));
+  await granted.ready;
+});
+
 test('a slow loop drops the oldest and counts', async () => {
   const { network, rally } = startOnFake();
   const socket = await network.accepted();
