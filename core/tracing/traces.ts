@@ -86,8 +86,8 @@ interface Kept extends Trace {
 const keptMs = 3_600_000;
 /** A node that does not ask for so long has no such trace any more. */
 const unaskedMsMax = 10_000;
-/** Characters of lines that are handed over at once, unless a single one has more. */
-const handedLengthMax = 262_144;
+/** Of lines that are handed over at once, unless a single one has more. */
+const handedBytesMax = 262_144;
 
 /** The line as whoever may read these topics sees it: JSON, without the end of the line. */
 export function shownLine({ text, payload }: TraceLine, mayRead: (topic: string) => boolean): string {
@@ -101,8 +101,9 @@ function withheld(text: string): string {
   return `${text.slice(0, -1)},${payloadWithheld}}`;
 }
 
-function lengthOf({ text, payload }: TraceLine): number {
-  return text.length + (payload === undefined ? 0 : payload.members.length + 1);
+/** In UTF-8, as it is downloaded. */
+function bytesOf({ text, payload }: TraceLine): number {
+  return Buffer.byteLength(text) + (payload === undefined ? 0 : Buffer.byteLength(payload.members) + 1);
 }
 
 /** It has become too long meanwhile. */
@@ -190,12 +191,12 @@ export class Traces {
     if (trace?.request.forNode === undefined) return undefined;
     trace.askedAtMs = this.#options.clock.nowMs();
     const known = Math.min(Math.max(0, after - trace.handedOver), trace.lines.length);
-    for (const line of trace.lines.splice(0, known)) trace.bytes -= lengthOf(line);
+    for (const line of trace.lines.splice(0, known)) trace.bytes -= bytesOf(line);
     trace.handedOver += known;
-    let length = 0;
+    let bytes = 0;
     const end = trace.lines.findIndex((line, index) => {
-      length += lengthOf(line);
-      return index > 0 && length > handedLengthMax;
+      bytes += bytesOf(line);
+      return index > 0 && bytes > handedBytesMax;
     });
     const lines = trace.lines.slice(0, end < 0 ? trace.lines.length : end);
     return { lines, next: trace.handedOver + lines.length };
@@ -331,7 +332,7 @@ export class Traces {
       this.#forget(trace);
       return;
     }
-    const bytes = lengthOf(line);
+    const bytes = bytesOf(line);
     if (trace.bytes + bytes > bytesMax) {
       this.#end(trace, 'size');
       return;

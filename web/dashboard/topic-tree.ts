@@ -37,10 +37,16 @@ export class TopicTree {
     if (topic !== undefined) query.set('prefix', topic);
     const { data, meta } = await ask<Page<Level>>(`topics?${query}`);
     branch.update(data, (level, row) => this.#makeRow(level, row));
+    this.#forgetVanished();
     branch.setMore(meta.hasnext, () => {
       branch.rowsMax += rowsPerLevel;
       void this.#load(topic).catch(this.#onFailed);
     });
+  }
+
+  /** Closes the branches whose rows have gone, so that nobody asks for them any more. */
+  #forgetVanished(): void {
+    for (const [topic, { list }] of this.#open) if (!this.#root.contains(list)) this.#open.delete(topic);
   }
 
   #makeRow({ topic, level, children }: Level, row: HTMLLIElement): void {
@@ -73,12 +79,12 @@ export class TopicTree {
 /** A list of levels: rows stay in place while their figures change, and keep the keyboard focus. */
 class Branch {
   rowsMax = rowsPerLevel;
-  readonly #list: HTMLElement;
+  readonly list: HTMLElement;
   readonly #rows = new Map<string, HTMLLIElement>();
   #more: HTMLLIElement | undefined;
 
   constructor(list: HTMLElement) {
-    this.#list = list;
+    this.list = list;
   }
 
   update(levels: readonly Level[], makeRow: (level: Level, row: HTMLLIElement) => void): void {
@@ -88,16 +94,16 @@ class Branch {
       row.remove();
       this.#rows.delete(name);
     }
-    let before: Element | null = this.#list.firstElementChild;
+    let before: Element | null = this.list.firstElementChild;
     for (const level of levels) {
       let row = this.#rows.get(rowName(level));
       if (row === undefined) {
         row = make('li', {});
         makeRow(level, row);
         this.#rows.set(rowName(level), row);
-        this.#list.insertBefore(row, before);
+        this.list.insertBefore(row, before);
       } else if (row === before) before = row.nextElementSibling;
-      else this.#list.insertBefore(row, before);
+      else this.list.insertBefore(row, before);
       const figures = row.querySelector('.figures');
       if (figures !== null) setText(figures, figuresOf(level));
     }
@@ -110,7 +116,7 @@ class Branch {
     const button = make('button', { type: 'button', class: 'plain small' }, 'Show more');
     button.addEventListener('click', onMore);
     this.#more = make('li', {}, button);
-    this.#list.append(this.#more);
+    this.list.append(this.#more);
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import { byId, make, numberFormat, setText } from '../shared/dom.ts';
 import { errorText } from '../shared/page.ts';
 import { keptCredentials } from '../shared/sign-in.ts';
+import type { KeptMessage } from './kept-messages.ts';
 import { MessageLog } from './message-log.ts';
 import { bytesFromHex, hexOf, textOf } from './payload.ts';
 import { TopicTree } from './topic-tree.ts';
@@ -254,7 +255,7 @@ function payloadInForm(): string | Uint8Array {
   return bytes;
 }
 
-function putIntoForm({ topic, qos, retain, bytes }: Message): void {
+function putIntoForm({ topic, qos, retain, bytes }: KeptMessage): void {
   const text = textOf(bytes);
   byId<HTMLInputElement>('topic').value = topic;
   byId<HTMLSelectElement>('publish-qos').value = `${qos}`;

@@ -5,32 +5,20 @@
  */
 import type { Message, Properties } from '../../client/rally.ts';
 import { byId, make, numberFormat, setText, shownName } from '../shared/dom.ts';
+import { type Entry, type KeptMessage, KeptMessages } from './kept-messages.ts';
 import { previewOf, showPayload, textOf } from './payload.ts';
 
 const shownMax = 200;
-/** Kept for the search. */
-const keptMax = 2_000;
-
-interface Entry {
-  readonly message: Message;
-  readonly atMs: number;
-  /** Counts all messages, from 1. */
-  readonly number: number;
-  /** Topic and payload in lower case, once they have been searched. */
-  searched?: string;
-}
 
 export class MessageLog {
-  /** Oldest first. */
-  #kept: Entry[] = [];
-  #count = 0;
+  readonly #kept = new KeptMessages();
   #drawn = 0;
   #search = '';
   readonly #place = byId('log');
-  readonly #again: (message: Message) => void;
+  readonly #again: (message: KeptMessage) => void;
 
   /** `again` is called with a message to publish again. */
-  constructor(again: (message: Message) => void) {
+  constructor(again: (message: KeptMessage) => void) {
     this.#again = again;
     byId('pause').addEventListener('change', () => this.draw());
     this.#place.addEventListener('scroll', () => this.draw());
@@ -42,13 +30,11 @@ export class MessageLog {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#kept.count;
   }
 
   add(message: Message): void {
-    this.#count += 1;
-    this.#kept.push({ message, atMs: Date.now(), number: this.#count });
-    if (this.#kept.length > 2 * keptMax) this.#kept.splice(0, keptMax);
+    this.#kept.add(message);
   }
 
   /** Only messages whose topic or payload contains `text`; all of them if it is empty. */
@@ -62,13 +48,12 @@ export class MessageLog {
   }
 
   clear(): void {
-    this.#kept = [];
-    this.#count = 0;
+    this.#kept.clear();
     this.search(this.#search);
   }
 
   draw(): void {
-    const fresh = this.#count - this.#drawn;
+    const fresh = this.count - this.#drawn;
     const isHeld = byId<HTMLInputElement>('pause').checked || this.#place.scrollTop > 4;
     byId('newer').hidden = !isHeld || fresh === 0;
     if (!isHeld) this.#drawFrom(this.#drawn);
@@ -77,18 +62,22 @@ export class MessageLog {
 
   #drawFrom(drawn: number): void {
     const fresh: Entry[] = [];
-    for (let index = this.#kept.length - 1; index >= 0 && fresh.length < shownMax; index -= 1) {
-      const entry = this.#kept[index] as Entry;
+    const { entries } = this.#kept;
+    for (let index = entries.length - 1; index >= 0 && fresh.length < shownMax; index -= 1) {
+      const entry = entries[index] as Entry;
       if (entry.number <= drawn) break;
       if (this.#isWanted(entry)) fresh.push(entry);
     }
-    this.#drawn = this.#count;
+    this.#drawn = this.count;
     this.#place.prepend(...fresh.map((entry) => this.#rowOf(entry)));
-    for (const row of [...this.#rows()].slice(shownMax)) row.remove();
-    byId('log-empty').hidden = this.#count > 0;
+    // A row has its message, which counts as kept.
+    const oldest = entries[0]?.number ?? 0;
+    for (const [index, row] of [...this.#rows()].entries())
+      if (index >= shownMax || Number(row.dataset['number']) < oldest) row.remove();
+    byId('log-empty').hidden = this.count > 0;
   }
 
-  #rows(): NodeListOf<Element> {
+  #rows(): NodeListOf<HTMLElement> {
     return this.#place.querySelectorAll('.message');
   }
 
@@ -99,12 +88,12 @@ export class MessageLog {
     return entry.searched.includes(this.#search);
   }
 
-  #rowOf({ message, atMs }: Entry): HTMLElement {
+  #rowOf({ message, atMs, number }: Entry): HTMLElement {
     const { topic, qos, retain, dup, bytes, properties } = message;
     const shown = shownProperties(properties);
     const row = make(
       'details',
-      { class: 'message' },
+      { class: 'message', 'data-number': number },
       make(
         'summary',
         {},
@@ -127,7 +116,7 @@ export class MessageLog {
     return row;
   }
 
-  #open(row: HTMLElement, message: Message): void {
+  #open(row: HTMLElement, message: KeptMessage): void {
     const { kind, text } = showPayload(message.bytes);
     const again = make('button', { type: 'button', class: 'plain again' }, 'Copy to the form');
     again.addEventListener('click', () => this.#again(message));

@@ -2,6 +2,8 @@
 
 /** Characters; longer payloads are truncated. */
 const previewMax = 240;
+/** Enough for a preview that tells whether it is cut. */
+export const previewBytesMax = previewMax + 1;
 const textMax = 20_000;
 const hexBytesMax = 1_024;
 const hexColumns = 16;

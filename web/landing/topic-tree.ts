@@ -1,7 +1,7 @@
 /** The topics of the received messages as a tree, with the last value and the number of messages of each. */
 import type { Message } from '../../client/rally.ts';
 import { byId, make, numberFormat, setText, shownName } from '../shared/dom.ts';
-import { previewOf } from './payload.ts';
+import { previewBytesMax, previewOf } from './payload.ts';
 
 /** Further topics are counted and not shown. */
 const topicsMax = 2_000;
@@ -18,7 +18,8 @@ interface Branch {
 interface Leaf {
   readonly topic: string;
   messages: number;
-  last: Message;
+  /** The first bytes of the last payload. A copy: a view would keep everything that was received with it. */
+  last: Uint8Array;
   shown?: { readonly value: HTMLElement; readonly count: HTMLElement; readonly path: readonly Branch[] };
 }
 
@@ -40,11 +41,12 @@ export class TopicTree {
 
   add(message: Message): void {
     const { topic } = message;
+    const last = message.bytes.slice(0, previewBytesMax);
     const known = this.#leaves.get(topic);
     if (known === undefined && this.#leaves.size >= topicsMax) return;
-    const leaf = known ?? { topic, messages: 0, last: message };
+    const leaf = known ?? { topic, messages: 0, last };
     leaf.messages += 1;
-    leaf.last = message;
+    leaf.last = last;
     this.#leaves.set(topic, leaf);
     this.#changed.add(leaf);
   }
@@ -67,7 +69,7 @@ export class TopicTree {
         branch.messages += leaf.messages - before;
         branches.add(branch);
       }
-      setText(leaf.shown.value, previewOf(leaf.last.bytes));
+      setText(leaf.shown.value, previewOf(leaf.last));
       setText(leaf.shown.count, numberFormat.format(leaf.messages));
     }
     for (const { count, messages } of branches) setText(count, numberFormat.format(messages));

@@ -330,6 +330,37 @@ test('a client and a topic are called by the dots that browsers take out of path
   await reads(page.locator('#retained-said'), 'Deleted.');
 });
 
+test('open topics that have gone are not asked for any more, and are closed when they come back', async (t) => {
+  const page = await signIn(t, await startStage(t), 'desktop');
+  let topics = ['a', 'a/b', 'a/b/c'];
+  const asked: string[] = [];
+  await page.route(/\/api\/v1\/topics\?/, (route) => {
+    const prefix = new URL(route.request().url()).searchParams.get('prefix') ?? '';
+    asked.push(prefix);
+    const below = prefix === '' ? '' : `${prefix}/`;
+    const shown = topics.filter(
+      (topic) => topic.startsWith(below) && !topic.slice(below.length).includes('/'),
+    );
+    const data = shown.map((topic) => {
+      const figures = { messages: 1, messages_per_second: 0, bytes_per_second: 0 };
+      return { topic, level: topic.slice(below.length), children: topic !== 'a/b/c', ...figures };
+    });
+    return route.fulfill({ json: { data, meta: { hasnext: false } } });
+  });
+  await page.click('nav a[href="#topics"]');
+  const branch = (name: string) => page.locator('#topic-tree button.branch').getByText(name, { exact: true });
+  await branch('a').click();
+  await branch('b').click();
+  await reads(page.locator('#topic-tree .leaf'), 'c');
+  topics = [];
+  await untilAsync('they have gone', async () => (await branch('a').count()) === 0);
+  await untilAsync('nothing is asked for', async () => asked.slice(-3).join() === ',,');
+  topics = ['a', 'a/b'];
+  await branch('a').click();
+  await reads(branch('b'), 'b');
+  assert.equal(await branch('b').getAttribute('aria-expanded'), 'false');
+});
+
 test('a user signs in with its password or a token, does what its scopes let it, and signs out', async (t) => {
   const folder = accessFolder(t);
   const secret = 'a secret of more than thirty-two bytes';

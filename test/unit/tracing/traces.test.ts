@@ -134,6 +134,21 @@ test('without being asked for no payload is shown', () => {
   assert.ok(!('payload' in line) && !('payload_withheld' in line));
 });
 
+test('the size of a trace is in bytes, whatever the script of its topics and payloads', () => {
+  const { traces } = newTraces(2_000);
+  const trace = traces.start({ ...request, payloadBytesMax: 1_000 });
+  const payload = Buffer.from('温'.repeat(100));
+  for (let i = 0; i < 20; i++) traces.record({ ...record, topic: '室/温度', payload });
+  const { lines, bytes, endedBy } = traces.find(trace?.id ?? '') ?? assert.fail();
+  assert.equal(endedBy, 'size');
+  const written = lines.map((line) => Buffer.byteLength(shownLine(line, () => true)));
+  assert.equal(
+    bytes,
+    written.reduce((sum, length) => sum + length, 0),
+  );
+  assert.ok(bytes <= 2_000, `${bytes}`);
+});
+
 test('a trace ends after its time, when it is full, or when it is stopped; what it has stays for an hour', () => {
   const { traces, told, clock } = newTraces(300);
   const [first, second, third] = [traces.start(request), traces.start(request), traces.start(request)];
