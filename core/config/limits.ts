@@ -358,7 +358,7 @@ export const limitRanges = {
   /**
    * Connections from one address (of IPv6: from one network of 64 bits); a CONNECT beyond it is refused with 0x97. Default
    * 0: no limit, since all people of an office share an address, and so do all clients behind a proxy that
-   * `trustedProxies` does not name.
+   * `trustedProxies` does not name. Clients of a Unix socket have no address, and are not counted.
    */
   connectionsPerAddressMax: { default: 0, min: 0, max: 100_000_000, reload: 'live' },
   /**

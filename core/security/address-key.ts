@@ -4,11 +4,19 @@
  */
 import { isIP, SocketAddress } from 'node:net';
 
-/** Anything that is not an IP address, such as the path of a socket, is its own key. */
+/** Anything that is not an IP address, such as that of a Unix socket, is its own key. */
 export function addressKey(address: string): string {
   if (isIP(address) !== 6) return address;
   const numeric = numericOf(address);
   return networkText(numeric, numeric.bits === 32 ? 32 : 64);
+}
+
+/**
+ * Whether limits per address apply to it. All clients of a Unix socket have the same name instead of one, unless a proxy states
+ * theirs.
+ */
+export function isCountedByAddress(address: string): boolean {
+  return isIP(address) !== 0;
 }
 
 /** An address in numbers. One of IPv4 that is mapped to IPv6 is one of IPv4. */

@@ -9,7 +9,7 @@ import type { Limits } from '../config/limits.ts';
 import type { ClientInfo } from '../sessions/session-record.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { addressKey } from './address-key.ts';
+import { addressKey, isCountedByAddress } from './address-key.ts';
 import type { BanCandidate, BanKind, BanOrigin } from './bans.ts';
 import { ConnectRates } from './connect-rates.ts';
 import { FailedLogins, type LoginAttempt } from './failed-logins.ts';
@@ -66,7 +66,7 @@ export class Admission {
 
   #isAddressFull({ clientId, remoteAddress }: LoginAttempt): boolean {
     const { connectionsPerAddressMax } = this.#options.limits;
-    if (connectionsPerAddressMax === 0) return false;
+    if (connectionsPerAddressMax === 0 || !isCountedByAddress(remoteAddress)) return false;
     const before = this.#options.connected(clientId);
     const address = addressKey(remoteAddress);
     const others = countOf(this.#byAddress, address, before && addressKey(before.remoteAddress));
@@ -123,7 +123,8 @@ export class Admission {
 
   #count({ remoteAddress, username }: ClientInfo, step: 1 | -1): void {
     const { connectionsPerAddressMax, connectionsPerUserMax } = this.#options.limits;
-    if (connectionsPerAddressMax > 0) add(this.#byAddress, addressKey(remoteAddress), step);
+    if (connectionsPerAddressMax > 0 && isCountedByAddress(remoteAddress))
+      add(this.#byAddress, addressKey(remoteAddress), step);
     if (connectionsPerUserMax > 0 && username !== undefined) add(this.#byUsername, username, step);
   }
 }

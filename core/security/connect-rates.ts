@@ -3,7 +3,7 @@
  */
 import type { Limits } from '../config/limits.ts';
 import type { Clock } from '../sessions/timers.ts';
-import { addressKey } from './address-key.ts';
+import { addressKey, isCountedByAddress } from './address-key.ts';
 
 export interface ConnectRatesOptions {
   readonly clock: Clock;
@@ -43,8 +43,8 @@ export class ConnectRates {
   take(remoteAddress: string): boolean {
     const { connectsPerSecondMax: connectsMax, connectsPerSecondPerAddressMax: perAddressMax } =
       this.#options.limits;
-    if (perAddressMax > 0 && !this.#take(this.#bucketOf(addressKey(remoteAddress)), perAddressMax))
-      return false;
+    const isLimited = perAddressMax > 0 && isCountedByAddress(remoteAddress);
+    if (isLimited && !this.#take(this.#bucketOf(addressKey(remoteAddress)), perAddressMax)) return false;
     return connectsMax === 0 || this.#take(this.#all, connectsMax);
   }
 

@@ -1,6 +1,6 @@
 /**
  * Publishes the $SYS topics (main thread), retained: all of them at startup, and at each interval those
- * whose value has changed.
+ * whose value has changed. When the interval becomes 0, they are cleared.
  */
 import type { BrokerConfig } from '../config/options.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
@@ -21,8 +21,8 @@ export interface SysPublisherOptions {
 export class SysPublisher {
   readonly #options: SysPublisherOptions;
   readonly #loads = new Map(loadNames.map((name) => [name, new LoadAverages()]));
-  /** The last published values, by topic. */
-  readonly #published = new Map<string, string>();
+  /** The last published values, by topic; undefined if they may be lost. */
+  readonly #published = new Map<string, string | undefined>();
   #sampledAtSeconds = 0;
   #timer: Timer | undefined;
 
@@ -37,10 +37,16 @@ export class SysPublisher {
     this.#timer = clock.after(config.sysIntervalSeconds * 1_000, () => this.start());
   }
 
-  /** Changes the interval. */
+  /** Changes the interval. With 0 the topics are cleared, so that nobody takes old values for current ones. */
   restart(): void {
     this.stop();
-    this.start();
+    if (this.#options.config.sysIntervalSeconds === 0) this.#clear();
+    else this.start();
+  }
+
+  #clear(): void {
+    for (const topic of this.#published.keys()) this.#options.publish(topic, '');
+    this.#published.clear();
   }
 
   stop(): void {
@@ -49,7 +55,7 @@ export class SysPublisher {
 
   /** Published values may be lost: everything is published again at the next interval. */
   forget(): void {
-    this.#published.clear();
+    for (const topic of this.#published.keys()) this.#published.set(topic, undefined);
   }
 
   #publish(): void {

@@ -91,7 +91,7 @@ export class OtlpSender {
         method: 'POST',
         headers: { ...target.headers, 'content-type': 'application/json' },
         body,
-        redirect: 'error',
+        redirect: 'manual', // it would be a GET, and may lead elsewhere
         signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(target.timeoutMs)]),
       });
       await answer.body?.cancel();
@@ -99,7 +99,7 @@ export class OtlpSender {
       const afterSeconds = Number(answer.headers.get('retry-after') ?? Number.NaN);
       return {
         isTaken: false,
-        reason: `its answer has status ${answer.status}`,
+        reason: `its answer has status ${answer.status}${isRedirect(answer) ? ', and redirects are not followed' : ''}`,
         mayTryAgain: worthAnotherTry.has(answer.status),
         afterMs: afterSeconds >= 0 ? afterSeconds * 1_000 : undefined,
       };
@@ -135,6 +135,10 @@ export class OtlpSender {
     const fields = { url: shownUrl(this.#options.target.url), dropped: this.#dropped };
     this.#options.info(fields, 'the collector accepts exports again');
   }
+}
+
+function isRedirect({ status }: Response): boolean {
+  return status >= 300 && status < 400;
 }
 
 type Outcome =

@@ -107,6 +107,18 @@ test('clients that authenticate at the same time share the connections of their 
   assert.equal(stage.admission.refusalOfUser(login('b')), undefined, 'it takes its own place');
 });
 
+test('clients of a Unix socket, which have no address, have no limits per address; those that a proxy tells of have', () => {
+  const stage = new Stage({ connectionsPerAddressMax: 1, connectsPerSecondPerAddressMax: 1 });
+  for (let number = 0; number < 5; number++) assert.equal(stage.connect(`c${number}`, 'unix'), 0);
+  stage.admission.recount(stage.clients.values());
+  assert.equal(stage.connect('c5', 'unix'), 0);
+  for (let number = 0; number < 6; number++) stage.disconnect(`c${number}`);
+  assert.equal(stage.connect('a', '203.0.113.7'), 0);
+  assert.equal(stage.connect('b', '203.0.113.7'), 0x9f);
+  stage.clock.advance(1_000);
+  assert.equal(stage.connect('b', '203.0.113.7'), 0x97);
+});
+
 test('a user has so many connections, from wherever', () => {
   const stage = new Stage({ connectionsPerUserMax: 2 });
   assert.equal(stage.connect('a', '203.0.113.1', 'lee'), 0);

@@ -42,6 +42,7 @@ class FakeClock implements Clock {
 }
 
 function publisherFor(sysIntervalSeconds = 10) {
+  const config = { sysIntervalSeconds };
   const clock = new FakeClock();
   const counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<CounterName, number>;
   const clients = {
@@ -55,7 +56,7 @@ function publisherFor(sysIntervalSeconds = 10) {
   };
   const published: (readonly [topic: string, payload: string])[] = [];
   const publisher = new SysPublisher({
-    config: { sysIntervalSeconds },
+    config,
     clock,
     more: () => [],
     sample: () => ({
@@ -77,8 +78,24 @@ function publisherFor(sysIntervalSeconds = 10) {
     assert.equal(Object.keys(byName).length, messages.length, 'a topic was published twice');
     return byName;
   };
-  return { publisher, clock, counters, clients, taken };
+  return { publisher, config, clock, counters, clients, taken };
 }
+
+test('when the interval becomes 0, every topic is cleared, and published again when it has another one', () => {
+  const { publisher, config, clock, taken } = publisherFor();
+  publisher.start();
+  const topics = Object.keys(taken());
+  publisher.forget();
+  config.sysIntervalSeconds = 0;
+  publisher.restart();
+  assert.deepEqual(taken(), Object.fromEntries(topics.map((topic) => [topic, ''])));
+  publisher.restart();
+  clock.advance(100);
+  assert.deepEqual(taken(), {});
+  config.sysIntervalSeconds = 5;
+  publisher.restart();
+  assert.deepEqual(Object.keys(taken()), topics);
+});
 
 test('at the start every topic is published, with the names of mosquitto', () => {
   const { publisher, taken } = publisherFor();

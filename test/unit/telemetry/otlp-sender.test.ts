@@ -1,8 +1,12 @@
 /** A collector that answers, refuses, or is not there. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { OtlpSender } from '../../../core/telemetry/otlp-sender.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { until } from '../../support/wait.ts';
 
 type Answer = number | 'down' | { readonly status: number; readonly retryAfter: string };
 
@@ -63,6 +67,30 @@ test('a collector that is down is tried again, later and later, and costs two li
   assert.equal(said.length, 2);
   assert.match(said[0] ?? '', /does not accept exports.*ECONNREFUSED/);
   assert.ok(!said.join().includes('hunter2'));
+});
+
+test('a collector that redirects is not asked again, and the log says why', async () => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    response.writeHead(307, { location: '/elsewhere' }).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const said: string[] = [];
+  const { port } = server.address() as AddressInfo;
+  const sender = new OtlpSender({
+    target: { url: `http://127.0.0.1:${port}/v1/metrics`, headers: {}, timeoutMs: 10_000 },
+    clock: new FakeClock(),
+    post: fetch,
+    warn: (fields) => void said.push(`${fields['reason']}`),
+    info: () => {},
+  });
+  sender.send(1);
+  await until('it is dropped', () => sender.dropped === 1);
+  assert.deepEqual(asked, ['POST /v1/metrics']);
+  assert.deepEqual(said, ['its answer has status 307, and redirects are not followed']);
+  sender.close();
+  server.close();
 });
 
 test('after five tries, or where a further one would not help, it is dropped; what waits is bounded', async () => {
