@@ -350,6 +350,14 @@ export class ControlPlane {
     return this.#config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded;
   }
 
+  /** What clients get while the broker is emptied or stops: those that connect, and those that are connected. */
+  get #goodbye(): { readonly refused: number; readonly told: number } {
+    const { serverUnavailable: refused, serverShuttingDown: told, useAnotherServer } = ReasonCode;
+    return this.#config.serverReference === undefined
+      ? { refused, told }
+      : { refused: useAnotherServer, told: useAnotherServer };
+  }
+
   get #trouble(): string | undefined {
     const state = this.#dataPlane.storeState;
     if (state !== 'open') return storeTroubles[state];
@@ -438,17 +446,15 @@ export class ControlPlane {
       { clientsPerSecond, clients: this.#directory.counts.connected },
       'clients are being disconnected',
     );
-    const { useAnotherServer, serverUnavailable, serverShuttingDown } = ReasonCode;
-    const isElsewhere = this.#config.serverReference !== undefined;
-    this.#directory.close(isElsewhere ? useAnotherServer : serverUnavailable);
+    const { refused, told } = this.#goodbye;
+    this.#directory.close(refused);
     this.#streams.endAll();
     await new Promise<void>((done) => {
       this.#drain = new Drain({
         clock: systemClock,
         clientsPerSecond,
         graceMs,
-        tellNext: (count) =>
-          this.#directory.tellNext(count, isElsewhere ? useAnotherServer : serverShuttingDown),
+        tellNext: (count) => this.#directory.tellNext(count, told),
         connected: () => this.#directory.counts.connected,
         done,
       });
@@ -459,11 +465,7 @@ export class ControlPlane {
   async #giveSessions(): Promise<void> {
     if (this.#cluster?.hasOthers !== true || !this.#isRunning) return;
     this.#isLeaving = true;
-    const isElsewhere = this.#config.serverReference !== undefined;
-    const { useAnotherServer, serverUnavailable, serverShuttingDown } = ReasonCode;
-    const [refused, told] = isElsewhere
-      ? [useAnotherServer, useAnotherServer]
-      : [serverUnavailable, serverShuttingDown];
+    const { refused, told } = this.#goodbye;
     this.#directory.close(refused);
     this.#streams.endAll();
     const left = await this.#cluster.giveSessions(() => {
@@ -487,7 +489,7 @@ export class ControlPlane {
       });
       const isAnyLeft = this.#directory.counts.total > 0 || (this.#cluster?.sessionsLent ?? 0) > 0;
       if (offered === 0 && !isAnyLeft) return;
-      await new Promise((resolve) => setTimeout(resolve, giveAgainMs));
+      await delay(giveAgainMs);
     }
   }
 
@@ -509,9 +511,8 @@ export class ControlPlane {
     const stopped = new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.');
     this.#lookUps.close(stopped);
     this.#inspections.close(stopped);
-    const isElsewhere = this.#config.serverReference !== undefined;
     await this.#cluster?.leave();
-    await this.#dataPlane.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
+    await this.#dataPlane.stop(this.#goodbye.told);
     // What takes longer, such as the reading of a large store, ends with nothing started.
     await Promise.race([this.#starting, delay(this.#config.limits.stopMs, undefined, { ref: false })]);
     // What they have not answered they never will.
