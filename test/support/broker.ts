@@ -1,7 +1,6 @@
 /** A broker on free ports for one test, stopped when the test ends. */
-import type { TestContext } from 'node:test';
 import { type Broker, type BrokerOptions, createBroker } from '../../core/broker.ts';
-import { atEnd } from './at-end.ts';
+import { atEnd, type Ends } from './at-end.ts';
 import { isOverTls, standardTls } from './secure.ts';
 
 export interface RunningBroker {
@@ -13,7 +12,7 @@ export interface RunningBroker {
 
 const testOptions = { port: 0, tcpPort: 0, workers: 1, ...(isOverTls ? standardTls() : {}) } as const;
 
-export async function startBroker(test: TestContext, options: BrokerOptions = {}): Promise<RunningBroker> {
+export async function startBroker(test: Ends, options: BrokerOptions = {}): Promise<RunningBroker> {
   const broker = createBroker({ ...testOptions, ...options });
   atEnd(test, () => broker.stop());
   await broker.start();

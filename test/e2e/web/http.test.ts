@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
+import { sharedBroker } from '../../support/shared-broker.ts';
 import { until } from '../../support/wait.ts';
 
 const pages = [
@@ -51,7 +52,7 @@ function linkedFiles(path: string, html: string): string[] {
 }
 
 test('every page is there, as HTML that runs nothing inline and nothing from elsewhere', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   for (const path of pages) {
     const { status, headers, body } = await get(port, path);
     assert.equal(status, 200, path);
@@ -70,7 +71,7 @@ test('every page is there, as HTML that runs nothing inline and nothing from els
 });
 
 test('a phone can put the pages on its home screen', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   for (const path of pages) {
     const html = (await get(port, path)).body.toString();
     const [, manifest = ''] = /<link rel="manifest" href="([^"]+)">/.exec(html) ?? [];
@@ -87,7 +88,7 @@ test('a phone can put the pages on its home screen', async (t) => {
 });
 
 test('behind a proxy the policy names the host that the visitor has asked for, if it is one', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   const policyFor = async (host: string): Promise<string> =>
     `${(await get(port, '/demos/rooms/', { host })).headers['content-security-policy']}`;
   assert.match(
@@ -104,7 +105,7 @@ test('behind a proxy the policy names the host that the visitor has asked for, i
 const decoders = { br: brotliDecompressSync, gzip: gunzipSync } as const;
 
 test('Brotli or gzip goes to those who accept it, and is the same file', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   const codingFor = async (path: string, accepted: string) => {
     const { headers, body } = await get(port, path, { 'accept-encoding': accepted });
     return { coding: headers['content-encoding'], etag: headers['etag'], vary: `${headers['vary']}`, body };
@@ -133,7 +134,7 @@ test('Brotli or gzip goes to those who accept it, and is the same file', async (
 });
 
 test('what has not changed is not sent again', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   const { headers } = await get(port, '/assets/style.css');
   const etag = `${headers['etag']}`;
   for (const condition of [etag, `W/${etag}`, `"other", ${etag}`]) {
@@ -146,7 +147,7 @@ test('what has not changed is not sent again', async (t) => {
 });
 
 test('HEAD gets the headers of GET and no body, for whatever is asked', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   for (const path of [
     ...pages,
     '/assets/style.css',
@@ -165,7 +166,7 @@ test('HEAD gets the headers of GET and no body, for whatever is asked', async (t
 });
 
 test('a visitor of an address that leads nowhere gets a page that leads home; programs and robots get text', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   const accept = 'text/html,application/xhtml+xml,*/*;q=0.8';
   for (const path of ['/nothing', '/demos/nothing', '/demos/rooms/no/thing/']) {
     const { status, headers, body } = await get(port, path, { accept });
@@ -187,7 +188,7 @@ test('a visitor of an address that leads nowhere gets a page that leads home; pr
 });
 
 test('what is not there is 404, another method 405, a folder without its slash redirects to it', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   const absent = [
     '/nothing',
     '/demos',
@@ -211,7 +212,7 @@ test('what is not there is 404, another method 405, a folder without its slash r
 });
 
 test('the client library is for pages of any origin, the pages are not', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   for (const path of ['/rally.js', '/rally.global.js']) {
     assert.equal((await get(port, path)).headers['access-control-allow-origin'], '*', path);
   }

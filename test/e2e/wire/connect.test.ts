@@ -5,6 +5,7 @@ import { PacketType } from '../../../core/wire/packet-type.ts';
 import { startBroker } from '../../support/broker.ts';
 import { bytesOf, connectFrame, frame, hexOf, publishFrame } from '../../support/frames.ts';
 import { openClient, openConnected, RawClient, transports } from '../../support/raw-client.ts';
+import { sharedBroker } from '../../support/shared-broker.ts';
 import { until } from '../../support/wait.ts';
 
 /** The body of a CONNECT, and all that comes before the connection is closed. */
@@ -42,7 +43,7 @@ const refusals: readonly (readonly [name: string, body: string, answer: string |
 
 for (const transport of transports) {
   test(`${transport}: refused CONNECTs`, async (t) => {
-    const running = await startBroker(t);
+    const running = await sharedBroker(t);
     for (const [name, body, answer] of refusals) {
       const client = await RawClient.open(transport, running);
       t.after(() => client.destroy());
@@ -58,7 +59,7 @@ for (const transport of transports) {
   });
 
   test(`${transport}: the first packet must be CONNECT [MQTT-3.1.0-1]`, async (t) => {
-    const running = await startBroker(t);
+    const running = await sharedBroker(t);
     const bystander = await openClient(t, transport, running);
     for (const type of [0, ...Object.values(PacketType)]) {
       if (type === PacketType.connect) continue;
@@ -72,7 +73,7 @@ for (const transport of transports) {
   });
 
   test(`${transport}: a second CONNECT in the same piece ends the connection [MQTT-3.1.0-2]`, async (t) => {
-    const running = await startBroker(t);
+    const running = await sharedBroker(t);
     const client = await RawClient.open(transport, running);
     t.after(() => client.destroy());
     client.send(connectFrame({ clientId: 'twice' }), connectFrame({ clientId: 'twice' }));
@@ -82,7 +83,7 @@ for (const transport of transports) {
   });
 
   test(`${transport}: CONNECT and DISCONNECT in one piece leave nothing behind`, async (t) => {
-    const running = await startBroker(t);
+    const running = await sharedBroker(t);
     for (let round = 0; round < 20; round++) {
       const client = await RawClient.open(transport, running);
       t.after(() => client.destroy());

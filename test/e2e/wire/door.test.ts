@@ -9,6 +9,7 @@ import { type Command, startCommand, unusedPort } from '../../support/command.ts
 import { connectFrame, pingreqFrame, toHex } from '../../support/frames.ts';
 import { openClient, RawClient, transports } from '../../support/raw-client.ts';
 import { openSocket, plainOnly } from '../../support/secure.ts';
+import { sharedBroker } from '../../support/shared-broker.ts';
 import { until, within } from '../../support/wait.ts';
 import { encodeFrame, opcode } from '../../support/websocket-link.ts';
 
@@ -125,7 +126,7 @@ test('a large answer that is read late comes whole before the next one and befor
 });
 
 test('a client that ends its side behind its requests gets all answers, then the end', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   const line = new Line(t, port);
   line.write(get('/healthz') + get('/nothing'));
   line.end();
@@ -134,7 +135,7 @@ test('a client that ends its side behind its requests gets all answers, then the
 });
 
 test('bodies are taken with a length and in chunks, and the connection goes on behind them', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   const line = new Line(t, port);
   const post = (header: string, body: string): string =>
     `POST /x HTTP/1.1\r\nHost: localhost\r\n${header}\r\n\r\n${body}`;
@@ -151,7 +152,7 @@ test('bodies are taken with a length and in chunks, and the connection goes on b
 });
 
 test('a client that expects it is told to go on', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   const line = new Line(t, port);
   line.write('POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n');
   await line.answers(1);
@@ -174,7 +175,7 @@ test('a body beyond the limit is refused with 413, in chunks too', async (t) => 
 });
 
 test('what is no request of HTTP/1.1 is told so in words', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   for (const [status, request] of [
     [431, get('/', `A: ${'x'.repeat(17_000)}`)],
     [400, get('/', 'Content-Length: 1', 'Transfer-Encoding: chunked')],
@@ -200,7 +201,7 @@ test('what is no request of HTTP/1.1 is told so in words', async (t) => {
 });
 
 test('a request is no way to say whose request it is', async (t) => {
-  const { port, broker } = await startBroker(t);
+  const { port, broker } = await sharedBroker(t);
   await broker.publish('a', 'b', { retain: true });
   const request = get('/api/retained/a', 'RallyMQ-Client: 99999 6.6.6.6');
   const line = new Line(t, port);

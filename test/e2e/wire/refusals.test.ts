@@ -8,6 +8,7 @@ import type { ProtocolVersion } from '../../../core/wire/packets.ts';
 import { startBroker } from '../../support/broker.ts';
 import { bytesOf, connectFrame, frame, hexOf, publishFrame } from '../../support/frames.ts';
 import { openClient, RawClient, transports } from '../../support/raw-client.ts';
+import { sharedBroker } from '../../support/shared-broker.ts';
 
 /** What is sent after the CONNACK: first byte and body, or all bytes where the length is the point. */
 interface Offence {
@@ -154,7 +155,7 @@ function bytesOfOffence({ packet, raw, v4 }: Offence, version: ProtocolVersion):
 
 for (const transport of transports) {
   test(`${transport}, 5.0: the reason code of each offence, and no one else is affected`, async (t) => {
-    const running = await startBroker(t);
+    const running = await sharedBroker(t);
     const bystander = await openClient(t, transport, running);
     for (const offence of offences) {
       const client = await openClient(t, transport, running);
@@ -170,7 +171,7 @@ for (const transport of transports) {
   });
 
   test(`${transport}, 3.1.1: each offence closes without a byte`, async (t) => {
-    const running = await startBroker(t);
+    const running = await sharedBroker(t);
     const bystander = await openClient(t, transport, running, { protocolVersion: 4 });
     for (const offence of offences) {
       const bytes = bytesOfOffence(offence, 4);
@@ -183,7 +184,7 @@ for (const transport of transports) {
   });
 
   test(`${transport}: an offence byte by byte has the same end`, async (t) => {
-    const running = await startBroker(t);
+    const running = await sharedBroker(t);
     for (const offence of offences) {
       const client = await openClient(t, transport, running);
       for (const byte of bytesOfOffence(offence, 5) ?? []) client.send(Uint8Array.of(byte));

@@ -19,6 +19,7 @@ import {
   type TransportName,
   transports,
 } from '../../support/raw-client.ts';
+import { sharedBroker } from '../../support/shared-broker.ts';
 import { encodeFrame, opcode } from '../../support/websocket-link.ts';
 
 /** One packet and what a connection gets back for it, by itself subscribed to `t` with QoS 2. */
@@ -108,7 +109,7 @@ for (const transport of transports) {
   });
 
   test(`${transport}: CONNECT and all behind it in one piece`, async (t) => {
-    const client = await RawClient.open(transport, await startBroker(t));
+    const client = await RawClient.open(transport, await sharedBroker(t));
     t.after(() => client.destroy());
     client.send(connectStep.frame, subscribeStep.frame, ...steps.map(({ frame }) => frame));
     const expected = [connectStep, subscribeStep, ...steps].flatMap(({ answers }) => answers);
@@ -118,7 +119,7 @@ for (const transport of transports) {
   });
 
   test(`${transport}: a large PUBLISH in small pieces arrives as it was`, async (t) => {
-    const running = await startBroker(t);
+    const running = await sharedBroker(t);
     const subscriber = await openClient(t, transport, running);
     subscriber.send(subscribeFrame('large'));
     await subscriber.nextPacket();
@@ -131,7 +132,7 @@ for (const transport of transports) {
 }
 
 test('ws: 1,000 packets in one message, and each comes once and in order', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const subscriber = await openClient(t, 'ws', running, { protocolVersion: 4 });
   subscriber.send(subscribeFrame('many', 1, {}, 4));
   await subscriber.nextPacket();
@@ -148,7 +149,7 @@ test('ws: 1,000 packets in one message, and each comes once and in order', async
 });
 
 test('ws: what a loop turn brings for one client leaves in few messages', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const client = await openClient(t, 'ws', running);
   const before = client.messageBytes.length;
   client.send(...Array.from({ length: 200 }, () => Uint8Array.of(0xc0, 0)));
@@ -157,7 +158,7 @@ test('ws: what a loop turn brings for one client leaves in few messages', async 
 });
 
 test('ws: one message in many WebSocket fragments, and a ping between them', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const client = await openClient(t, 'ws', running, { protocolVersion: 4 });
   const frame = publishFrame('t', 'fragments', { qos: 1 }, 4);
   const fragments = [...frame].map((byte, index) =>
@@ -172,7 +173,7 @@ test('ws: one message in many WebSocket fragments, and a ping between them', asy
 });
 
 test('ws: WebSocket frames cut at every byte of the TCP stream', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const client = await openClient(t, 'ws', running, { protocolVersion: 4 });
   for (const byte of encodeFrame(opcode.binary, publishFrame('t', 'bytes', { qos: 1 }, 4))) {
     client.sendRaw(Uint8Array.of(byte));
@@ -182,7 +183,7 @@ test('ws: WebSocket frames cut at every byte of the TCP stream', async (t) => {
 });
 
 test('ws: empty messages mean nothing', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const client = await openClient(t, 'ws', running);
   client.send(new Uint8Array());
   client.send(Uint8Array.of(0xc0));

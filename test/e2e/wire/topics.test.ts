@@ -12,13 +12,17 @@ import {
   textOf,
 } from '../../support/frames.ts';
 import { openClient, RawClient, transports } from '../../support/raw-client.ts';
+import { sharedBroker } from '../../support/shared-broker.ts';
 
 const slashes = '/'.repeat(65_535);
 
+const brokers = [1, 4].map((workers) => ({ workers }));
+
 for (const transport of transports) {
-  for (const workers of [1, 4]) {
+  for (const options of brokers) {
+    const { workers } = options;
     test(`${transport}, ${workers} workers: 65,535 slashes in a PUBLISH end with 0x90`, async (t) => {
-      const running = await startBroker(t, { workers });
+      const running = await sharedBroker(t, options);
       const everything = await openClient(t, transport, running);
       everything.send(subscribeFrame('#'));
       await everything.nextPacket();
@@ -32,7 +36,7 @@ for (const transport of transports) {
     });
 
     test(`${transport}, ${workers} workers: 65,535 slashes in a filter are refused with 0x8F`, async (t) => {
-      const running = await startBroker(t, { workers });
+      const running = await sharedBroker(t, options);
       const client = await openClient(t, transport, running);
       for (const filter of [slashes, `${'+/'.repeat(32_767)}#`, `${'/'.repeat(65_534)}#`]) {
         client.send(subscribeFrame(filter));
@@ -44,7 +48,7 @@ for (const transport of transports) {
     });
 
     test(`${transport}, ${workers} workers: 65,535 slashes in a will do no harm`, async (t) => {
-      const running = await startBroker(t, { workers });
+      const running = await sharedBroker(t, options);
       const everything = await openClient(t, transport, running);
       everything.send(subscribeFrame('#'));
       await everything.nextPacket();

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';
 import { connectFrame, pingreqFrame, publishFrame, subscribeFrame } from '../../support/frames.ts';
 import { openClient, RawClient } from '../../support/raw-client.ts';
+import { sharedBroker } from '../../support/shared-broker.ts';
 import { until } from '../../support/wait.ts';
 import {
   assertUpgraded,
@@ -90,7 +91,7 @@ test('no compression is agreed upon', async (t) => {
 });
 
 test('a text frame closes with 1003 [MQTT-6.0.0-1], and only that connection', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const other = await openClient(t, 'ws', running);
   const client = await openClient(t, 'ws', running);
   client.sendRaw(encodeFrame(opcode.text, connectFrame()));
@@ -100,7 +101,7 @@ test('a text frame closes with 1003 [MQTT-6.0.0-1], and only that connection', a
 });
 
 test('a text frame before CONNECT closes with 1003', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   const client = await RawClient.overWebSocket(port);
   t.after(() => client.destroy());
   client.sendRaw(encodeFrame(opcode.text, new TextEncoder().encode('hello')));
@@ -108,7 +109,7 @@ test('a text frame before CONNECT closes with 1003', async (t) => {
 });
 
 test('a close frame is answered with its own code, and the session ends', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   for (const code of [1000, 1001, 3000, 4999]) {
     const client = await openClient(t, 'ws', running);
     client.sendRaw(encodeFrame(opcode.close, Uint8Array.of(code >> 8, code & 0xff, ...Buffer.from('bye'))));
@@ -118,7 +119,7 @@ test('a close frame is answered with its own code, and the session ends', async 
 });
 
 test('what came before a close frame is answered, and nothing follows the answer to it', async (t) => {
-  const { port } = await startBroker(t);
+  const { port } = await sharedBroker(t);
   const { socket } = await handshake(port);
   t.after(() => socket.destroy());
   const frames = new ServerFrames();
@@ -145,7 +146,7 @@ test('what came before a close frame is answered, and nothing follows the answer
 });
 
 test('a close frame with a code that no client may send is answered with 1002', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   for (const payload of ['00', '03ed', '03e7', '07d0', '1388']) {
     const client = await openClient(t, 'ws', running);
     client.sendRaw(encodeFrame(opcode.close, Buffer.from(payload, 'hex')));
@@ -154,14 +155,14 @@ test('a close frame with a code that no client may send is answered with 1002', 
 });
 
 test('a close frame whose reason is not text is answered with 1007', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const client = await openClient(t, 'ws', running);
   client.sendRaw(encodeFrame(opcode.close, Buffer.from('03e8ff', 'hex')));
   assert.equal((await client.closed()).code, 1007);
 });
 
 test('a Ping is answered with its payload, also inside a message and in pieces', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const client = await openClient(t, 'ws', running);
   const long = new Uint8Array(125).fill(7);
   client.sendRaw(encodeFrame(opcode.ping, new Uint8Array()));
@@ -176,7 +177,7 @@ test('a Ping is answered with its payload, also inside a message and in pieces',
 });
 
 test('of many Pings at once the last is answered, so that a flood of them costs others nothing', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const client = await openClient(t, 'ws', running);
   const names = Array.from({ length: 10_000 }, (_, index) => Buffer.from(`${index}`));
   client.sendRaw(Buffer.concat(names.map((name) => encodeFrame(opcode.ping, name))));
@@ -186,7 +187,7 @@ test('of many Pings at once the last is answered, so that a flood of them costs 
 });
 
 test('who pings without reading gets no more memory than a few Pongs', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const client = await openClient(t, 'ws', running);
   client.pause();
   const pings = Buffer.concat(
@@ -202,7 +203,7 @@ test('who pings without reading gets no more memory than a few Pongs', async (t)
 });
 
 test('frames that WebSocket does not allow close with 1002, and end that connection only', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const other = await openClient(t, 'ws', running);
   const unmasked = Uint8Array.of(0x82, 2, 0xc0, 0);
   const reservedBit = encodeFrame(opcode.binary, pingreqFrame).map((byte, index) =>
@@ -227,7 +228,7 @@ test('frames that WebSocket does not allow close with 1002, and end that connect
 });
 
 test('a message without an end is a stream like any other', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const client = await openClient(t, 'ws', running);
   const header = Buffer.alloc(14); // a mask of zeros
   header[0] = 0x82;
@@ -241,7 +242,7 @@ test('a message without an end is a stream like any other', async (t) => {
 });
 
 test('what is delivered at once is one WebSocket message, however large', async (t) => {
-  const running = await startBroker(t);
+  const running = await sharedBroker(t);
   const client = await openClient(t, 'ws', running);
   client.send(subscribeFrame('large', 0));
   await client.nextPacket();
