@@ -28,8 +28,8 @@ export const subcommands = {
     'a backup of a store while its broker runs, and the round trips of a client meanwhile: of 5 GB with --full',
   browser: 'a page of Chromium that gets its own messages back, with our client and with MQTT.js',
   soak: 'mixed load with churn for --minutes; checks memory, loss and order',
-  report: 'docs/benchmarks.md, docs/capacity.md and their plots, from bench/published/',
-  publish: 'takes the results of bench/results/ over into bench/published/, then report',
+  report: 'writes docs/benchmarks.md, docs/capacity.md and their plots from bench/published/',
+  publish: 'copies bench/results/ to bench/published/, then does what report does',
   scenarios: 'lists the scenarios',
 } as const;
 export type Subcommand = keyof typeof subcommands;
@@ -73,7 +73,7 @@ ${Object.entries(subcommands)
   --peer-command NAME=COMMAND
                      starts the broker with these addresses afresh whenever RallyMQ is, instead of one that runs
   --workers LIST     worker threads of RallyMQ, such as 1,2,4: a broker each (default 1)
-  --seconds S        that a load is measured
+  --seconds S        how long each load is measured
   --version 4|5      MQTT 3.1.1 or 5.0 (default 5)
   --threads N        of the load generator (default 1)
   --minutes M        of the soak and the churn (default 1, with --full 30)
