@@ -312,6 +312,7 @@ class Engine : private ShardPort,
       clearLanesTo(worker);  // of one that had its number before
       slots_.add(worker);
       countLanes();
+      shard_.onJoined(worker);
       slotMoves_.onJoined(worker);
     });
     if (isFirst) sendOffers();

@@ -195,9 +195,9 @@ class Shard {
 
   void take(const request::MoveSession& asked, unsigned from) {
     walks_.move(asked.session, asked.from, from);
-    if ((slots_.present() & bitOf(asked.from)) != 0)
-      frontEnds_.answer(asked.from,
-                        delivery::Departing{.session = asked.session, .move = asked.move, .shards = asked.shards});
+    const delivery::Departing departing{.session = asked.session, .move = asked.move, .shards = asked.shards};
+    if ((slots_.present() & bitOf(asked.from)) != 0) frontEnds_.answer(asked.from, departing);
+    else departingEarly_.push_back({asked.from, departing});  // not known here yet, or no more
     frontEnds_.answer(from, delivery::Arriving{.session = asked.session, .move = asked.move});
   }
   void take(const request::Flush& asked, unsigned from) {
@@ -263,9 +263,18 @@ class Shard {
       if (isInLog && isElsewhere(filters_.hashOf(message->topic()))) journal_.retainedCleared(message->topic());
     });
   }
+  // The worker is known from now on.
+  void onJoined(unsigned worker) {
+    std::erase_if(departingEarly_, [&](const EarlyDeparture& each) {
+      if (each.from != worker) return false;
+      frontEnds_.answer(worker, each.told);
+      return true;
+    });
+  }
   // The worker is gone for good.
   void onGone(unsigned worker) {
     walks_.onGone(worker);
+    std::erase_if(departingEarly_, [&](const EarlyDeparture& each) { return each.from == worker; });
     for (uint64_t i = waiting_.first(); i < waiting_.end(); i++) {
       Waiting& each = waiting_[i];
       if (each.worker != worker) continue;
@@ -421,6 +430,11 @@ class Shard {
     frontEnds_.confirmHere(token);
   }
 
+  // A session that is to leave a worker which is not known here.
+  struct EarlyDeparture {
+    unsigned from = 0;
+    delivery::Departing told = {};
+  };
   // A PUBLISH, or an answer that must follow it.
   struct Waiting {
     unsigned worker = 0;       // who asked ...
@@ -573,6 +587,7 @@ class Shard {
   uint64_t nowMs_ = 0;
   uint64_t awaited_ = 0;  // workers whose filters are not known here yet
   Fifo<Waiting> waiting_;
+  std::vector<EarlyDeparture> departingEarly_;
   size_t waitingBytes_ = 0;
 };
 

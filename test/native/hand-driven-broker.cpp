@@ -519,14 +519,15 @@ void HandDrivenBroker::startCluster(const std::vector<unsigned>& workers) {
   }
 }
 
-void HandDrivenBroker::join(unsigned worker) {
+void HandDrivenBroker::join(unsigned worker, uint64_t late) {
   present_ |= rally::bitOf(worker);
   finishTurn(*workers_[worker]);
   engine(worker).setPresent(present_, present_);
   workers_[worker]->isPolled = true;
-  rally::eachWorker(present_ & ~rally::bitOf(worker), [&](unsigned each) {
-    post(each, [this, each, present = present_] { engine(each).setPresent(present, present); });
-  });
+  rally::eachWorker(present_ & ~rally::bitOf(worker) & ~late, [&](unsigned each) { learnJoined(each); });
+}
+void HandDrivenBroker::learnJoined(unsigned late) {
+  post(late, [this, late, present = present_] { engine(late).setPresent(present, present); });
 }
 
 void HandDrivenBroker::lose(unsigned worker) {

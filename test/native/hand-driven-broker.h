@@ -173,8 +173,10 @@ class HandDrivenBroker {
 
   // A cluster of workers: these are there, and own all slots; the others may join.
   void startCluster(const std::vector<unsigned>& workers);
-  // The worker joins those that are there: it knows them, and they learn of it one by one.
-  void join(unsigned worker);
+  // The worker joins those that are there: it knows them, and they learn of it one by one; those that are `late`, when
+  // learnJoined() is called.
+  void join(unsigned worker, uint64_t late = 0);
+  void learnJoined(unsigned late);
   // It never runs again, and its clients lose their connections. The others learn it one by one.
   void lose(unsigned worker);
   bool isThere(unsigned worker) const;

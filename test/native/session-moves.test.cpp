@@ -553,6 +553,35 @@ std::vector<Cell> allCells() {
 
 }  // namespace
 
+TEST("session moves: one leaves a worker of which not all have heard yet") {
+  HandDrivenBroker broker(3);
+  broker.startCluster({0, 1});
+  broker.join(2, bitOf(1));
+  Client& publisher = broker.connected("p", 0);
+  Client& away = broker.connected("s", 2);
+  away.subscribe("#", 1);
+  broker.settle();
+  const uint64_t key = broker.sessionOf(away)->key;
+  away.drop();
+  broker.settle();
+  const std::string topic = broker.ownedBy(1, "t");
+  const auto publish = [&](const std::string& text) {
+    publisher.publish(topic, text, 1);
+    broker.settle();
+  };
+  publish("1");
+  broker.beginMove(key, 2, 0);
+  broker.settle();
+  publish("2");
+  broker.learnJoined(1);
+  broker.settle();
+  publish("3");
+  checkOnlyAt(broker, 0, key);
+  Client& again = acceptedAt(broker, 0, key);
+  broker.settle();
+  CHECK(again.texts() == (Texts{topic + "=1", topic + "=2", topic + "=3"}));
+}
+
 TEST("session moves: whatever comes in whatever state, the table says what follows and nobody waits for ever") {
   for (const auto [state, given, areNodes] : allCells()) {
     Stage stage(state, areNodes);
