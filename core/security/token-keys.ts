@@ -104,7 +104,9 @@ export class RemoteKeys implements TokenKeys {
     try {
       return await this.#keys(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || nowMs - this.#triedMs < missedMs) throw error;
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      // The keys that are being fetched may have it: when keys are rotated, many clients come with the new one at once.
+      if (this.#fetching === undefined && nowMs - this.#triedMs < missedMs) throw error;
       await this.#refresh();
       return await this.#keys(header, token);
     }

@@ -7,6 +7,7 @@ import { KeysUnavailable, RemoteKeys } from '../../../core/security/token-keys.t
 import { TokenProvider } from '../../../core/security/token-provider.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { listen } from '../../support/listen.ts';
+import { within } from '../../support/wait.ts';
 
 interface Stage {
   asked: number;
@@ -60,6 +61,28 @@ test('keys are rotated: a new one counts when a token names it, an old one until
   clock.advance(3_600_001);
   assert.equal(await isGood(old.token), false);
   assert.equal(await isGood(young.token), true);
+});
+
+test('all that come with a new key while the keys are fetched wait for them', async (t) => {
+  const { clock, stage, isGood } = await start(t);
+  const [old, young] = [await pair('1'), await pair('2')];
+  stage.answer = showing(old.jwk);
+  assert.equal(await isGood(old.token), true);
+  clock.advance(30_000);
+  let arrived = (): void => {};
+  const isAsked = new Promise<void>((resolve) => (arrived = resolve));
+  let release = (): void => {};
+  stage.answer = (response) => {
+    release = () => showing(young.jwk)(response);
+    arrived();
+  };
+  const first = isGood(young.token);
+  await within('the question', isAsked);
+  const others = [isGood(young.token), isGood(young.token)];
+  await new Promise((resolve) => setImmediate(resolve));
+  release();
+  assert.deepEqual(await Promise.all([first, ...others]), [true, true, true]);
+  assert.equal(stage.asked, 2, 'one question for all of them');
 });
 
 test('a server that is down changes nothing for an hour; then, and for an answer that is none, nobody is let in', async (t) => {
