@@ -25,7 +25,6 @@ export interface TelemetryOptions {
 
 /** The default of the OpenTelemetry SDKs. */
 const spansAtOnce = 512;
-const spansMax = 2_048;
 const spansPauseMs = 5_000;
 
 export class Telemetry {
@@ -35,7 +34,6 @@ export class Telemetry {
   readonly #metrics: OtlpSender | undefined;
   readonly #traces: OtlpSender | undefined;
   #spans: NamedSpan[] = [];
-  #spansDropped = 0;
   #metricsTimer: Timer | undefined;
   #spansTimer: Timer | undefined;
 
@@ -53,21 +51,12 @@ export class Telemetry {
     return this.#options.settings.traces?.sampler;
   }
 
-  /** Spans dropped for lack of room. */
-  get spansDropped(): number {
-    return this.#spansDropped;
-  }
-
   start(): void {
     if (this.#metrics !== undefined) this.#metricsLater();
   }
 
   span(span: SpanRecord): void {
     if (this.#traces === undefined) return;
-    if (this.#spans.length >= spansMax) {
-      this.#spansDropped += 1;
-      return;
-    }
     this.#spans.push({
       span,
       startMs: wallClockMs(span.startNs),
