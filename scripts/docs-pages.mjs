@@ -1,7 +1,7 @@
 // Converts the broker's user documents to pages: `docs/tls.md` becomes `docs/tls/`. The broker serves them, so that
 // they match its version.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Marked } from 'marked';
 
@@ -25,7 +25,7 @@ const names = [
   'migrating',
   'node-versions',
   'demos',
-].filter((name) => existsSync(join(root, `docs/${name}.md`)));
+];
 
 /** Pages by path: a title, a description, and the text as HTML. Images are copied by the caller. */
 export function docsPages() {
