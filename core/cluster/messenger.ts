@@ -1,7 +1,8 @@
 /**
  * Messages between the main threads of two nodes: each exactly once and in order, for as long as both are in
- * the view, although the post may lose messages. The messages of one turn are sent as one frame. Unacknowledged
- * frames are resent after a timeout; duplicates and premature frames are dropped.
+ * the view, although the post may lose messages. The messages of one turn are sent as one frame. When nothing is
+ * acknowledged in time, the first unacknowledged message is resent; the answer tells what else was lost. So a post that is
+ * merely slow is not loaded further. Duplicates and premature frames are dropped.
  */
 import { isRecord } from '../config/option-rules.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
@@ -39,9 +40,13 @@ interface Line {
   /** Sent or to be sent, and not acknowledged; `first` is the number of the first one. */
   waiting: Message[];
   first: number;
-  /** How many of them were sent. */
+  /** How many of them were sent since the peer last told what it has, or was asked for that. */
   sent: number;
+  /** The number of the last one that was ever sent. */
+  lastSent: number;
   isStuck: boolean;
+  /** Only the first one is sent until something is acknowledged. */
+  isHeldBack: boolean;
   /** The number of the last one received. */
   received: number;
   isFlushDue: boolean;
@@ -97,8 +102,8 @@ export class Messenger {
     this.#timer = this.#options.clock.after(resendMs, () => {
       for (const [peer, line] of this.#lines) {
         if (line.isStuck && line.sent > 0) {
-          this.#resent += line.sent;
           line.sent = 0;
+          line.isHeldBack = true;
           this.#flush(peer, line);
         }
         line.isStuck = line.sent > 0;
@@ -116,29 +121,39 @@ export class Messenger {
     });
   }
 
-  /** Everything not sent yet, and the number of the last message received. */
+  /** Everything not sent yet that may be sent, and the number of the last message received. */
   #flush(peer: number, line: Line): void {
     do {
-      const messages: string[] = [];
-      let bytes = 0;
       const first = line.first + line.sent;
-      for (let next = line.waiting[line.sent]; next !== undefined; next = line.waiting[line.sent]) {
-        bytes += next.bytes;
-        if (messages.length > 0 && bytes > frameBytesMax) break;
-        messages.push(next.text);
-        line.sent++;
-      }
+      const isAsked = line.isHeldBack && line.sent > 0;
+      const messages = isAsked ? [] : this.#nextOf(line);
       const head = `"from":${this.#options.incarnation},"first":${first},"received":${line.received}`;
       const frame = Buffer.from(`{${head},"messages":[${messages.join(',')}]}`);
       this.#options.post.publish(this.#options.subjects.node(peer), frame);
-    } while (line.sent < line.waiting.length);
+    } while (line.sent < line.waiting.length && !line.isHeldBack);
+  }
+
+  /** The messages of one frame; the first one suffices to ask the peer what it has. */
+  #nextOf(line: Line): string[] {
+    const bytesMax = line.isHeldBack ? 0 : frameBytesMax;
+    const messages: string[] = [];
+    let bytes = 0;
+    for (let next = line.waiting[line.sent]; next !== undefined; next = line.waiting[line.sent]) {
+      bytes += next.bytes;
+      if (messages.length > 0 && bytes > bytesMax) break;
+      messages.push(next.text);
+      const number = line.first + line.sent++;
+      if (number <= line.lastSent) this.#resent++;
+      else line.lastSent = number;
+    }
+    return messages;
   }
 
   #onFrame(bytes: Uint8Array): void {
     const frame = readFrame(bytes);
     const line = frame && this.#lines.get(frame.from);
     if (frame === undefined || line === undefined) return; // it is resent, if its sender is in the next view
-    this.#acknowledged(line, frame.received);
+    this.#acknowledged(frame.from, line, frame.received);
     if (frame.messages.length === 0) return;
     for (const [index, value] of frame.messages.entries()) {
       if (frame.first + index !== line.received + 1) continue;
@@ -150,18 +165,28 @@ export class Messenger {
     this.#flushSoon(frame.from, line);
   }
 
-  #acknowledged(line: Line, received: number): void {
+  #acknowledged(peer: number, line: Line, received: number): void {
     const count = Math.min(received - line.first + 1, line.waiting.length);
     if (count <= 0) return;
     line.waiting.splice(0, count);
     line.first += count;
     line.sent = Math.max(0, line.sent - count);
-    line.isStuck = false;
+    line.isStuck = line.isHeldBack = false;
+    if (line.sent < line.waiting.length) this.#flushSoon(peer, line);
   }
 }
 
 function newLine(): Line {
-  return { waiting: [], first: 1, sent: 0, isStuck: false, received: 0, isFlushDue: false };
+  return {
+    waiting: [],
+    first: 1,
+    sent: 0,
+    lastSent: 0,
+    isStuck: false,
+    isHeldBack: false,
+    received: 0,
+    isFlushDue: false,
+  };
 }
 
 interface Frame {

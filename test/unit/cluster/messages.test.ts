@@ -85,6 +85,41 @@ test('every message comes once and in order, whatever is lost', () => {
   }
 });
 
+test('a post that is slow is not loaded with the same messages again and again, and carries on where it was', () => {
+  const clock = new FakeClock();
+  let bytes = 0;
+  const late: (() => void)[] = [];
+  const listeners = new Map<string, (bytes: Uint8Array, subject: string) => void>();
+  const post: Post = {
+    publish: (subject, frame) => {
+      bytes += frame.length;
+      late.push(() => listeners.get(subject)?.(frame, subject));
+    },
+    subscribe: (subject, onMessage) => void listeners.set(subject, onMessage),
+  };
+  const { a, atB } = pair(post, clock);
+  const text = 'x'.repeat(1_000);
+  const numbers = Array.from({ length: 3_000 }, (_, number) => number);
+  for (const number of numbers) a.send(2, release(`${number} ${text}`));
+  for (let second = 0; second < 10; second++) {
+    clock.advance(1_000);
+    a.send(2, release(`late ${second}`));
+  }
+  assert.ok(bytes < 2 * 3_200_000, `${bytes} bytes in 10 s`);
+  for (let turn = 0; late.length > 0; turn++) {
+    assert.ok(turn < 100, 'it does not end');
+    for (const deliver of late.splice(0)) deliver();
+    clock.advance(20);
+  }
+  assert.deepEqual(
+    atB.map((line) => line.replace(` ${text}`, '')),
+    [
+      ...numbers.map((number) => `1 ${number}`),
+      ...Array.from({ length: 10 }, (_, number) => `1 late ${number}`),
+    ],
+  );
+});
+
 test('frames that are large are cut, and what is for a node itself comes later', () => {
   const clock = new FakeClock();
   const { a, b, atB } = pair(new LossyPost(new Random(1)), clock);
