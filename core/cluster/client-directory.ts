@@ -57,9 +57,9 @@ export interface SessionHolder {
   endLent(session: LentSession): void;
   /**
    * Another node is stopping: its session of this client moves to this worker (counted from 0), to wait for
-   * its client.
+   * its client. `isWillKept`: other nodes keep its will from then on. False: it does not come.
    */
-  adopt(clientId: string, worker: number): void;
+  adopt(clientId: string, worker: number, isWillKept: boolean): boolean;
   /** All its sessions, including sessions being claimed. */
   clientIds(): Iterable<string>;
   /** As in the message `held`. */

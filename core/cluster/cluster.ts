@@ -6,7 +6,7 @@ import type { Claimed, Directory } from '../sessions/directory.ts';
 import { ClientDirectory, type SessionHolder } from './client-directory.ts';
 import { type JoinRefusal, Membership, type MembershipOptions } from './membership.ts';
 import { Messenger } from './messenger.ts';
-import type { NodeAnswer, NodeMessage, NodeQuestion, ToldWill } from './node-messages.ts';
+import type { MessageOf, NodeAnswer, NodeMessage, NodeQuestion, ToldWill } from './node-messages.ts';
 import { Questions } from './questions.ts';
 import { slotOfClientId } from './slots.ts';
 import { liveNodes, type NodeEntry, nodeOf, ownerOfSlot, slotsOf, type View, withoutNode } from './view.ts';
@@ -185,7 +185,9 @@ export class Cluster implements Directory {
       const owner = ownerOfSlot(without, slot)?.incarnation;
       const taker =
         serving.find(({ incarnation }) => incarnation === owner) ?? serving[slot % serving.length];
-      if (taker !== undefined) this.#messenger?.send(taker.incarnation, { type: 'adopt', clientId });
+      const will = this.#wills?.of(clientId);
+      if (taker !== undefined)
+        this.#messenger?.send(taker.incarnation, { type: 'adopt', clientId, ...(will && { will }) });
     }
     return true;
   }
@@ -262,13 +264,19 @@ export class Cluster implements Directory {
     this.#directory.serve(this.#options.sessions());
   }
 
+  #adopt({ clientId, will }: MessageOf<'adopt'>): void {
+    const worker = this.#adopted++ % this.#options.workers;
+    const comes = this.#options.sessions().adopt(clientId, worker, will !== undefined);
+    if (comes && will !== undefined) this.setWill(clientId, will);
+  }
+
   #onMessage(from: number, message: NodeMessage): void {
     switch (message.type) {
       case 'news':
         this.#options.onNews(message.news);
         break;
       case 'adopt':
-        this.#options.sessions().adopt(message.clientId, this.#adopted++ % this.#options.workers);
+        this.#adopt(message);
         break;
       case 'asked':
         void this.#questions.onAsked(from, message);

@@ -114,10 +114,10 @@ export type NodeMessage =
     }
   /** Everything has been reported. */
   | { readonly type: 'heldAll'; readonly epoch: number }
-  /** The sender is stopping: its session of this client is to move here, to wait for its client. */
-  | { readonly type: 'adopt'; readonly clientId: string }
-  /** To the keeper of wills (wills.ts): a client of the sender has this one. */
-  | { readonly type: 'will'; readonly clientId: string; readonly will: ToldWill }
+  /** The sender is stopping: its session of this client is to move here, to wait for its client. `will`: its delayed one. */
+  | { readonly type: 'adopt'; readonly clientId: string; readonly will?: ToldWill }
+  /** To the keeper of wills (wills.ts): a client of the sender has this one, or one of a lost node had it, and it is due then. */
+  | { readonly type: 'will'; readonly clientId: string; readonly will: ToldWill; readonly inMs?: number }
   | { readonly type: 'willOver'; readonly clientId: string }
   /**
    * To the owner of the identifier's slot: it is to publish the will of a client whose node is lost. `epoch`: of the
@@ -180,6 +180,8 @@ const isWill: Check = (value) =>
   isNumber(value['delayMs']) &&
   isTruthOrAbsent(value['isStored']);
 
+const isWillOrAbsent: Check = (value) => value === undefined || isWill(value);
+
 const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, Check>> } = {
   claim: { epoch: isNumber, clientId: isText, claim: isNumber, isClean: isTruth },
   granted: { epoch: isNumber, clientId: isText, claim: isNumber, session: isSession },
@@ -194,8 +196,8 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   unwanted: { clientId: isText, key: isNumber },
   held: { epoch: isNumber, clientIds: areTexts, stamps: areNumbers, lent: areTexts },
   heldAll: { epoch: isNumber },
-  adopt: { clientId: isText },
-  will: { clientId: isText, will: isWill },
+  adopt: { clientId: isText, will: isWillOrAbsent },
+  will: { clientId: isText, will: isWill, inMs: isNumberOrAbsent },
   willOver: { clientId: isText },
   willDue: { epoch: isNumberOrAbsent, clientId: isText, will: isWill, inMs: isNumber },
   asked: { ask: isNumber, question: isQuestion },

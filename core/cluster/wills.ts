@@ -9,6 +9,7 @@
  *   the keeper stops:        A tells another one. Until then it stays the keeper, even if the slot moves: a node
  *                            that has just joined may not receive messages yet
  *   a view moves a slot:     delayed wills of lost nodes move to its new owner
+ *   until they are due       they have a keeper, too, in case that this node is lost meanwhile
  *
  * A will is published once, as long as nodes notice each other's end. If a node is lost while it publishes a
  * will, or while its keeper stops, the will may be published twice or lost.
@@ -36,10 +37,17 @@ interface Own {
   keeper: number | undefined;
 }
 
+/** Of a client of another node; `atMs`: its delay has begun, with the loss of an earlier node. */
+interface Kept {
+  readonly will: ToldWill;
+  readonly atMs: number | undefined;
+}
+
 interface Due {
   readonly will: ToldWill;
   readonly atMs: number;
   readonly timer: Timer;
+  keeper: number | undefined;
 }
 
 export class Wills {
@@ -47,7 +55,7 @@ export class Wills {
   /** The wills of clients of this node. */
   readonly #own = new Map<string, Own>();
   /** By incarnation of the client's node. */
-  readonly #kept = new Map<number, Map<string, ToldWill>>();
+  readonly #kept = new Map<number, Map<string, Kept>>();
   /** The wills of lost nodes. */
   readonly #due = new Map<string, Due>();
   /** For a view that is not here yet. */
@@ -77,6 +85,11 @@ export class Wills {
     this.#tellOver(clientId, own.keeper);
   }
 
+  /** Of a client of this node. */
+  of(clientId: string): ToldWill | undefined {
+    return this.#own.get(clientId)?.will;
+  }
+
   /** This node is stopping, and a stopping broker publishes no wills. */
   leave(): void {
     for (const clientId of [...this.#own.keys()]) this.clear(clientId);
@@ -90,8 +103,10 @@ export class Wills {
   /** A client has reconnected, to any node: its delayed will is cancelled [MQTT-3.1.3-9]. */
   claimed(clientId: string): void {
     const due = this.#due.get(clientId);
-    due?.timer.cancel();
+    if (due === undefined) return;
+    due.timer.cancel();
     this.#due.delete(clientId);
+    this.#tellOver(clientId, due.keeper);
   }
 
   onMessage(from: number, message: MessageOf<'will' | 'willOver' | 'willDue'>): void {
@@ -101,10 +116,13 @@ export class Wills {
       else this.#await(clientId, message.will, message.inMs);
       return;
     }
-    const kept = this.#kept.get(from) ?? new Map<string, ToldWill>();
+    const kept = this.#kept.get(from) ?? new Map<string, Kept>();
     this.#kept.set(from, kept);
-    if (message.type === 'will') kept.set(clientId, message.will);
-    else kept.delete(clientId);
+    if (message.type === 'willOver') kept.delete(clientId);
+    else {
+      const { will, inMs } = message;
+      kept.set(clientId, { will, atMs: inMs === undefined ? undefined : this.#nowMs + inMs });
+    }
   }
 
   /** Called after the directory, which by then knows which nodes are lost. */
@@ -113,7 +131,7 @@ export class Wills {
     this.#view = view;
     this.#without = liveNodes(view).length > 1 ? withoutNode(view, incarnation) : undefined;
     for (const [clientId, own] of this.#own) {
-      if (own.keeper !== undefined && nodeOf(view, own.keeper)?.state === 'serving') continue;
+      if (own.keeper !== undefined && this.#isServing(own.keeper)) continue;
       const keeper = this.#keeperOf(clientId);
       if (keeper === own.keeper) continue;
       this.#tellOver(clientId, own.keeper);
@@ -124,10 +142,11 @@ export class Wills {
       if (nodeOf(view, node) !== undefined) continue;
       this.#kept.delete(node);
       const isTakenOver = liveNodes(view).some(({ standsFor }) => standsFor === node);
-      for (const [clientId, will] of kept)
-        if (!isTakenOver || will.isStored !== true) this.#await(clientId, will, will.delayMs);
+      for (const [clientId, { will, atMs }] of kept)
+        if (!isTakenOver || will.isStored !== true)
+          this.#await(clientId, will, atMs === undefined ? will.delayMs : atMs - this.#nowMs);
     }
-    for (const [clientId, due] of this.#due) this.#passOn(clientId, due);
+    for (const [clientId, due] of this.#due) this.#hold(clientId, due);
     const early = this.#early;
     this.#early = [];
     for (const message of early) this.onMessage(0, message);
@@ -148,22 +167,40 @@ export class Wills {
     this.claimed(clientId);
     const { clock } = this.#options;
     const timer = clock.after(inMs, () => {
-      this.#due.delete(clientId);
+      this.claimed(clientId);
       this.#options.publish(will);
     });
-    const due = { will, atMs: clock.nowMs() + inMs, timer };
+    const due: Due = { will, atMs: this.#nowMs + inMs, timer, keeper: undefined };
     this.#due.set(clientId, due);
-    this.#passOn(clientId, due);
+    this.#hold(clientId, due);
   }
 
-  /** To the directory of the client identifier, if that is another node. */
-  #passOn(clientId: string, { will, atMs }: Due): void {
+  /** Or passes it on to the directory of the client identifier, if that is another node. */
+  #hold(clientId: string, due: Due): void {
+    const { send, incarnation } = this.#options;
     const owner = this.#view && ownerOfSlot(this.#view, this.#slotOf(clientId))?.incarnation;
-    if (owner === undefined || owner === this.#options.incarnation) return;
-    const inMs = Math.max(0, Math.round(atMs - this.#options.clock.nowMs()));
-    this.claimed(clientId);
-    const epoch = this.#view?.epoch ?? 0;
-    this.#options.send(owner, { type: 'willDue', epoch, clientId, will, inMs });
+    const inMs = Math.max(0, Math.round(due.atMs - this.#nowMs));
+    if (owner !== undefined && owner !== incarnation) {
+      this.claimed(clientId);
+      send(owner, { type: 'willDue', epoch: this.#view?.epoch ?? 0, clientId, will: due.will, inMs });
+      return;
+    }
+    if (due.keeper !== undefined && this.#isServing(due.keeper)) return;
+    const keeper = this.#keeperOf(clientId);
+    if (keeper === due.keeper) return;
+    this.#tellOver(clientId, due.keeper);
+    due.keeper = keeper;
+    // It is in no log that a stand-in of this node would have.
+    const will: ToldWill = { ...due.will, isStored: false };
+    if (keeper !== undefined) send(keeper, { type: 'will', clientId, will, inMs });
+  }
+
+  get #nowMs(): number {
+    return this.#options.clock.nowMs();
+  }
+
+  #isServing(incarnation: number): boolean {
+    return this.#view !== undefined && nodeOf(this.#view, incarnation)?.state === 'serving';
   }
 
   #tell(clientId: string, will: ToldWill, keeper: number | undefined): void {

@@ -363,7 +363,7 @@ export class ClusterControl implements Directory {
       lookAtLent: (session, answer) => void this.#lookAtLent(session, answer),
       takeBack: (clientId, session, row) => sessions.takeBack(clientId, session, row),
       endLent: (session) => sessions.endLent(session),
-      adopt: (clientId, worker) => sessions.adopt(clientId, worker),
+      adopt: (...wanted) => sessions.adopt(...wanted),
       clientIds: () => sessions.clientIds(),
       stampOf: (clientId) => sessions.restoredStampOf(clientId) ?? usedStamp,
       endOutdated: (clientId) => {

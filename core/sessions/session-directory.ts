@@ -342,15 +342,17 @@ export class SessionDirectory {
   }
 
   /** See core/cluster/client-directory.ts. */
-  adopt(clientId: string, worker: number): void {
+  adopt(clientId: string, worker: number, isWillKept: boolean): boolean {
     const { directory, limits } = this.#options;
     const isFull = this.#total >= limits.sessionsMax;
-    if (this.#closedReasonCode !== undefined || isFull || this.#has(clientId)) return;
+    if (this.#closedReasonCode !== undefined || isFull || this.#has(clientId)) return false;
     const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
     const record = newRecord(this.nextKey(), 'claiming', worker, client);
+    record.isWillKept = isWillKept;
     const isOurs = directory.claim(clientId, false, (outcome) => this.#claimed(record, outcome));
     if (isOurs === undefined) this.#add(record);
     else if (isOurs) directory.release(clientId); // there is no session to adopt
+    return isOurs === undefined;
   }
 
   /** Of sessions waiting for their clients. */
