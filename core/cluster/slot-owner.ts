@@ -4,7 +4,7 @@
  */
 import { type LentSession, type MessageOf, type NodeMessage, usedStamp } from './node-messages.ts';
 import { slotCount, slotOfClientId } from './slots.ts';
-import { liveNodes, nodeOf, ownerOfSlot, type View } from './view.ts';
+import { liveNodes, type NodeEntry, nodeOf, ownerOfSlot, type View } from './view.ts';
 
 export interface SlotOwnerOptions {
   readonly incarnation: number;
@@ -63,7 +63,7 @@ export class SlotOwner {
   /** For such slots too: sessions lent to lost nodes. */
   #unclaimed: Unclaimed[] = [];
   /**
-   * Identifiers whose holder is lost and may not have received the session, or whose lender is lost. The
+   * Identifiers whose holder is lost and may not have received the session, or is back with it, or whose lender is lost. The
    * surviving one reports what it has before it has reported everything for this epoch.
    */
   readonly #returning = new Map<string, number>();
@@ -383,11 +383,11 @@ export class SlotOwner {
     this.#rivals = this.#rivals.filter(({ from, clientId }) => !isOver(from, clientId));
     this.#unclaimed = this.#unclaimed.filter(([from]) => this.#isThere(from));
     this.#strays = this.#strays.filter(({ from }) => this.#isThere(from));
-    this.#forgetLost(view, isAnyLost);
+    this.#forgetLost(view, isAnyLost, restartedNodes(view, before));
   }
 
   /** Nodes that held identifiers, or waited for or lent them, and have left the cluster. */
-  #forgetLost(view: View, isAnyLost: boolean): void {
+  #forgetLost(view: View, isAnyLost: boolean, restarted: ReadonlySet<number>): void {
     const heirs = new Map<number, number>();
     for (const { incarnation, standsFor } of liveNodes(view))
       if (standsFor !== undefined) heirs.set(standsFor, incarnation);
@@ -399,7 +399,8 @@ export class SlotOwner {
         if (isLenderLost) entry.lender = entry.session = undefined;
         const isLender = entry.lender !== undefined || isLenderLost;
         if (!this.#isThere(entry.holder)) {
-          this.#loseHolder(clientId, entry, isLender, heirs);
+          const isOpen = isLender || restarted.has(entry.holder);
+          this.#loseHolder(clientId, entry, isOpen, heirs);
           continue;
         }
         // A node that is lost may have what was lent to it in its log, and the lender no more.
@@ -410,14 +411,10 @@ export class SlotOwner {
       }
   }
 
-  #loseHolder(
-    clientId: string,
-    entry: Entry,
-    wasOnItsWay: boolean,
-    heirs: ReadonlyMap<number, number>,
-  ): void {
+  /** `isOpen`: a node that is there may have the session, and reports it then. */
+  #loseHolder(clientId: string, entry: Entry, isOpen: boolean, heirs: ReadonlyMap<number, number>): void {
     const heir = heirs.get(entry.holder);
-    if (wasOnItsWay || this.#returning.has(clientId)) {
+    if (isOpen || this.#returning.has(clientId)) {
       this.#returning.set(clientId, this.#epoch);
       this.#wait(clientId, entry);
     } else if (heir !== undefined) {
@@ -475,6 +472,18 @@ export class SlotOwner {
   #entryOf(clientId: string): Entry | undefined {
     return this.#entriesOf(clientId)?.get(clientId);
   }
+}
+
+/** Nodes that are lost, and back in the same view: under the same name, or with the same log. */
+function restartedNodes(view: View, before: View | undefined): ReadonlySet<number> {
+  const come = liveNodes(view).filter(
+    ({ incarnation, standsFor }) =>
+      standsFor === undefined && (before === undefined || nodeOf(before, incarnation) === undefined),
+  );
+  const isBack = (lost: NodeEntry): boolean =>
+    come.some(({ name, stream }) => name === lost.name || (stream !== undefined && stream === lost.stream));
+  const lost = before === undefined ? [] : liveNodes(before).filter(isBack);
+  return new Set(lost.map(({ incarnation }) => incarnation));
 }
 
 /** A node that has a session knows more than the one that lent it. */

@@ -316,16 +316,36 @@ class ReplicatedPlay extends Play {
   unable: SimulatedNode | undefined;
   standIns: SimulatedNode[] = [];
 
-  startReplicated(name: string): SimulatedNode {
-    const stream = `log of ${name}`;
-    const node = new SimulatedNode(this, name, 1 + this.random.below(2), new Map(), {
+  startReplicated(
+    name: string,
+    stream = `log of ${name}`,
+    disk: Disk = new Map(),
+    refused?: (node: SimulatedNode) => void,
+  ): SimulatedNode {
+    const node = new SimulatedNode(this, name, 1 + this.random.below(2), disk, {
       stream,
       takeOver: (host, lost, failed) => this.#takeOver(host, lost, failed),
     });
     this.#streams.set(node, stream);
     this.nodes.push(node);
-    node.join();
+    node.join(refused && (() => refused(node)));
     return node;
+  }
+
+  /** The process of a killed node is started again, with its log unless another node has taken that over. */
+  restart(killed: SimulatedNode): void {
+    const stream = this.#streams.get(killed) ?? '';
+    const copy = this.#copies.get(stream);
+    const startEmpty = (): void => void this.startReplicated(killed.name, `${stream} again`);
+    if (copy === undefined) {
+      startEmpty();
+      return;
+    }
+    this.startReplicated(killed.name, stream, copy, (node) => {
+      node.end();
+      this.nodes = this.nodes.filter((each) => each !== node);
+      startEmpty();
+    });
   }
 
   kill(node: SimulatedNode): void {
@@ -426,6 +446,46 @@ function playTakeovers(seed: number): number {
     stage.assertSettled();
     while (stage.nodes.length < 4) stage.startReplicated(`node-${++names}`);
     stage.time.run(20_000);
+    stage.assertSettled();
+  }
+  stage.assertOpen();
+  return kept;
+}
+
+/**
+ * Nodes are killed and come back with their logs: before others try to take them over, while they try, and after that. No session
+ * is lost, also not one whose client waits for it on another node.
+ */
+function playRestarts(seed: number): number {
+  const stage = new ReplicatedPlay(seed);
+  const { random } = stage;
+  stage.failuresFirst = random.below(6);
+  for (let node = 0; node < 3; node++) stage.startReplicated(`node-${node}`);
+  stage.time.run(12_000);
+  let kept = 0;
+  for (let round = 0; round < 3; round++) {
+    for (const clientId of clientIds) {
+      const node = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
+      const connection = node.connect(clientId, false, 100);
+      stage.time.run(500);
+      if (random.below(2) === 0) node.leave(connection);
+    }
+    stage.time.run(3_000); // no session is in transit to another node
+    for (const session of stage.sessions.values()) session.notes = 1 + random.below(1_000_000);
+    const before = [...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`);
+    const killed = random.pick(stage.nodes);
+    stage.kill(killed);
+    stage.time.after(random.below(12_000), () => stage.restart(killed));
+    for (let step = 0; step < 30; step++) {
+      stage.time.run(random.below(800));
+      const node = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
+      if (random.below(2) === 0) node.connect(random.pick(clientIds), false, 100);
+    }
+    stage.time.run(40_000);
+    assert.deepEqual(stage.standIns, [], 'a stand-in does not end');
+    const after = new Set([...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`));
+    for (const session of before) assert.ok(after.has(session), `the session of ${session} is lost`);
+    kept += before.length;
     stage.assertSettled();
   }
   stage.assertOpen();
@@ -665,6 +725,7 @@ export const schedules = {
   wills: (seed: number) => playWills(seed, false),
   willsWithData: (seed: number) => playWills(seed, true),
   takeovers: playTakeovers,
+  restarts: playRestarts,
   full: playFull,
   exchanges: (seed: number) => playExchanges(seed, true),
   exchangesWithData: (seed: number) => playExchanges(seed, false),

@@ -51,6 +51,10 @@ test('nodes are killed for good, also those that stand in for others, which may 
   assert.ok(playAll('takeovers', 6) > 0);
 });
 
+test('nodes are killed and come back with their logs, which others try to take over, and no session is lost', () => {
+  assert.ok(playAll('restarts', 12) > 0);
+});
+
 test('a client with QoS 2 that goes from node to node, of which some are killed, gets its session as it was last', () => {
   // Whoever waited for a session had claimed it again, both nodes of a move were killed, in one order or the other, or a
   // session had come from one lost node and was asked for by a third one. Or its new owner did not know that it was on its
