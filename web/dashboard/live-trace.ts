@@ -1,5 +1,5 @@
 /** A live trace: its existing lines, then new ones, over a stream that is reopened if it breaks. */
-import { byId, make, setText, shownName } from '../shared/dom.ts';
+import { byId, make, setText, shownName, shownText } from '../shared/dom.ts';
 import { followEvents } from './event-follower.ts';
 import type { ServerEvent } from './event-reader.ts';
 import { shownBytes, shownCount, shownTime } from './format.ts';
@@ -126,7 +126,7 @@ function rowOf(line: Line): HTMLLIElement {
     make('span', { class: 'quiet small' }, detailsOf(line)),
     payload === undefined || payload === ''
       ? undefined
-      : make('code', { class: 'small' }, encoding === 'base64' ? `base64: ${payload}` : payload),
+      : make('code', { class: 'small' }, encoding === 'base64' ? `base64: ${payload}` : shownText(payload)),
   );
 }
 
@@ -134,8 +134,8 @@ function detailsOf(line: Line): string {
   const { detail, topics = [], from, qos, retain, payload_size: bytes, reason, messages, node } = line;
   const details = [
     detail,
-    ...topics.map((each) => `${each.topic}: ${each.reason}`),
-    from === undefined || from === null ? undefined : `from ${from}`,
+    ...topics.map((each) => `${shownName(each.topic)}: ${each.reason}`),
+    from === undefined || from === null ? undefined : `from ${shownName(from)}`,
     qos === undefined ? undefined : `QoS ${qos}`,
     retain === true ? 'retained' : undefined,
     bytes === undefined ? undefined : shownBytes(bytes),

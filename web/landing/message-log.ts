@@ -4,7 +4,7 @@
  * messages are kept and counted, and nothing moves.
  */
 import type { Message, Properties } from '../../client/rally.ts';
-import { byId, make, numberFormat, setText, shownName } from '../shared/dom.ts';
+import { byId, make, numberFormat, setText, shownName, shownText } from '../shared/dom.ts';
 import { type Entry, type KeptMessage, KeptMessages } from './kept-messages.ts';
 import { previewOf, showPayload, textOf } from './payload.ts';
 
@@ -107,7 +107,7 @@ export class MessageLog {
           make('span', { class: 'bytes' }, `${numberFormat.format(bytes.length)} B`),
         ),
         make('time', { datetime: new Date(atMs).toISOString() }, timeOf(atMs)),
-        make('code', { class: 'preview' }, previewOf(bytes)),
+        make('code', { class: 'preview' }, shownText(previewOf(bytes))),
         shown === '' ? undefined : make('span', { class: 'properties' }, shown),
       ),
     );
@@ -134,5 +134,7 @@ function shownProperties({ userProperties = [], ...others }: Properties): string
       ([name, value]) => value !== undefined && name !== 'subscriptionIdentifiers' && name !== 'topicAlias',
     )
     .map(([name, value]) => `${name}: ${value instanceof Uint8Array ? previewOf(value) : value}`);
-  return [...named, ...userProperties.map(([name, value]) => `${name} = ${value}`)].join(' · ');
+  return [...named, ...userProperties.map(([name, value]) => `${name} = ${value}`)]
+    .map(shownText)
+    .join(' · ');
 }

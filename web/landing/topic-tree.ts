@@ -1,6 +1,6 @@
 /** The topics of the received messages as a tree, with the last value and the number of messages of each. */
 import type { Message } from '../../client/rally.ts';
-import { byId, make, numberFormat, setText, shownName } from '../shared/dom.ts';
+import { byId, make, numberFormat, setText, shownName, shownText } from '../shared/dom.ts';
 import { previewBytesMax, previewOf } from './payload.ts';
 
 /** Further topics are counted and not shown. */
@@ -69,7 +69,7 @@ export class TopicTree {
         branch.messages += leaf.messages - before;
         branches.add(branch);
       }
-      setText(leaf.shown.value, previewOf(leaf.last));
+      setText(leaf.shown.value, shownText(previewOf(leaf.last)));
       setText(leaf.shown.count, numberFormat.format(leaf.messages));
     }
     for (const { count, messages } of branches) setText(count, numberFormat.format(messages));

@@ -1,5 +1,5 @@
 /** The messages of a room in the order in which they were written, and the delivery state of the visitor's own. */
-import { make, setText, timeFormat } from '../shared/dom.ts';
+import { make, setText, shownName, timeFormat } from '../shared/dom.ts';
 import { errorText } from '../shared/page.ts';
 import type { ChatMessage, Person, Receipt } from './topics.ts';
 
@@ -64,7 +64,7 @@ export class MessageList {
       make(
         'p',
         { class: 'from small' },
-        make('strong', {}, isOwn ? 'You' : message.name),
+        make('strong', {}, isOwn ? 'You' : shownName(message.name)),
         ' ',
         make('time', { class: 'number' }, timeFormat.format(message.at)),
       ),
@@ -118,6 +118,6 @@ export class MessageList {
 
   #namesOf(clients: readonly string[]): string {
     if (clients.length > 2) return `${clients.length}`;
-    return clients.map((client) => this.#people().get(client)?.name ?? 'somebody').join(' and ');
+    return clients.map((client) => shownName(this.#people().get(client)?.name ?? 'somebody')).join(' and ');
   }
 }

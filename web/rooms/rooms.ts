@@ -1,7 +1,7 @@
 /** The page of a room: people, messages, typing notices, and read receipts of one's own messages. */
 import './rooms.css';
 import type { Rally } from '../../client/rally.ts';
-import { byId, make, setText, timeFormat } from '../shared/dom.ts';
+import { byId, make, setText, shownName, timeFormat } from '../shared/dom.ts';
 import { onNewSession, openRally, tabId } from '../shared/page.ts';
 import { showRooms } from './lobby.ts';
 import { colourClass, MessageList } from './message-list.ts';
@@ -114,7 +114,11 @@ function onPerson(id: string, person: Person | undefined): void {
         'li',
         { title: `since ${timeFormat.format(since)}`, class: colourClass(who) },
         make('span', { class: 'face', 'aria-hidden': 'true' }, initialsOf(name)),
-        make('span', { class: 'name' }, who === client ? `${name} (you)` : nameOf(sorted, who, name)),
+        make(
+          'span',
+          { class: 'name' },
+          shownName(who === client ? `${name} (you)` : nameOf(sorted, who, name)),
+        ),
       ),
     ),
   );
@@ -132,7 +136,11 @@ function nameOf(sorted: readonly (readonly [string, Person])[], who: string, nam
 function onTyping(id: string, name: string): void {
   clearTimeout(typing.get(id)?.timer);
   if (name === '') typing.delete(id);
-  else typing.set(id, { name: name.slice(0, 40), timer: setTimeout(() => onTyping(id, ''), typingMs) });
+  else
+    typing.set(id, {
+      name: shownName(name.slice(0, 40)),
+      timer: setTimeout(() => onTyping(id, ''), typingMs),
+    });
   const names = [...typing.values()].map((entry) => entry.name);
   const text =
     names.length === 0

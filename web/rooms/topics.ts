@@ -32,6 +32,8 @@ export interface Receipt {
 }
 
 export const textMax = 2_000;
+/** Of a person; the field for it has the same. */
+const nameMax = 40;
 
 /** The people in all rooms. */
 export const allPeople = 'demos/rooms/+/people/+';
@@ -78,13 +80,17 @@ export function roomName(text: string): string {
 /** These return undefined for an empty message and for invalid content: everyone may publish. */
 export function readPerson(message: Message): Person | undefined {
   const value = parse(message) as Person | undefined;
-  return typeof value?.name === 'string' && isTime(value.since) ? value : undefined;
+  return value !== undefined && isName(value.name) && isTime(value.since) ? value : undefined;
 }
 
 export function readChatMessage(message: Message): ChatMessage | undefined {
   const value = parse(message) as ChatMessage | undefined;
-  const isSound = [value?.from, value?.name, value?.text].every((part) => typeof part === 'string');
-  return value !== undefined && isSound && isTime(value.at) ? value : undefined;
+  if (typeof value?.from !== 'string' || typeof value.text !== 'string') return undefined;
+  return isName(value.name) && value.text.length <= textMax && isTime(value.at) ? value : undefined;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= nameMax;
 }
 
 export function readReceipt(message: Message): Receipt | undefined {

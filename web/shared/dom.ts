@@ -32,13 +32,32 @@ export function setText(element: Element, text: string, flashes = false): void {
   if (flashes && !isFirst) flash(element);
 }
 
-/**
- * A name chosen by a client. Invisible characters are spelled out: control characters, zero-width spaces, and
- * direction marks, with which one name could look like another.
- */
+/** Control characters, soft hyphens, zero-width spaces, direction marks, fillers. */
+const unseen =
+  /[\u034f\p{Cc}\p{Zl}\p{Zp}\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0]/gu;
+/** Spaces that are not U+0020, or not between two words. */
+const unclearSpaces = /(?! )\p{Zs}|^ | (?= |$)/gu;
+/** Characters of a name: with 64 KB, which a topic may have, it would be the whole page. */
+const nameLengthMax = 512;
+
+/** Text from a client, in which invisible characters are spelled out. */
+export function shownText(text: string): string {
+  return text.replace(unseen, spelledOut);
+}
+
+/** A name from a client, which no other one looks like, cut if it is very long. */
 export function shownName(name: string): string {
-  const unseen = /[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu;
-  return name.replace(unseen, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const cut = name.slice(0, nameLengthMax);
+  const rest = name.length - cut.length;
+  const shown = shownText(rest > 0 ? cut.replace(/[\ud800-\udbff]$/, '') : cut).replace(
+    unclearSpaces,
+    spelledOut,
+  );
+  return rest > 0 ? `${shown}… (${numberFormat.format(rest)} more characters)` : shown;
+}
+
+function spelledOut(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function flash(element: Element): void {

@@ -32,3 +32,13 @@ test('of appliances and readings, what is not one is left out', () => {
   for (const watts of [{ kettle: ['much'] }, { kettle: [null] }, { kettle: 1 }])
     assert.equal(readRecent(messageOf({ end: 0, stepMs: 1_000, watts })), undefined, JSON.stringify(watts));
 });
+
+test('a name or a text that no visitor could have written is not sound', () => {
+  const at = 1_700_000_000_000;
+  const [name, text] = ['x'.repeat(40), 'x'.repeat(2_000)];
+  assert.ok(readPerson(messageOf({ name, since: at })));
+  assert.equal(readPerson(messageOf({ name: `${name}x`, since: at })), undefined);
+  assert.ok(readChatMessage(messageOf({ from: 'a', name, text, at })));
+  assert.equal(readChatMessage(messageOf({ from: 'a', name: `${name}x`, text, at })), undefined);
+  assert.equal(readChatMessage(messageOf({ from: 'a', name, text: `${text}x`, at })), undefined);
+});
