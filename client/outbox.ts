@@ -151,7 +151,9 @@ function committed<Result>(request: IDBRequest<Result>): Promise<Result> {
   const transaction = request.transaction as IDBTransaction;
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve(request.result);
-    transaction.onabort = () => reject(transaction.error);
+    // The browser gives no error if it closes the database, as when the user deletes its data.
+    transaction.onabort = () =>
+      reject(transaction.error ?? new DOMException('the database was closed', 'AbortError'));
   });
 }
 

@@ -10,15 +10,17 @@ import { until, within } from '../../support/wait.ts';
 class FakeStore {
   readonly rows = new Map<number, unknown>();
   /** Why no transaction can be committed. */
-  failure: DOMException | undefined;
+  failure: DOMException | 'closed' | undefined;
 
   #answer(act: () => unknown): object {
-    const transaction = { oncomplete: (): void => {}, onabort: (): void => {}, error: this.failure };
+    const { failure } = this;
+    const error = failure instanceof DOMException ? failure : null;
+    const transaction = { oncomplete: (): void => {}, onabort: (): void => {}, error };
     const request = { result: undefined as unknown, onsuccess: (): void => {}, transaction };
     setImmediate(() => {
       request.result = act();
       request.onsuccess();
-      setImmediate(() => (transaction.error ? transaction.onabort() : transaction.oncomplete()));
+      setImmediate(() => (failure ? transaction.onabort() : transaction.oncomplete()));
     });
     return request;
   }
@@ -116,6 +118,8 @@ test('a message that cannot be stored after all is not published', async () => {
   const outbox = await Outbox.open(rally, (error) => assert.fail(`${error}`));
   store.failure = new DOMException('The disk is full.', 'QuotaExceededError');
   await assert.rejects(within('the end', outbox.publish('t', 1)), { name: 'QuotaExceededError' });
+  store.failure = 'closed';
+  await assert.rejects(within('the end', outbox.publish('t', 1)), { name: 'AbortError' });
   assert.deepEqual(published, []);
 });
 
