@@ -102,6 +102,7 @@ test('what a broker that turns the client away has not got is kept for the next 
   const outbox = await Outbox.open(rally, (error) => errors.push(error));
   const published = outbox.publish('t', 'mine');
   await until('all are stored', () => store.rows.size === 3);
+  await new Promise((resolve) => setImmediate(resolve)); // and committed
   const socket = await network.opened();
   socket.receive('20 03 00 87 00'); // the token has expired
   await assert.rejects(within('the end', published), { reasonCode: 0x87 });
