@@ -97,6 +97,9 @@ class Stream final : private WatchedSocket {
   // The most that `bytes`, sent at once, can contribute to acknowledgedBytes().
   uint64_t bytesOnSocket(uint64_t bytes) const { return tls_ ? bytes + TlsChannel::overheadBytesMax : bytes; }
 
+  // Whether accepted bytes are still here, which TLS may keep: close() drops them. onWritable() comes behind them.
+  bool hasUnsent() const { return tls_ && tls_->hasUnsent(); }
+
   // What to wait for: bytes from the peer, room for bytes to it.
   void watch(bool reads, bool writes) {
     reads_ = reads;

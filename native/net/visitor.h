@@ -145,7 +145,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   // When its stage began; when it was accepted, if nothing has arrived.
   uint64_t sinceMs() const { return sinceMs_; }
 
-  bool isAnswering() const { return stage_ == Stage::answering || !unsent_.empty(); }
+  bool isAnswering() const { return stage_ == Stage::answering || hasUnsent(); }
 
   // Once a second, after everything received was handled: enforces the timeouts.
   void tick() {
@@ -159,7 +159,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
         if (inStageMs >= limits.connectTimeoutMs) leave();
         break;
       case Stage::head:
-        if (!unsent_.empty() || (hasServed_ && head_.isEmpty())) {
+        if (hasUnsent() || (hasServed_ && head_.isEmpty())) {
           if (isIdle) leave();
         } else if (inStageMs >= limits.connectTimeoutMs) {
           if (head_.isEmpty()) leave();
@@ -197,7 +197,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     if (link_) link_->flush();
     const bool isFed = stage_ == Stage::answering && !body_.isComplete() ? !link_ || link_->hasRoom()
                                                                          : held.size() < heldBytesMax;
-    stream.watch(!hasEnded_ && isFed, !unsent_.empty());
+    stream.watch(!hasEnded_ && isFed, !unsent_.empty() || leavesWhenSent());
   }
 
  private:
@@ -210,6 +210,11 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   static constexpr uint8_t tlsMajorVersion = 3;
   // A fatal alert, handshake_failure (RFC 8446, 6), telling the client why the connection ends.
   static constexpr std::array<uint8_t, 7> tlsAlert = {0x15, tlsMajorVersion, 1, 0, 2, 2, 40};
+
+  // Bytes for the client that its socket has not accepted yet.
+  bool hasUnsent() const { return !unsent_.empty() || stream.hasUnsent(); }
+  // Nothing can be told to, or heard from, the client after that.
+  bool leavesWhenSent() const { return stage_ == Stage::closing && hasEnded_; }
 
   void setStage(Stage stage) {
     stage_ = stage;
@@ -487,8 +492,10 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   void onServerGone(bool hasBegun) override {
     link_ = nullptr;
-    if (stage_ != Stage::answering || isAnswered_) return;
-    if (hasBegun) {
+    if (stage_ != Stage::answering) return;
+    if (isAnswered_) {
+      watch();  // the rest of the body is dropped
+    } else if (hasBegun) {
       leave();
     } else if (!std::exchange(isRetry_, true)) {  // the server had closed an idle link
       setStage(Stage::waiting);
@@ -513,8 +520,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     if (isStreaming()) leave();
     else if (stage_ == Stage::opening || (stage_ == Stage::waiting && body_.isComplete())) watch();
     else if (stage_ == Stage::answering && body_.isComplete()) watch();
-    else if (stage_ == Stage::closing && !unsent_.empty()) watch();
-    else if (stage_ == Stage::head && !unsent_.empty()) finish();
+    else if (stage_ == Stage::closing && hasUnsent()) watch();
+    else if (stage_ == Stage::head && hasUnsent()) finish();
     else leave();
   }
 
@@ -555,8 +562,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   void endWriting() {
     sinceMs_ = door_.nowMs();
-    if (hasEnded_) leave();
-    else stream.endWriting();
+    if (!hasEnded_) stream.endWriting();
+    else if (!stream.hasUnsent()) leave();
   }
 
   void dropLink() {

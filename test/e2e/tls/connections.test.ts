@@ -1,7 +1,12 @@
 /** Failures of TLS connections: stalls, ends, storms, and clients that do not use TLS. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectPlain, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import type { BrokerOptions } from '../../../core/broker.ts';
 import { startBroker } from '../../support/broker.ts';
@@ -113,6 +118,41 @@ test('a client that ends without close_notify has left, and so has one that says
   polite.end(); // close_notify right behind the message
   await until('the message', () => messages.includes('goodbye'));
   await until('nobody is left', () => broker.statistics().connections === 0);
+});
+
+test('who sends no more still gets the whole answer, however full its socket is', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'rallymq-tls-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  // The socket of a path has a buffer of a fixed size: one of these numbers of answers fills it almost exactly.
+  const path = join(folder, 'secure');
+  await startSecure(t, { listeners: [{ socket: path, tls: true }] });
+  const request = 'GET /mqtt-3.js HTTP/1.1\r\nHost: localhost\r\n\r\n';
+  const counts = Array.from({ length: 24 }, (_, index) => index + 4);
+  const sockets = await Promise.all(
+    counts.map(async (count) => {
+      const plain = connectPlain({ path, allowHalfOpen: true });
+      const socket = await opened(t, 0, { socket: plain, allowHalfOpen: true });
+      socket.pause().end(request.repeat(count));
+      return socket;
+    }),
+  );
+  await setTimeout(300); // all that fits is there
+  const received = await Promise.all(
+    sockets.map(async (socket) => {
+      const chunks: Buffer[] = [];
+      socket.on('data', (chunk) => chunks.push(chunk)).resume();
+      await within('the end', once(socket, 'end'));
+      return Buffer.concat(chunks).toString('latin1');
+    }),
+  );
+  assert.deepEqual(
+    received.map((text) => text.split('HTTP/1.1 200 ').length - 1),
+    counts,
+  );
+  for (const text of received) {
+    const [, length] = /content-length: (\d+)/i.exec(text) ?? [];
+    assert.equal(text.length - text.lastIndexOf('\r\n\r\n') - 4, Number(length));
+  }
 });
 
 test('a session is resumed on another worker', async (t) => {
