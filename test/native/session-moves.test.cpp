@@ -569,17 +569,16 @@ TEST("session moves: one leaves a worker of which not all have heard yet") {
     publisher.publish(topic, text, 1);
     broker.settle();
   };
-  publish("1");
   broker.beginMove(key, 2, 0);
   broker.settle();
-  publish("2");
+  publish("1");
   broker.learnJoined(1);
   broker.settle();
-  publish("3");
+  publish("2");
   checkOnlyAt(broker, 0, key);
   Client& again = acceptedAt(broker, 0, key);
   broker.settle();
-  CHECK(again.texts() == (Texts{topic + "=1", topic + "=2", topic + "=3"}));
+  CHECK(again.texts() == (Texts{topic + "=1", topic + "=2"}));
 }
 
 TEST("session moves: whatever comes in whatever state, the table says what follows and nobody waits for ever") {
