@@ -17,6 +17,10 @@ export interface MatchRecord {
 }
 
 const root = 'demos/centre-court';
+/** Of any match: everyone may publish here, and more would fill the page. The forms have less. */
+const setsMax = 5;
+const textLengthMax = 200;
+const pointsLengthMax = 10_000;
 
 export const allScores = `${root}/+/score`;
 
@@ -56,8 +60,9 @@ export function parseRecord(text: string): MatchRecord | undefined {
   const record = parseJson(text) as MatchRecord | undefined;
   const isSound =
     typeof record?.points === 'string' &&
+    record.points.length <= pointsLengthMax &&
     pointsFromText(record.points) !== undefined &&
-    isPairOf('string', record.sheet?.players) &&
+    isPairOf(isText, record.sheet?.players) &&
     typeof record.at === 'number';
   return isSound ? record : undefined;
 }
@@ -73,20 +78,27 @@ function parseJson(text: string): unknown {
 function isMatchState(value: unknown): value is MatchState {
   const { id, court, players, score, statistics, last, version, at } = (value ?? {}) as Partial<MatchState>;
   return (
-    typeof id === 'string' &&
-    typeof court === 'string' &&
-    typeof last === 'string' &&
+    [id, court, last].every(isText) &&
     typeof version === 'number' &&
     typeof at === 'number' &&
-    isPairOf('string', players) &&
-    isPairOf('number', score?.games) &&
-    isPairOf('number', score?.points) &&
+    isPairOf(isText, players) &&
+    isPairOf(isNumber, score?.games) &&
+    isPairOf(isNumber, score?.points) &&
     Array.isArray(score?.sets) &&
-    score.sets.every((set) => isPairOf('number', set?.games)) &&
-    Object.keys(noStatistics).every((name) => isPairOf('number', (statistics as never)?.[name]))
+    score.sets.length <= setsMax &&
+    score.sets.every((set) => isPairOf(isNumber, set?.games)) &&
+    Object.keys(noStatistics).every((name) => isPairOf(isNumber, (statistics as never)?.[name]))
   );
 }
 
-function isPairOf(type: 'string' | 'number', value: unknown): boolean {
-  return Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === type);
+function isPairOf(isPart: (value: unknown) => boolean, value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && value.every(isPart);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= textLengthMax;
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number';
 }

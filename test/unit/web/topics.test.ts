@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Message } from '../../../client/rally.ts';
+import { parseRecord, parseState } from '../../../web/centre-court/topics.ts';
 import { readAppliances, readHour, readRecent } from '../../../web/current-cost/topics.ts';
 import { readChatMessage, readPerson } from '../../../web/rooms/topics.ts';
+import { newScore } from '../../../web/tennis/match.ts';
+import { noStatistics, pointsFromText, stateOf } from '../../../web/tennis/record.ts';
 
 function messageOf(value: unknown): Message {
   const text = JSON.stringify(value);
@@ -41,4 +44,24 @@ test('a name or a text that no visitor could have written is not sound', () => {
   assert.ok(readChatMessage(messageOf({ from: 'a', name, text, at })));
   assert.equal(readChatMessage(messageOf({ from: 'a', name: `${name}x`, text, at })), undefined);
   assert.equal(readChatMessage(messageOf({ from: 'a', name, text: `${text}x`, at })), undefined);
+});
+
+test('a match that would fill the page is not sound', () => {
+  const score = newScore(0);
+  const match = { id: 'a', court: 'Court 1', players: ['Ada', 'Bea'], score, statistics: noStatistics };
+  const isSound = (other: object): boolean =>
+    parseState(JSON.stringify({ ...match, last: 'Ace', version: 1, at: 1, ...other })) !== undefined;
+  const set = { games: [6, 4] };
+  assert.ok(isSound({}));
+  const players = ['x'.repeat(40), 'y'.repeat(40)] as const;
+  const won = pointsFromText('0a'.repeat(48)) ?? assert.fail();
+  assert.ok(parseState(JSON.stringify(stateOf({ ...match, players, umpire: '', firstServer: 0 }, won, 1))));
+  assert.ok(isSound({ score: { ...score, sets: Array(5).fill(set) } }));
+  assert.ok(!isSound({ score: { ...score, sets: Array(6).fill(set) } }));
+  const long = 'x'.repeat(201);
+  for (const other of [{ court: long }, { last: long }, { players: ['Ada', long] }])
+    assert.ok(!isSound(other));
+  const record = (points: string) => parseRecord(JSON.stringify({ sheet: match, points, at: 1 }));
+  assert.ok(record('0a'.repeat(300)));
+  assert.equal(record('0a'.repeat(5_001)), undefined);
 });
