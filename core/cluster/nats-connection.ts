@@ -51,7 +51,15 @@ export class NatsPost implements Post {
   subscribe(subject: string, onMessage: (bytes: Uint8Array, subject: string) => void): void {
     this.connection.subscribe(subject, {
       callback: (error, message) => {
-        if (error === null || error === undefined) onMessage(message.data, message.subject);
+        if (error !== null && error !== undefined) return;
+        try {
+          onMessage(message.data, message.subject);
+        } catch (fault) {
+          // A bug of ours. The client of NATS would print it and read nothing more from its connection.
+          queueMicrotask(() => {
+            throw fault;
+          });
+        }
       },
     });
   }

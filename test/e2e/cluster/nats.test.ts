@@ -295,6 +295,33 @@ test('a connection that is cut comes back', async (test) => {
   assert.deepEqual(heard.at(-1), 'test.c 2');
 });
 
+test('an error of whoever gets a message is uncaught, and the next messages come all the same', async (test) => {
+  const { url } = await NatsServer.start(test);
+  const post = await connected(test, url);
+  const faults: string[] = [];
+  const heard: string[] = [];
+  post.subscribe('test', (bytes) => {
+    heard.push(Buffer.from(bytes).toString());
+    if (heard.length === 1) throw new Error('a bug');
+  });
+  await post.connection.flush();
+  const printed = test.mock.method(console, 'log', () => {});
+  const later = globalThis.queueMicrotask;
+  test.mock.method(globalThis, 'queueMicrotask', (action: () => void) =>
+    later(() => {
+      try {
+        action();
+      } catch (fault) {
+        faults.push(`${fault}`);
+      }
+    }),
+  );
+  for (const text of ['1', '2']) post.publish('test', Buffer.from(text));
+  await until('both', () => heard.length === 2);
+  assert.equal(printed.mock.callCount(), 0);
+  assert.deepEqual(faults, ['Error: a bug']);
+});
+
 test('NATS that is started again and allows only small messages harms nobody', async (test) => {
   const nats = await NatsServer.start(test);
   const unfit: string[] = [];
