@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { stoppedWhileStarting } from '../broker-error.ts';
+import { BrokerError, stoppedWhileStarting } from '../broker-error.ts';
 import type { SessionHolder } from '../cluster/client-directory.ts';
 import type { NodeFigures } from '../cluster/cluster.ts';
 import type { ClusterNode, ClusterNodeEvents, JoinedPlace } from '../cluster/cluster-node.ts';
@@ -113,6 +113,8 @@ export class ClusterControl implements Directory {
   #applied: (ClusterView | undefined)[] = [];
   #isEvicted = false;
   #hasLeft = false;
+  /** Since this process has started. */
+  #wasInCluster = false;
   /** Aborted when the node leaves: it does not join any more. */
   readonly #leaving = new AbortController();
   /** By worker: its last report on its links. */
@@ -146,7 +148,7 @@ export class ClusterControl implements Directory {
 
   /**
    * Joins, or joins again after an eviction, with the data on the disk. Errors: CLUSTER_NOT_REACHABLE,
-   * CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE, STORE_NOT_USABLE; NOT_RUNNING after leave().
+   * CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE, STORE_NOT_USABLE; NOT_RUNNING after leave(). Again, only the other nodes refuse it.
    */
   async join(data: NodeData | undefined): Promise<JoinedPlace> {
     try {
@@ -185,7 +187,9 @@ export class ClusterControl implements Directory {
       publishWill: (will) => this.#options.publishWill(will),
       takeOver: (lost, failed) => void this.#takeOver(lost, failed),
     };
-    this.#node = await ClusterNode.connect(config, logger, data, events, signal);
+    this.#node = await ClusterNode.connect(config, logger, data, events, signal).catch((error: unknown) => {
+      throw this.#wasInCluster ? asNotReachable(error) : error;
+    });
     // What stand-ins have left that ended with an earlier process.
     if (this.#data === undefined && data !== undefined)
       await rm(join(data.directory, standInFolderName), { recursive: true, force: true });
@@ -194,6 +198,7 @@ export class ClusterControl implements Directory {
     this.#place = await this.#node.join();
     this.#isEvicted = false;
     this.#hasLeft = false;
+    this.#wasInCluster = true;
     const { incarnation, firstWorker } = this.#place;
     logger.info({ node: config.nodeName, incarnation, firstWorker }, 'joined the cluster');
     return this.#place;
@@ -557,6 +562,16 @@ export class ClusterControl implements Directory {
     if (isReached) logger.info('the node has reached its cluster again');
     else logger.error('the node is cut off from its cluster: new clients are refused');
   }
+}
+
+/**
+ * NATS has accepted this node before: its credentials may be renewed, and JetStream may be on again, so this is waited for as if NATS
+ * were away.
+ */
+function asNotReachable(error: unknown): unknown {
+  if (!(error instanceof BrokerError)) return error;
+  const isOfNats = error.code === 'CLUSTER_REFUSED' || error.code === 'CLUSTER_FILE_UNREADABLE';
+  return isOfNats ? new BrokerError('CLUSTER_NOT_REACHABLE', error.message, { cause: error }) : error;
 }
 
 function nextOf<Item>(items: Iterator<Item>, most: number): Item[] {

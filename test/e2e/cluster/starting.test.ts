@@ -1,11 +1,14 @@
-/** Nodes that are stopped while they start. */
+/** Nodes that are stopped while they start, and one that joins again while NATS does not accept it. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Broker, createBroker } from '../../../core/broker.ts';
+import { resolveConfig } from '../../../core/config/resolve.ts';
+import { ClusterControl } from '../../../core/control/cluster-control.ts';
+import { createLogger } from '../../../core/control/logger.ts';
 import { atEnd } from '../../support/at-end.ts';
 import { NatsServer } from '../../support/cluster/nats-server.ts';
 import { unusedPort } from '../../support/command.ts';
@@ -65,4 +68,61 @@ test('a node that is stopped while NATS is not there ends at once', { timeout: 2
   await broker.stop();
   const isOver = assert.rejects(started, { code: 'NOT_RUNNING' });
   assert.notEqual(await Promise.race([isOver, delay(5_000, late, { ref: false })]), late);
+});
+
+test('a node that joins again waits until NATS accepts it, and has JetStream', {
+  timeout: 60_000,
+}, async (t) => {
+  const flags = ['--user', 'rally', '--pass', 'one'];
+  const nats = await NatsServer.start(t, ['-js', ...flags]);
+  const folder = await folderOf(t);
+  const file = join(folder, 'nats');
+  await writeFile(file, 'rally:one\n');
+  const config = resolveConfig({
+    cluster: [nats.url],
+    clusterCredentials: file,
+    nodeName: 'again',
+    workers: 1,
+    dataDirectory: false,
+  });
+  const control = new ClusterControl({
+    config,
+    logger: createLogger('silent'),
+    sessions: () => ({
+      yield: () => {},
+      takeBack: () => {},
+      endLent: () => {},
+      adopt: () => false,
+      clientIds: () => [],
+      endOutdated: () => {},
+      restoredStampOf: () => undefined,
+      awayClientIds: () => [],
+    }),
+    broadcast: () => {},
+    askRow: () => Promise.resolve(undefined),
+    onEvicted: () => {},
+    onNews: () => {},
+    newsForNewcomer: () => [],
+    onQuestion: () => Promise.resolve({ status: 0, text: '' }),
+    publishWill: () => {},
+    makeStandIn: () => assert.fail(),
+    onReplicationFailed: assert.fail,
+  });
+  atEnd(t, () => control.leave());
+  await writeFile(file, 'rally:other\n');
+  await assert.rejects(control.join(undefined), { code: 'CLUSTER_REFUSED' });
+  await writeFile(file, 'rally:one\n');
+  const { incarnation } = await control.join(undefined);
+  for (const text of ['rally:other', 'half a li']) {
+    await writeFile(file, text);
+    await assert.rejects(control.join(undefined), { code: 'CLUSTER_NOT_REACHABLE' });
+  }
+  await writeFile(file, 'rally:one\n');
+  await nats.kill();
+  await nats.run(flags);
+  await assert.rejects(control.join(undefined), { code: 'CLUSTER_NOT_REACHABLE' });
+  await nats.kill();
+  await nats.run(['-js', ...flags]);
+  const again = await control.join(undefined);
+  assert.ok(again.incarnation > incarnation);
 });
