@@ -1,6 +1,6 @@
 /** A stand-in alone, without the node that starts it. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -105,6 +105,32 @@ test('a stand-in that ends, or cannot start, leaves nothing on the disk', async 
   await assert.rejects(removed.giveAll(), /it was removed/);
   await removed.stop();
   assert.deepEqual(await left(), []);
+});
+
+test('a stand-in whose disk has failed ends, so that there can be another one later', async (t) => {
+  const { url } = await NatsServer.start(t);
+  const directory = await folderOf(t);
+  const folder = join(directory, standInFolderName);
+  await streamOf(t, url);
+  for (const hasFailed of [true, false]) {
+    if (hasFailed) await writeFile(folder, 'not a folder');
+    else await rm(folder);
+    const standIn = new StandIn({
+      config: resolveConfig({ cluster: [url], nodeName: 'host', dataDirectory: directory }),
+      directory,
+      stream: 'log',
+      lost: undefined,
+      known: { clusterName: 'rallymq', keys: '00'.repeat(24), epoch: 1, incarnation: 1 },
+      makeBroker: () => ({
+        start: () => Promise.resolve(),
+        giveAll: () => Promise.resolve(),
+        stop: () => Promise.resolve(),
+      }),
+    });
+    if (hasFailed) await assert.rejects(standIn.start(), { code: 'ENOTDIR' });
+    else await standIn.start();
+    await standIn.stop();
+  }
 });
 
 const incomplete = [
