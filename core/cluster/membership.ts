@@ -100,6 +100,8 @@ const retryMs = 100;
 const listenMs = 3 * beatMs;
 /** How long a node waits for others that take over the log of its previous incarnation. */
 const takeOverMs = 20 * beatMs;
+/** The same for a node that does not have that log itself: longer than all their attempts take. */
+const lostLogMs = 120 * beatMs;
 
 /** What a node that wants to join does next. */
 type JoinStep =
@@ -253,7 +255,7 @@ export class Membership {
 
   /** This node is not in the view yet. */
   #newcomerStep(view: View, revision: number, waitedMs: number): JoinStep {
-    const { name, id, workers, links, keepsData, stream, standsFor } = this.#options;
+    const { name, id, workers, links, keepsData, stream, standsFor, known } = this.#options;
     const nodes = liveNodes(view);
     const namesake = nodes.find((node) => node.name === name);
     if (namesake !== undefined && this.#peers.has(namesake.incarnation)) return refuse({ why: 'nameTaken' });
@@ -273,6 +275,12 @@ export class Membership {
       );
     if (former !== undefined && waitedMs < takeOverMs && this.#takeOvers.isTried(former.incarnation))
       return wait(beatMs); // its data here would be obsolete a moment later
+    const hasItsLog = former?.stream === undefined || [stream, known?.stream].includes(former.stream);
+    if (!hasItsLog && waitedMs < lostLogMs) {
+      const isAnyLeft = nodes.some((node) => node !== former && this.#isHeard(node.incarnation));
+      // Without its previous incarnation in the view, clients would get new sessions in place of those in that log.
+      if (isAnyLeft) return wait(beatMs);
+    }
     const lost = former?.incarnation ?? (standsFor ? nodeOf(view, standsFor)?.incarnation : undefined);
     const others = lost === undefined ? view : withoutNode(view, lost);
     const newcomer: Newcomer = {

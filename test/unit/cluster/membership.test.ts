@@ -159,6 +159,27 @@ test('a stand-in comes too late: the node is back, with its log, under its own n
   }
 });
 
+test('a node that comes back without its log waits until others have taken that over, or cannot', () => {
+  let attempts = 0;
+  const { stage, left } = withLost((_, failed) => {
+    attempts++;
+    failed('not yet');
+  });
+  const back = stage.start('lost', { stream: 'another log' });
+  stage.time.run(8_000);
+  assert.equal(back.outcome, 'waits');
+  assert.ok(attempts < 8);
+  stage.time.run(30_000);
+  assert.equal(attempts, 8);
+  assert.equal(back.outcome, 'joined');
+  assert.deepEqual(namesIn(left), ['left', 'lost']);
+  // Nobody is left who could.
+  for (const member of [left, back]) stage.kill(member);
+  const alone = stage.start('lost', { stream: 'yet another log' });
+  stage.time.run(10_000);
+  assert.equal(alone.outcome, 'joined');
+});
+
 test('a lost node whose log others have already is taken out at once', () => {
   const { left } = withLost((_, failed) => failed(undefined));
   assert.deepEqual(namesIn(left), ['left']);
