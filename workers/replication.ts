@@ -29,10 +29,12 @@ replicator = new Replicator({
     find: () => streams.find(id),
     append: (chunk, place) => streams.append(id, chunk, place),
     dropBefore: (sequence) => streams.dropBefore(id, sequence),
+    firstSequence: () => streams.firstSequence(id),
   },
   clock: systemClock,
   base,
   onDeposed: () => post({ type: 'deposed' }),
+  onBeginningLost: () => post({ type: 'beginningLost' }),
 });
 replicator.start();
 const tell = (): void => {

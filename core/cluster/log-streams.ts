@@ -171,6 +171,12 @@ export class LogStreams {
     return chunkOf(await this.#get(id, { seq: state.first_seq }));
   }
 
+  /** Of the first chunk; if there is none, of the next one. Errors: those of JetStream. */
+  async firstSequence(id: string): Promise<number> {
+    const { state } = await this.#manager.streams.info(this.#nameOf(id));
+    return state.messages === 0 ? state.last_seq + 1 : state.first_seq;
+  }
+
   async #get(
     id: string,
     query: { seq: number } | { last_by_subj: string },

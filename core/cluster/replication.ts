@@ -24,11 +24,14 @@ export type FromReplication =
   | { readonly type: 'started' }
   | { readonly type: 'figures'; readonly figures: ReplicationFigures }
   /** Another node has taken over the log. */
-  | { readonly type: 'deposed' };
+  | { readonly type: 'deposed' }
+  /** As ReplicatorOptions says. */
+  | { readonly type: 'beginningLost' };
 
 export interface ReplicationEvents {
   onFigures(figures: ReplicationFigures): void;
   onDeposed(): void;
+  onBeginningLost(): void;
   /** The thread has ended, which should never happen. */
   onFailed(error: Error): void;
 }
@@ -48,6 +51,7 @@ export class Replication {
       if (this.#isStopping) return;
       if (message.type === 'figures') events.onFigures(message.figures);
       else if (message.type === 'deposed') events.onDeposed();
+      else if (message.type === 'beginningLost') events.onBeginningLost();
     });
     worker.once('error', (error) => {
       if (!this.#isStopping) events.onFailed(error);

@@ -20,16 +20,20 @@ export interface LogStream {
   find(): Promise<Found>;
   append(chunk: Uint8Array, place: ChunkPlace): Promise<Appended>;
   dropBefore(sequence: number): Promise<void>;
+  /** Of its first chunk; if there is none, of the next one. Rejects: it cannot be reached. */
+  firstSequence(): Promise<number>;
 }
 
 export interface ReplicatorOptions {
-  readonly replica: Pick<Replica, 'take' | 'stored' | 'figures'>;
+  readonly replica: Pick<Replica, 'take' | 'stored' | 'figures' | 'wantCheckpoint'>;
   readonly stream: LogStream;
   readonly clock: Clock;
   /** The sequence of the last chunk already there; 0: none. */
   readonly base: number;
   /** Another node has taken over the stream, or it no longer exists: nothing is stored from now on. */
   onDeposed(): void;
+  /** The stream has lost chunks that are needed: until a checkpoint repeats them, nobody can take over the log. */
+  onBeginningLost(): void;
 }
 
 /** In transit at once; more is not faster. */
@@ -39,6 +43,8 @@ const retryMs = 250;
 /** So often a stream with less than was stored, or none, is asked again: after that, it has lost it. */
 const outdatedMax = 20;
 const dropMs = 1_000;
+/** Between two looks at where the stream begins. */
+const lookMs = 5_000;
 
 interface Pending {
   readonly chunk: Uint8Array;
@@ -63,6 +69,9 @@ export class Replicator {
   #outdated = 0;
   #isOver = false;
   #dropped = 0;
+  /** The sequence from which on everything is needed. */
+  #needed: number | undefined;
+  #hasLostBeginning = false;
   #resent = 0;
 
   constructor(options: ReplicatorOptions) {
@@ -90,6 +99,7 @@ export class Replicator {
   start(): void {
     this.pump();
     this.#dropLater();
+    this.#lookLater(0);
   }
   stop(): void {
     this.#isOver = true;
@@ -209,8 +219,31 @@ export class Replicator {
         this.#dropped = droppable;
         this.#dropLater();
       };
-      stream.dropBefore(this.#base + droppable + 1).then(dropped, () => this.#dropLater());
+      this.#needed = this.#base + droppable + 1;
+      stream.dropBefore(this.#needed).then(dropped, () => this.#dropLater());
     });
+  }
+
+  /** Servers of NATS may have lost the first chunks, or somebody has purged the stream. */
+  #lookLater(afterMs = lookMs): void {
+    const { clock, stream } = this.#options;
+    clock.after(afterMs, () => {
+      if (this.#isOver) return;
+      stream.firstSequence().then(
+        (first) => {
+          this.#needed ??= first;
+          this.#onFirst(first > this.#needed);
+          this.#lookLater();
+        },
+        () => this.#lookLater(),
+      );
+    });
+  }
+  #onFirst(isLost: boolean): void {
+    const { replica, onBeginningLost } = this.#options;
+    if (isLost) replica.wantCheckpoint();
+    if (isLost && !this.#hasLostBeginning) onBeginningLost();
+    this.#hasLostBeginning = isLost;
   }
 }
 

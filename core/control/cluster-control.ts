@@ -219,6 +219,11 @@ export class ClusterControl implements Directory {
       {
         onFigures: (figures) => this.#onReplication(figures),
         onDeposed: () => this.#onEvicted(),
+        onBeginningLost: () =>
+          this.#options.logger.warn(
+            { stream },
+            'JetStream has lost the beginning of the log of this node: a checkpoint repeats it',
+          ),
         onFailed: onReplicationFailed,
       },
     );

@@ -646,6 +646,8 @@ export interface Replica {
   /** The number of stored chunks, of all those taken. */
   stored(chunks: number): void;
   figures(): ReplicaFigures;
+  /** What is stored has lost its beginning: a checkpoint is to repeat it. */
+  wantCheckpoint(): void;
   close(): void;
 }
 

@@ -41,6 +41,7 @@ class Checkpointer : public TurnGate {
     if (restTicks_ > 0) restTicks_--;
     const log::State state = log_.state();
     if (restTicks_ > 0 || state == log::State::failed || isUnderWay()) return;
+    if (log_.replica() && log_.replica()->takeCheckpointWanted()) return ask();
     const log::Figures figures = log_.figures();
     const uint64_t bytes = figures.usedBytes;
     if (bytes < bytesMin_ || figures.segments < 2) return;  // the segment in which it would begin is kept

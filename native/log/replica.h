@@ -16,7 +16,7 @@
 //   32  records          as in a batch
 //
 // add() and dropBefore() are called by the writer; take(), stored() and droppable() by the thread that stores.
-// figures() and isBehind() are for any thread.
+// figures(), isBehind() and what is about checkpoints are for any thread.
 #pragma once
 #include <atomic>
 #include <deque>
@@ -102,6 +102,10 @@ class Replica {
   uint64_t droppable() const { return droppable_.load(std::memory_order_relaxed); }
 
   Figures figures(uint64_t nowMs) const;
+  // What is stored has lost its beginning: the next checkpoint, which repeats it, is due however small the log is.
+  void wantCheckpoint() { isCheckpointWanted_.store(true, std::memory_order_relaxed); }
+  bool takeCheckpointWanted() { return isCheckpointWanted_.exchange(false, std::memory_order_relaxed); }
+
   bool isBehind() const { return isBehind_.load(std::memory_order_relaxed); }
 
   // The log is closed: no commit waits any longer. The remaining chunks can still be taken.
@@ -142,6 +146,7 @@ class Replica {
   bool isAsleep_ = false;
   std::atomic<uint64_t> droppable_{0};
   std::atomic<bool> isBehind_{false};
+  std::atomic<bool> isCheckpointWanted_{false};
 };
 
 }  // namespace rally::log

@@ -54,6 +54,12 @@ inline napi_value replicaFigures(napi_env env, napi_callback_info info) {
   return object;
 }
 
+inline napi_value wantCheckpoint(napi_env env, napi_callback_info info) {
+  size_t count = 0;
+  stateOf<ReplicaState>(env, info, count, nullptr).replica->wantCheckpoint();
+  return nullptr;
+}
+
 // openReplica(broker, onChunk)
 inline napi_value openReplica(napi_env env, napi_callback_info info) {
   size_t count = 2;
@@ -68,9 +74,10 @@ inline napi_value openReplica(napi_env env, napi_callback_info info) {
                                   &state->ring);
   napi_unref_threadsafe_function(env, state->ring);
   replica->onChunk([ring = state->ring] { napi_call_threadsafe_function(ring, nullptr, napi_tsfn_nonblocking); });
-  return objectWith(env, std::move(state),
-                    std::array{Method{"take", takeChunk}, Method{"stored", chunksStored},
-                               Method{"figures", replicaFigures}, Method{"close", closeReplica}});
+  return objectWith(
+      env, std::move(state),
+      std::array{Method{"take", takeChunk}, Method{"stored", chunksStored}, Method{"figures", replicaFigures},
+                 Method{"wantCheckpoint", wantCheckpoint}, Method{"close", closeReplica}});
 }
 
 // --- a log that is made of chunks -------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /** Nodes with a data directory that are killed, one or all, and return with their data. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -520,4 +520,33 @@ test('nodes with and without replicas in one cluster name each other', async (t)
     'b names a',
     () => warnings(b, /"nodes":"a","msg":"these nodes run with replicas, and this one without/) === 1,
   );
+});
+
+test('the beginning of the copy of a log is purged by hand: its node repeats it, and another one can take it over', async (t) => {
+  const cluster = await BrokerCluster.start(t, 2, { hasData: true, replicas: 3 });
+  const [a, b] = [cluster.broker(0), cluster.broker(1)];
+  const session = await cluster.connected(a, 'durable');
+  await session.subscribe('kept/+', 1);
+  const connection = await connect({ servers: cluster.nats.url });
+  atEnd(t, () => connection.close());
+  const { streams } = await jetstreamManager(connection);
+  const { stream } = JSON.parse(await readFile(join(cluster.dataOf(a.name), 'cluster.json'), 'utf8'));
+  const name = `rally-rallymq-log-${stream}`;
+  const { state } = await streams.info(name);
+  assert.ok(state.last_seq > 2);
+  await streams.purge(name, { seq: state.last_seq });
+  await until(
+    'it says so',
+    () => /JetStream has lost the beginning/.test(a.command.stdout + a.command.stderr),
+    20_000,
+  );
+  await until('it is repeated', async () => (await streams.info(name)).state.first_seq > state.last_seq);
+  cluster.remove(a);
+  a.command.kill('SIGKILL');
+  await a.command.exited();
+  await cluster.settled();
+  await session.connectTo(b);
+  assert.ok(session.isSessionPresent);
+  session.publish('kept/1', 'after', 1);
+  await until('its message', () => session.handed.length === 1);
 });

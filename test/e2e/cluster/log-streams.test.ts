@@ -159,15 +159,18 @@ test('a log whose stream was purged is stored there again when its node starts',
           stored = count;
         },
         figures: () => ({ waitingBytes: 0, waitingMs: 0, droppable: 0, isBehind: false }),
+        wantCheckpoint: () => assert.fail(),
       },
       stream: {
         find: () => streams.find('log'),
         append: (chunk, where) => streams.append('log', chunk, where),
         dropBefore: (sequence) => streams.dropBefore('log', sequence),
+        firstSequence: () => streams.firstSequence('log'),
       },
       clock: systemClock,
       base: place.base,
       onDeposed: () => assert.fail('deposed'),
+      onBeginningLost: () => assert.fail('lost'),
     });
     replicator.start();
     await until('the chunk is stored', () => stored === 1);

@@ -65,6 +65,10 @@ class FakeStream implements LogStream {
     await turn();
     this.#first = sequence;
   }
+  async firstSequence(): Promise<number> {
+    await turn();
+    return this.#first;
+  }
   get first(): number {
     return this.#first;
   }
@@ -76,6 +80,7 @@ class FakeReplica {
   readonly made: Uint8Array[] = [];
   stored_ = 0;
   droppable = 0;
+  wanted = 0;
   #available = 1;
 
   constructor(count: number) {
@@ -97,7 +102,12 @@ class FakeReplica {
   figures(): { waitingBytes: number; waitingMs: number; droppable: number; isBehind: boolean } {
     return { waitingBytes: 0, waitingMs: 0, droppable: this.droppable, isBehind: false };
   }
+  wantCheckpoint(): void {
+    this.wanted++;
+  }
 }
+
+const whole = { onBeginningLost: () => assert.fail('the stream has lost its beginning') };
 
 const soon = { nowMs: () => 0, after: (_: number, action: () => void) => timerOf(setImmediate(action)) };
 function timerOf(immediate: NodeJS.Immediate): { cancel(): void } {
@@ -116,6 +126,7 @@ test('replicator: whatever is lost on the way, the stream has each chunk once an
       stream,
       clock: soon,
       base,
+      ...whole,
       onDeposed: () => assert.fail(`seed ${seed}: deposed`),
     });
     replicator.start();
@@ -147,7 +158,14 @@ test('replicator: who finds the chunk of another one in the stream stores nothin
     const stream = new FakeStream(random, 10, 1);
     const replica = new FakeReplica(60);
     let deposed = 0;
-    const replicator = new Replicator({ replica, stream, clock: soon, base: 1, onDeposed: () => deposed++ });
+    const replicator = new Replicator({
+      replica,
+      stream,
+      clock: soon,
+      base: 1,
+      ...whole,
+      onDeposed: () => deposed++,
+    });
     replicator.start();
     replica.more(20 + random.below(10));
     replicator.pump();
@@ -172,7 +190,14 @@ test('replicator: a stream that has lost what was stored is asked again, and the
   const stream = new FakeStream(new Random(1), 0, 2);
   const replica = new FakeReplica(10);
   let deposed = 0;
-  const replicator = new Replicator({ replica, stream, clock, base: 2, onDeposed: () => deposed++ });
+  const replicator = new Replicator({
+    replica,
+    stream,
+    clock,
+    base: 2,
+    ...whole,
+    onDeposed: () => deposed++,
+  });
   const pass = async (ms: number): Promise<void> => {
     for (let turns = 0; turns < 100; turns++) await turn();
     clock.advance(ms);
@@ -201,9 +226,11 @@ test('replicator: a stream that is deleted before anything was stored is not wai
       find: () => Promise.resolve('missing' as const),
       append: () => Promise.resolve('unknown' as const),
       dropBefore: () => assert.fail(),
+      firstSequence: () => Promise.reject(new Error('there is none')),
     },
     clock,
     base: 0,
+    ...whole,
     onDeposed: () => deposed++,
   });
   replicator.start();
@@ -226,6 +253,7 @@ test('replicator: a stream that stores nothing is asked now and then, and all is
     stream: {
       find: () => stream.find(),
       dropBefore: (sequence) => stream.dropBefore(sequence),
+      firstSequence: () => stream.firstSequence(),
       append: (chunk, place) => {
         asked++;
         return isFull ? Promise.resolve<Appended>('unknown') : stream.append(chunk, place);
@@ -233,6 +261,7 @@ test('replicator: a stream that stores nothing is asked now and then, and all is
     },
     clock,
     base: 0,
+    ...whole,
     onDeposed: () => assert.fail('deposed'),
   });
   const pass = async (ms: number): Promise<void> => {
@@ -247,6 +276,46 @@ test('replicator: a stream that stores nothing is asked now and then, and all is
   for (let second = 0; second < 2; second++) await pass(1_000);
   await pass(0);
   assert.equal(replica.stored_, 3);
+  replicator.stop();
+});
+
+test('replicator: a checkpoint is asked for when the stream has lost its beginning, until there is one', async () => {
+  const clock = new FakeClock();
+  const stream = new FakeStream(new Random(1), 0, 2);
+  const replica = new FakeReplica(20);
+  let lost = 0;
+  const replicator = new Replicator({
+    replica,
+    stream,
+    clock,
+    base: 2,
+    onDeposed: () => assert.fail('deposed'),
+    onBeginningLost: () => lost++,
+  });
+  const pass = async (seconds: number): Promise<void> => {
+    for (let second = 0; second < seconds; second++) {
+      for (let turns = 0; turns < 50; turns++) await turn();
+      clock.advance(1_000);
+    }
+    for (let turns = 0; turns < 50; turns++) await turn();
+  };
+  replica.more(19);
+  replicator.start();
+  await pass(12);
+  assert.equal(replica.stored_, 20);
+  await stream.dropBefore(4); // somebody else does that
+  await pass(12);
+  assert.equal(lost, 1, 'it is said once');
+  assert.ok(replica.wanted >= 2, 'the checkpoint may not have begun');
+  replica.droppable = 7;
+  await pass(6);
+  assert.equal(stream.first, 10);
+  const { wanted } = replica;
+  await pass(12);
+  assert.equal(replica.wanted, wanted, 'it has its beginning again');
+  await stream.dropBefore(11);
+  await pass(6);
+  assert.equal(lost, 2);
   replicator.stop();
 });
 
