@@ -592,6 +592,7 @@ class RecoveredState {
       const std::string filter = textOf(session->subscriptions.last().filter.bytes());
       unsubscribe(*session, bytesOf(filter));
     }
+    session->window->each([&](const Entry& entry) { leaveEntry(entry, record.session); });
     for (Entry entry; !session->entries.isEmpty();) {
       state_->rows.takeFront(session->entries, entry);
       leaveEntry(entry, record.session);
@@ -657,20 +658,20 @@ class RecoveredState {
   uint64_t removeEntry(Session& session, uint64_t number, bool isOfShare) {
     wake(session);
     if (!state_->messages.find(number)) return 0;
+    Entry entry;
+    if (!session.window->isEmpty() && session.window.own().remove(number, isOfShare, entry)) {
+      drop(number);
+      return entry.share;
+    }
     size_t at = 0;
     // The oldest was acknowledged, or the newest dropped.
     const Entry* found = state_->rows.findNearEnds(
         session.entries, [&](const Entry& each) { return each.message == number && (each.share != 0) == isOfShare; },
         at);
     if (!found) return 0;
-    Entry entry = *found;
+    entry = *found;
     drop(number);
-    if (entry.packetId == 0) {
-      state_->rows.takeAt(session.entries, at);
-    } else {  // its packet identifier is still in use
-      entry.message = 0;
-      state_->rows.replace(session.entries, at, Entry(entry));
-    }
+    state_->rows.takeAt(session.entries, at);
     return entry.share;
   }
 
@@ -751,63 +752,60 @@ class RecoveredState {
   void take(const records::Sent& record) {
     Session* session = find(record.session);
     if (!session) return;
-    size_t at = 0;
-    const Entry* before = entryUnder(*session, record.packetId, at);
+    const Entry* const before = session->window->sentUnder(record.packetId);
     if (before && record.message != 0 && before->message == record.message) return;
     if (before)
       take(records::Completed{record.session, record.packetId});  // the identifier has been reused for another message
-    const auto isMeant = [&](const Entry& entry) {
-      return entry.message == record.message && (entry.share != 0) == (record.isOfShare != 0) && entry.packetId == 0;
-    };
-    const bool isHeld = record.message != 0 && state_->messages.find(record.message);
-    const Entry* waiting = isHeld ? state_->rows.find(session->entries, isMeant, at) : nullptr;
-    session->sent++;
-    if (waiting) {
-      Entry entry = *waiting;
-      entry.packetId = record.packetId;
-      entry.sentOrder = ++sent_;
-      entry.qos = 2;
-      state_->rows.replace(session->entries, at, std::move(entry));
-      return;
-    }
+    wake(*session);
+    const bool isOfShare = record.isOfShare != 0;
+    LoggedWindow& window = session->window.own();
+    const auto send = [&] { return window.send(record.message, isOfShare, record.packetId, sent_ + 1); };
+    const bool isSent = record.message != 0 && state_->messages.find(record.message) &&
+                        (send() || (open(*session, record.message, isOfShare) && send()));
+    sent_++;
+    if (isSent) return;
     // It is already released, or the message was lost with a damaged part of the log. The client may have received it,
     // so it has to be released.
-    push(*session,
-         {.qos = 2, .owner = anyOwner, .packetId = record.packetId, .sentOrder = ++sent_, .subscriptionIds = {}});
+    if (record.message == 0) open(*session, session->entries.size());  // it was sent after them
+    LoggedWindow::Held held;
+    held.qos = 2;
+    held.owner = anyOwner;
+    held.packetId = record.packetId;
+    held.epoch = entriesEpoch_ + session->ownEpochs;
+    held.sentOrder = sent_;
+    window.push(std::move(held));
+  }
+  // Moves the first entries of the queue to its window.
+  void open(Session& session, size_t count) {
+    for (; count > 0; count--) {
+      LoggedWindow::Held held;
+      state_->rows.takeFront(session.entries, held);
+      session.window.own().push(std::move(held));
+    }
+  }
+  // Those up to the message; false: it is not there.
+  bool open(Session& session, uint64_t message, bool isOfShare) {
+    size_t at = 0;
+    const auto isMeant = [&](const Entry& entry) {
+      return entry.message == message && (entry.share != 0) == isOfShare;
+    };
+    if (!state_->rows.find(session.entries, isMeant, at)) return false;
+    open(session, at + 1);
+    return true;
   }
   void take(const records::Released& record) {
     Session* session = find(record.session);
-    size_t at = 0;
-    const Entry* found = session ? entryUnder(*session, record.packetId, at) : nullptr;
+    const Entry* const found = session ? session->window->sentUnder(record.packetId) : nullptr;
     if (!found || found->message == 0) return;
-    Entry entry = *found;
-    drop(entry.message);
-    entry.message = 0;
-    state_->rows.replace(session->entries, at, std::move(entry));
+    drop(found->message);
+    session->window.own().release(record.packetId);
   }
   void take(const records::Completed& record) {
     Session* session = find(record.session);
-    if (!session) return;
-    size_t at = 0;
-    const Entry* found = entryUnder(*session, record.packetId, at);
+    const Entry* const found = session ? session->window->sentUnder(record.packetId) : nullptr;
     if (!found) return;
     if (found->message != 0) drop(found->message);
-    session->sent--;
-    state_->rows.takeAt(session->entries, at);
-  }
-  // Those that were sent are among the first.
-  const Entry* entryUnder(Session& session, uint16_t packetId, size_t& at) {
-    if (session.sent == 0) return nullptr;
-    wake(session);
-    uint32_t passed = 0;
-    const Entry* const last = state_->rows.find(
-        session.entries,
-        [&](const Entry& entry) {
-          passed += entry.packetId != 0;
-          return entry.packetId == packetId || passed == session.sent;
-        },
-        at);
-    return last && last->packetId == packetId ? last : nullptr;
+    session->window.own().complete(record.packetId);
   }
 
   // For entries that a session got in log order: from shares, retained messages, or a checkpoint.

@@ -184,7 +184,7 @@ class Recovery {
     Engine& engine = homeOf(from.key);
     Session& session = *engine.findSession(from.key);
     HeldMessages& held = engine.frontEnd().outbound().held();
-    const SendingOrder order = sendingOrderOf(state_.rows(), from.entries);
+    const SendingOrder order = sendingOrderOf(state_.rows(), from);
     std::vector<Delivery> queue;
     for (const auto& [entry, packetId] : order.window) {
       Delivery delivery = entry->message != 0 ? deliveryOf(*entry, true) : Delivery{};
@@ -209,6 +209,7 @@ class Recovery {
       engine.counters().add(Counter::queued);
     }
     engine.accounts().sessions.settle(session);
+    from.window.reset();
     state_.rows().clear(from.entries);  // their memory is reused for the next ones
   }
 

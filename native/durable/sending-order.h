@@ -28,11 +28,11 @@ struct SendingOrder {
   };
   std::vector<Sent> window;                           // by packet identifier
   std::vector<const RecoveredState::Entry*> waiting;  // after the window
-  std::vector<RecoveredState::Entry> entries;         // the session's own, unless nothing was sent
+  std::vector<LoggedWindow::Held> entries;            // the session's own, unless nothing was sent
 };
 
-inline SendingOrder sendingOrderOf(RecoveredState::Rows& all, RecoveredState::Rows::Row& own) {
-  using Entry = RecoveredState::Entry;
+inline SendingOrder sendingOrderOf(RecoveredState::Rows& all, RecoveredState::Session& session) {
+  using Entry = LoggedWindow::Held;
   constexpr int64_t packetIds = 65'535;
   // QoS 1 messages of one owner, sent between two places.
   struct Row {
@@ -44,14 +44,14 @@ inline SendingOrder sendingOrderOf(RecoveredState::Rows& all, RecoveredState::Ro
   };
 
   SendingOrder order;
-  size_t at = 0;
-  if (!all.find(
-          own, [](const Entry& entry) { return entry.packetId != 0; }, at)) {
-    order.waiting.reserve(own.size());
-    all.each(own, [&](const Entry& entry) { order.waiting.push_back(&entry); });
+  session.window->each([&](const Entry& entry) { order.entries.push_back(entry); });
+  if (!session.window->isSending()) {
+    order.waiting.reserve(order.entries.size() + session.entries.size());
+    for (const Entry& entry : order.entries) order.waiting.push_back(&entry);
+    all.each(session.entries, [&](const LoggedEntry& entry) { order.waiting.push_back(&entry); });
     return order;
   }
-  all.each(own, [&](const Entry& entry) { order.entries.push_back(entry); });
+  all.each(session.entries, [&](const LoggedEntry& entry) { order.entries.push_back({entry}); });
   const std::vector<Entry>& entries = order.entries;
   std::vector<const Entry*> sent;
   for (const Entry& entry : entries) {
@@ -65,7 +65,7 @@ inline SendingOrder sendingOrderOf(RecoveredState::Rows& all, RecoveredState::Ro
   std::map<uint32_t, int64_t> firstOfEpoch;
   std::map<uint32_t, int64_t> lastOfEpoch;
   int64_t place = sent.empty() ? 0 : sent.front()->packetId;
-  for (at = 0; at < sent.size(); at++) {
+  for (size_t at = 0; at < sent.size(); at++) {
     if (at > 0) place += (sent[at]->packetId - sent[at - 1]->packetId - 1 + packetIds) % packetIds + 1;
     places[sent[at]] = place;
     taken[place] = {sent[at], sent[at]->packetId};

@@ -84,7 +84,7 @@ class StoredState : private log::Visitor {
   // In the order in which it goes to the client, with the message or a stub; absent: it is lost.
   template <class Visit>
   void eachWaiting(RecoveredState::Session& session, Visit&& visit) {
-    const SendingOrder order = sendingOrderOf(state_->rows(), session.entries);
+    const SendingOrder order = sendingOrderOf(state_->rows(), session);
     for (const auto& [entry, packetId] : order.window) visit(*entry, state_->lookAt(entry->message));
     for (const RecoveredState::Entry* entry : order.waiting) visit(*entry, state_->lookAt(entry->message));
     if (!session.asleep) return;

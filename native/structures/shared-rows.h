@@ -210,12 +210,32 @@ class SharedRows {
       }
     }
   }
-  // Removes the element with this index, or replaces it with one that no other row shares. True: no other row had it.
+  // Removes the element with this index. True: no other row had it.
   bool takeAt(Row& row, size_t at) {
+    RALLY_ASSERT(at < row.size_);
     T taken;
-    return at == 0 ? takeFront(row, taken) : change(row, at, nullptr);
+    if (at == 0) return takeFront(row, taken);
+    if (at == row.size_ - 1) return takeBack(row, taken);
+    size_t first = 0;  // of the run, in the row
+    bool wasLast = false;
+    for (Fifo<Run> before = std::exchange(row.runs_, {}); !before.isEmpty(); before.pop()) {
+      const Run run = before.front();
+      const size_t offset = at - first;
+      const bool isElsewhere = at < first || offset >= run.count;
+      first += run.count;
+      if (isElsewhere) {
+        row.runs_.push(Run(run));
+        continue;
+      }
+      wasLast = release(run.chain, run.first + offset, taken);
+      row.size_--;
+      keep(row, {run.first, uint32_t(offset), run.chain});
+      keep(row, {run.first + offset + 1, uint32_t(run.count - offset - 1), run.chain});
+      trim(run.chain);
+      leave(run.chain);
+    }
+    return wasLast;
   }
-  bool replace(Row& row, size_t at, T&& value) { return change(row, at, &value); }
 
   void clear(Row& row) {
     for (T taken; !row.isEmpty();) takeFront(row, taken);
@@ -319,35 +339,6 @@ class SharedRows {
     value = std::exchange(slot.value, T());
     chains_[id].used--;
     return true;
-  }
-  bool change(Row& row, size_t at, T* instead) {
-    RALLY_ASSERT(at < row.size_);
-    size_t first = 0;  // of the run, in the row
-    bool wasLast = false;
-    for (Fifo<Run> before = std::exchange(row.runs_, {}); !before.isEmpty(); before.pop()) {
-      const Run run = before.front();
-      const size_t offset = at - first;
-      const bool isElsewhere = at < first || offset >= run.count;
-      first += run.count;
-      if (isElsewhere) {
-        row.runs_.push(Run(run));
-        continue;
-      }
-      T value;
-      wasLast = release(run.chain, run.first + offset, value);
-      keep(row, {run.first, uint32_t(offset), run.chain});
-      if (instead) {
-        RowPlace nowhere;
-        const uint32_t own = open();
-        keep(row, {add(own, std::move(*instead), nowhere), 1, own});
-      } else {
-        row.size_--;
-      }
-      keep(row, {run.first + offset + 1, uint32_t(run.count - offset - 1), run.chain});
-      trim(run.chain);
-      leave(run.chain);
-    }
-    return wasLast;
   }
   void keep(Row& row, Run run) {
     if (run.count == 0) return;

@@ -64,9 +64,11 @@ rally::Limits nothingInMemory() {
 // A log that is read from a list of records.
 struct Reading {
   rally::HashKeys keys{.topics = 1, .tables = 2};
-  rally::RecoveredState state{1, keys};
+  rally::RecoveredState state;
   std::vector<uint8_t> body;
   uint64_t at = 4;
+
+  explicit Reading(size_t messageBytesMax = SIZE_MAX) : state(1, keys, messageBytesMax) {}
 
   template <class Record>
   void apply(Record record) {
@@ -1060,28 +1062,31 @@ TEST("durable: a start takes as long as its log is, however many share a filter 
         wait();
       }
     });
-    CHECK_EQ(log.state.sessions().find(1)->entries.size(), waiting);
-    CHECK_EQ(log.state.sessions().find(1)->sent, 0);
+    const rally::LoggedSession& session = *log.state.sessions().find(1);
+    CHECK_EQ(session.window->size() + session.entries.size(), waiting);
+    CHECK(!session.window->isSending());
     return time;
   };
-  // Messages with QoS 1 and 2 in turns are in flight, so many at a time.
+  // Messages with QoS 1 and 2 in turns are in flight, so many at a time. Every other QoS 1 message is acknowledged.
   const auto sending = [&](uint64_t inFlight) {
     double time = 0;
-    for (uint64_t done = 0; done < 60'000; done += inFlight) {
+    for (uint64_t before = 0; before < 60'000; before += inFlight) {
       Reading log;
-      rally::LoggedRows::Row row;
-      rally::RowPlace none;
-      for (uint64_t id = 1; id <= inFlight; id++) {
-        rally::LoggedEntry entry;
-        entry.message = id << 6;
-        entry.qos = uint8_t(1 + id % 2) & 3;
-        if (id % 2 == 1) entry.packetId = uint16_t(entry.sentOrder = id);
-        log.state.rows().push(
-            row, std::move(entry), [&](const rally::LoggedEntry&) -> rally::RowPlace& { return none = {}; },
-            [](const rally::LoggedEntry&) {});
-      }
-      time += timed([&] { CHECK_EQ(rally::sendingOrderOf(log.state.rows(), row).window.size(), inFlight); });
-      log.state.rows().clear(row);
+      log.apply(rally::records::Session{.session = 1, .clientId = bytesOf(name), .leftAtMs = 1});
+      log.apply(rally::records::Subscribe{.session = 1, .qos = 2, .filter = bytesOf(filter)});
+      for (uint64_t id = 1; id <= inFlight; id++) log.message(id, uint8_t(1 + id % 2), bytesOf(filter));
+      rally::LoggedSession& session = *log.state.sessions().find(1);
+      time += timed([&] {
+        for (uint64_t id = 1; id <= inFlight; id += 2) log.apply(rally::records::Sent{1, uint16_t(id), id << 6, 0});
+        CHECK_EQ(rally::sendingOrderOf(log.state.rows(), session).window.size(), inFlight);
+        for (uint64_t id = 2; id <= inFlight; id += 4) log.done(1, id);
+        for (uint64_t id = 1; id <= inFlight; id += 4) log.apply(rally::records::Released{1, uint16_t(id)});
+        for (uint64_t id = 1; id <= inFlight; id += 8) log.apply(rally::records::Completed{1, uint16_t(id)});
+      });
+      size_t left = 0;
+      session.window->each([&](const rally::LoggedEntry& entry) { left += entry.message != 0; });
+      session.window->each([&](const rally::LoggedEntry& entry) { left += entry.packetId != 0; });
+      CHECK_EQ(left, inFlight / 8 * 7);
     }
     return time;
   };
@@ -1095,6 +1100,24 @@ TEST("durable: a start takes as long as its log is, however many share a filter 
   CHECK(growth(subscribing, 200, 20'000) <= growthMax);
   CHECK(growth(queueing, 50, 5'000) <= growthMax);
   CHECK(growth(sending, 601, 60'001) <= growthMax);
+}
+
+TEST("durable: a message that a start left in the log is sent once with QoS 2") {
+  Reading log(0);
+  rally::RecoveredState& state = log.state;
+  log.apply(rally::records::Session{.session = 1, .leftAtMs = 1});
+  log.apply(rally::records::Subscribe{.session = 1, .qos = 2, .filter = bytesOf("t")});
+  log.message(1, 2, bytesOf("t"));
+  CHECK(state.sessions().find(1)->asleep != nullptr);
+  log.apply(rally::records::Session{.session = 1});
+  log.apply(rally::records::Sent{1, 1, 1 << 6, 0});
+  rally::LoggedSession& session = *state.sessions().find(1);
+  if (CHECK(session.window->sentUnder(1) != nullptr)) CHECK_EQ(session.window->sentUnder(1)->message, 1 << 6);
+  log.apply(rally::records::Released{1, 1});
+  log.apply(rally::records::Completed{1, 1});
+  CHECK(!session.asleep);
+  CHECK_EQ(session.window->size() + session.entries.size(), 0);
+  CHECK(!state.messageOf(1 << 6));
 }
 
 TEST("durable: whatever happens and whenever the process ends, nothing is lost, nothing of QoS 2 comes twice") {

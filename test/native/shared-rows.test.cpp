@@ -42,7 +42,7 @@ struct Model {
     if (isFront) expected[row].pop_front();
     else expected[row].pop_back();
   }
-  void change(size_t row, size_t at, uint8_t options) {
+  void takeAt(size_t row, size_t at) {
     const Element meant = expected[row][at];
     size_t found = 0;
     CHECK(rows.find(
@@ -52,14 +52,8 @@ struct Model {
     CHECK(rows.findNearEnds(all[row], isMeant, found) && expected[row][found].isSameAs(meant));
     for (size_t i = 0; i < std::min(found, expected[row].size() - 1 - found); i++)
       CHECK(!isMeant(expected[row][i]) && !isMeant(expected[row][expected[row].size() - 1 - i]));
-    if (options == 0) {
-      told -= rows.takeAt(all[row], found);
-      expected[row].erase(expected[row].begin() + std::ptrdiff_t(found));
-    } else {
-      told -= rows.replace(all[row], found, {meant.number, options});
-      told++;
-      expected[row][found].options = options;
-    }
+    told -= rows.takeAt(all[row], found);
+    expected[row].erase(expected[row].begin() + std::ptrdiff_t(found));
   }
   void check() {
     for (size_t row = 0; row < all.size(); row++) {
@@ -104,7 +98,7 @@ TEST("shared rows: whatever is added and taken, each row has its own in order, a
       } else if (choice < 5 && !recent.empty()) {  // one that came before
         model.push(row, recent[random.below(recent.size())]);
       } else if (choice == 5 && !model.expected[row].empty()) {
-        model.change(row, random.below(model.expected[row].size()), uint8_t(random.below(3)));
+        model.takeAt(row, random.below(model.expected[row].size()));
       } else if (choice < 7) {  // a row that comes from elsewhere
         const std::deque<Element> moved = model.expected[random.below(model.all.size())];
         for (const Element& element : moved) model.push(row, element);
