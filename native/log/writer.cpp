@@ -274,6 +274,9 @@ bool Writer::keepHouse(uint64_t nowMs, bool isBusy) {
 void Writer::measureSpace(uint64_t nowMs) {
   measuredAtMs_ = nowMs;
   files_.retry();
+  std::shared_ptr<File> same;
+  if (files_.isOpen() && disk_.open(segmentName(files_.active().number), false, same) == ENOENT)
+    return failed("its files have been removed", ENOENT);  // what is written to them is lost when this process ends
   DiskSpace space;
   if (disk_.space(space) != 0) return;
   const uint64_t soft = std::min(options_.softFreeBytesMin, space.totalBytes / 20);

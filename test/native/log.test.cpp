@@ -476,6 +476,20 @@ TEST("log: lives with crashes, full and failing disks") {
   });
 }
 
+TEST("log: whoever removes its files while it runs ends it, and nothing more is acknowledged") {
+  sim::Life life(1);
+  life.lookPercent = 0;
+  CHECK(life.open(std::make_unique<sim::SimDisk>()));
+  std::string why;
+  life.store().onState([&](log::State, const std::string& text) { why = text; });
+  for (int i = 0; i < 20; i++) life.step();
+  CHECK(life.store().state() == log::State::open);
+  for (const std::string& name : life.disk().names()) life.disk().remove(name);
+  for (int i = 0; i < 10; i++) life.step();
+  CHECK(life.store().state() == log::State::failed);
+  CHECK(why.find("its files have been removed") != std::string::npos);
+}
+
 TEST("log: what the disk has failed to sync is never acknowledged, and nothing after it") {
   sim::Life life(1);
   life.lookPercent = 0;
