@@ -473,7 +473,8 @@ export const limitRanges = {
   certificateCheckMs: { default: 10_000, min: 100, max: 86_400_000, reload: 'restart' },
   /**
    * Bytes that one worker has submitted to the log and that are not committed yet; beyond it PUBLISH waits, as for a
-   * crowded lane. Default 32 * MiB: a good disk writes it in about 50 ms, a slow one in a second.
+   * crowded lane, and so do SUBSCRIBE, UNSUBSCRIBE and CONNECT, which is refused with 0x88 after connectTimeoutMs.
+   * Default 32 * MiB: a good disk writes it in about 50 ms, a slow one in a second.
    */
   logPendingBytesMax: { default: 32 * MiB, min: 64 * KiB, max: 1 * GiB, reload: 'restart' },
   /**

@@ -397,7 +397,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
       const bool mayHang = connection.phase == Phase::closing ||
                            (connection.phase == Phase::ending && events_.isEmpty());
       const bool hangs = mayHang && inPhaseMs >= limits_.closeTimeoutMs;
-      if (isLate || isSilent) end(connection, Reason::keepAliveTimeout);  // [MQTT-3.1.2-22]
+      if (isLate && connection.pausedBy.has(PausedBy::stalled)) turnAway(connection);
+      else if (isLate || isSilent) end(connection, Reason::keepAliveTimeout);  // [MQTT-3.1.2-22]
       else if (isStuck) leaveNow(connection);
       else if (connection.phase == Phase::connecting && inPhaseMs >= limits_.connectingTimeoutMs())
         end(connection, Reason::serverUnavailable);
@@ -734,7 +735,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
       if (flow == Flow::hold && connection.pace) connection.pace->giveBack(frameBytesOf(body));  // it comes again
       return flow;
     }
-    if (isLogged(type) && journal_.isCrowded()) return stall(connection);
+    if (isLogged(type) && journal_.isCrowded()) {
+      if (connection.phase == Phase::awaitingConnect) connection.version = isConnectOf5(body) ? mqtt5 : 0;
+      return stall(connection);
+    }
     if (rightsOf(connection.kind).isCounted) counters_.add(Counter::otherReceived);
     if (connection.phase != Phase::connected) return onEarlyFrame(connection, type, first, body);
     switch (type) {
@@ -806,6 +810,13 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // Whether packet control may have to log what it says: while the log has no room, it waits as PUBLISH does.
   static bool isLogged(PacketType type) {
     return type == PacketType::connect || type == PacketType::subscribe || type == PacketType::unsubscribe;
+  }
+  // Its CONNECT has waited long enough for room in the log.
+  void turnAway(Connection& connection) {
+    constexpr std::array<uint8_t, 5> connack5 = {0x20, 3, 0, uint8_t(Reason::serverUnavailable), 0};
+    constexpr std::array<uint8_t, 4> connack3 = {0x20, 2, 0, 3};
+    outbound_.send(connection, connection.version >= mqtt5 ? Bytes(connack5) : Bytes(connack3));
+    end(connection, Reason::serverUnavailable);
   }
   // Its frame found no room: resumeStalled() continues it.
   Flow stall(Connection& connection) {

@@ -492,6 +492,36 @@ TEST("durable: while the disk stands still, the memory of what waits for it is b
   CHECK(broker.sessionOf(known)->subscriptions.isEmpty());
 }
 
+TEST("durable: while the disk stands still, a CONNECT that waits for it is refused in the end") {
+  KeptDisk disk;
+  disk.pendingBytesMax = 100'000;
+  rally::Limits limits;
+  HandDrivenBroker broker(disk, 1, limits);
+  Held held(disk);
+  Client::Options options = durable();
+  options.will = SentPublish{.topic = "will", .payload = std::string(10'000, 'x'), .qos = 1};
+  std::vector<Client*> clients;
+  for (int i = 0; i < 20; i++) {
+    options.version = i % 2 == 0 ? 5 : 4;
+    clients.push_back(&broker.add("client" + std::to_string(i), options));
+    clients.back()->connect(0);
+    broker.settle();
+  }
+  broker.advanceTime(limits.connectTimeoutMs - 1'000);
+  broker.settle();
+  CHECK(!clients.back()->refusal);
+  broker.advanceTime(1'000);
+  broker.settle();
+  held.release(broker);
+  int refused = 0;
+  for (const Client* client : clients) {
+    CHECK(client->isConnected != client->refusal.has_value());
+    refused += client->refusal.has_value();
+    if (client->refusal) CHECK_EQ(*client->refusal, client->options.version == 5 ? 0x88 : 3);
+  }
+  CHECK_EQ(refused, 10);
+}
+
 TEST("durable: a checkpoint holds everything, and what stood before it is given up") {
   for (const unsigned workers : {1u, 3u}) {
     KeptDisk disk;

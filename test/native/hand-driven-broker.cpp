@@ -1056,7 +1056,10 @@ void Client::onFrame(uint8_t first, Bytes body) {
     CHECK(std::all_of(unacknowledged.begin(), sent, [](const auto& each) { return each.second; }));
   }
   switch (first >> 4) {
-    case 2: onConnack(); break;
+    case 2:
+      if (body[1] == 0) onConnack();
+      else refusal = body[1];
+      break;
     case 3: onPublish(first, body); break;
     case 4:
       acknowledgements.push_back(reason);

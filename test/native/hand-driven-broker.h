@@ -97,6 +97,7 @@ class Client {
   std::vector<Octets> subacks;
   std::vector<size_t> receivedBeforeSuback;  // for each SUBACK
   size_t pongs = 0;
+  std::optional<uint8_t> refusal;  // of its CONNECT
   std::optional<uint8_t> disconnectReason;
 
  private:
