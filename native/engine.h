@@ -109,8 +109,11 @@ class Engine : private ShardPort,
            counters_.get(Counter::sessions) * sizeof(Session) + accounts_.sessions.bytes() + accounts_.inputs.bytes();
   }
 
-  // The most that it may take to log its durable state again, roughly.
-  size_t stateBytes() const { return heldBytes() + accounts_.sessions.fullBytes(); }
+  // What it takes to log its durable state again: rather too much than too little.
+  size_t stateBytes() {
+    return subscriptions_.bytes() + shard_.retained().bytes() + counters_.get(Counter::sessions) * sizeof(Session) +
+           accounts_.sessions.held().loggedBytes() + counters_.get(Counter::queued) * sizeof(uint16_t);
+  }
 
   // --- workers of other nodes ---------------------------------------------------------------------
 

@@ -46,9 +46,8 @@ class Checkpointer : public TurnGate {
     const uint64_t bytes = figures.usedBytes;
     if (bytes < bytesMin_ || figures.segments < 2) return;  // the segment in which it would begin is kept
     const uint64_t stateBytes = stateBytes_.load(std::memory_order_relaxed);
-    // On a full disk the state as it is now counts (hasRoom()): most of it may have gone since the last checkpoint. One
-    // that fills the disk before it ends would leave no room for what frees space.
-    if (state != log::State::full && (bytes < 2 * stateBytes || figures.freeBytes < stateBytes)) return;
+    // On a full disk the state as it is now counts (hasRoom()): most of it may have gone since the last checkpoint.
+    if (state != log::State::full && bytes < 2 * stateBytes) return;
     ask();
   }
   // A checkpoint is to begin as soon as the workers come to rest, if there is room for it.
@@ -161,14 +160,14 @@ class Checkpointer : public TurnGate {
     return areAtRest;
   }
 
-  // On a full disk a checkpoint frees space only if there is room for it until it is complete. Its size is not known:
-  // a message counts for each session that it waits for. Called when all workers are at rest. False: not now.
+  // One that fills the disk before it ends would leave no room for what frees space, and on a full disk it has to free
+  // more than it takes. Called when all workers are at rest. False: not now.
   bool hasRoom() {
-    if (log_.state() != log::State::full) return true;
     uint64_t bytes = 0;
     eachWorker([&](Engine& engine) { bytes += engine.stateBytes(); });
     const log::Figures figures = log_.figures();
-    if (2 * bytes <= std::min(figures.freeBytes, figures.usedBytes)) return true;
+    const bool isFull = log_.state() == log::State::full;
+    if (isFull ? 2 * bytes <= std::min(figures.freeBytes, figures.usedBytes) : bytes <= figures.freeBytes) return true;
     isAsked_.store(false, std::memory_order_relaxed);
     restTicks_.store(restTicksAfter, std::memory_order_relaxed);
     return false;

@@ -50,7 +50,7 @@ class DeliveryQueue {
   }
   void clear(HeldMessages& held) {
     if (asleep_) {
-      held.resize(asleep_->bytes(), 0);
+      held.giveBack(*asleep_);
       asleep_.reset();
     }
     while (!isEmpty()) take(held);
@@ -91,7 +91,7 @@ class DeliveryQueue {
   // The session is away, and nothing waits for it yet.
   void begin(std::unique_ptr<SleepingDeliveries> asleep, HeldMessages& held) {
     RALLY_ASSERT(isEmpty());
-    held.resize(0, asleep->bytes());
+    held.take(*asleep);
     asleep_ = std::move(asleep);
   }
   // The session is away: the oldest that are awake go to sleep, as far as they may, and no more than `most`.
@@ -108,8 +108,8 @@ class DeliveryQueue {
       return false;
     });
     if (count == 0) return;
-    const size_t before = asleep_ ? asleep_->bytes() : 0;
-    if (!asleep_) asleep_ = std::make_unique<SleepingDeliveries>(workers);
+    if (asleep_) held.giveBack(*asleep_);
+    else asleep_ = std::make_unique<SleepingDeliveries>(workers);
     for (; count > 0; count--) {
       const Delivery delivery = left(held.takeFront(awake.row));
       const Message& stub = *delivery.message.get();
@@ -121,7 +121,7 @@ class DeliveryQueue {
                     .ids = delivery.subscriptionIds});
     }
     awake.row.trim();
-    held.resize(before, asleep_->bytes());
+    held.take(*asleep_);
     trim();
   }
 
@@ -175,7 +175,7 @@ class DeliveryQueue {
     if (!asleep_) [[likely]]
       return;
     const std::unique_ptr<SleepingDeliveries> asleep = std::move(asleep_);
-    held.resize(asleep->bytes(), 0);
+    held.giveBack(*asleep);
     DeliveryQueue behind = std::exchange(*this, {});
     asleep->each([&](const SleepingDelivery& each) { push(asleep->awake(each), held); });
     append(std::move(behind), held);

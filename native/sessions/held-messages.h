@@ -16,6 +16,7 @@
 #include "../assert.h"
 #include "../messages/delivery.h"
 #include "../structures/shared-rows.h"
+#include "sleeping-deliveries.h"
 
 namespace rally {
 
@@ -28,6 +29,8 @@ class HeldMessages {
   HeldMessages& operator=(const HeldMessages&) = delete;
 
   size_t bytes() const { return bytes_ + rows_.bytes() + unparked_.bytes(); }
+  // What the messages take in a log, each once, also those that are there alone.
+  size_t loggedBytes() const { return loggedBytes_; }
   // For the next messages of this worker that have to be kept.
   MessageBlocks& blocks() { return blocks_; }
   Rows& rows() { return rows_; }
@@ -95,7 +98,18 @@ class HeldMessages {
     Message* message = delivery.message.get();
     if (!message) return;
     RALLY_ASSERT(message->holders(worker_) > 0);
-    if (--message->holders(worker_) == 0) subtract(message->heldBytes());
+    if (--message->holders(worker_) > 0) return;
+    subtract(message->heldBytes());
+    loggedBytes_ -= message->contentBytes() + recordBytes;
+  }
+  // Entries that sleep, of one session.
+  void take(const SleepingDeliveries& asleep) {
+    bytes_ += asleep.bytes();
+    loggedBytes_ += asleep.contentBytes() + asleep.size() * recordBytes;
+  }
+  void giveBack(const SleepingDeliveries& asleep) {
+    subtract(asleep.bytes());
+    loggedBytes_ -= asleep.contentBytes() + asleep.size() * recordBytes;
   }
 
   // Entries of queues: one more; the oldest; the newest.
@@ -124,7 +138,9 @@ class HeldMessages {
  private:
   void take(Message& message, size_t idBytes) {
     bytes_ += idBytes;
-    if (message.holders(worker_)++ == 0) bytes_ += message.heldBytes();
+    if (message.holders(worker_)++ > 0) return;
+    bytes_ += message.heldBytes();
+    loggedBytes_ += message.contentBytes() + recordBytes;
   }
   // An entry of queues is gone.
   void leave(const Delivery& delivery) {
@@ -190,11 +206,14 @@ class HeldMessages {
   static constexpr size_t gainMin = 64;
   // Entries that may be gone before the list is cleaned up.
   static constexpr size_t goneMax = 1'024;
+  // Of a message in the log, besides its content.
+  static constexpr size_t recordBytes = 64;
 
   const unsigned worker_;
   MessageBlocks blocks_;
   Rows rows_;
   size_t bytes_ = 0;  // but those of rows_ and unparked_
+  size_t loggedBytes_ = 0;
   bool countsParkable_ = false;
   size_t parkableBytes_ = 0;
   size_t parkableCount_ = 0;

@@ -31,8 +31,6 @@ class SessionAccount {
 
   HeldMessages& held() { return held_; }
   size_t bytes() const { return held_.bytes(); }
-  // What all sessions hold, as if they shared nothing and all of it were in memory.
-  size_t fullBytes() const { return ranking_.bytes(); }
 
   // The session holds more or less than before.
   void settle(Session& session) {

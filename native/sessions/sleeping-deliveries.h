@@ -44,6 +44,7 @@ class SleepingDeliveries {
     putShort(bytes_, toZigzag(int64_t(each.message - last_.message)));
     putShort(bytes_, toZigzag(int64_t(each.at.value - last_.at.value) / int64_t(quarter)));
     putShort(bytes_, toZigzag(int64_t(each.contentBytes) - int64_t(last_.contentBytes)));
+    contentBytes_ += each.contentBytes;
     heldBytes_ += Message::blockBytes(workers_, each.contentBytes) + each.ids.bytes();
     count_++;
     last_ = std::move(each);
@@ -61,6 +62,8 @@ class SleepingDeliveries {
   size_t bytes() const { return heapBytes(sizeof(*this)) + heapBytes(bytes_.capacity()); }
   // What the deliveries hold, as if they were awake.
   size_t heldBytes() const { return heldBytes_; }
+  // Of the messages alone.
+  size_t contentBytes() const { return contentBytes_; }
 
   // In order.
   template <class Visit>
@@ -115,6 +118,7 @@ class SleepingDeliveries {
   std::vector<uint8_t> bytes_;
   SleepingDelivery last_;
   size_t heldBytes_ = 0;
+  size_t contentBytes_ = 0;
   uint32_t count_ = 0;
   const uint8_t workers_;
 };

@@ -464,6 +464,34 @@ TEST("durable: what fills the disk is given up when it is not needed any more, a
   CHECK(disk.bytes() < 10'000);
 }
 
+TEST("durable: a checkpoint begins only if there is room for all of it, and what many wait for is there once") {
+  KeptDisk disk;
+  disk.checkpointBytesMin = 100'000;
+  disk.freeBytes = 200'000;
+  rally::Limits limits;
+  limits.queuedMemoryBytesMax = 100'000;
+  HandDrivenBroker broker(disk, 1, limits);
+  const auto passSeconds = [&](int seconds) {
+    for (; seconds > 0; seconds--) {
+      broker.advanceTime(1'000);
+      broker.settle();
+    }
+  };
+  for (int i = 0; i < 50; i++) awaySubscriber(broker, ("sink" + std::to_string(i)).c_str(), "t");
+  Client& source = broker.connected("source", 0, fleeting());
+  for (int i = 0; i < 200; i++) source.publish("t", std::string(2'000, 'x'), 1);
+  broker.settle();
+  passSeconds(20);
+  CHECK_EQ(broker.store().checkpointer().written(), 0);
+  disk.freeBytes = 500'000;
+  passSeconds(20);
+  CHECK_EQ(broker.store().checkpointer().written(), 1);
+  CHECK(disk.bytes() < 500'000);
+  broker.crash(1);
+  CHECK(broker.engine(0).stateBytes() > disk.bytes());
+  CHECK(broker.engine(0).stateBytes() < disk.bytes() * 5 / 4);
+}
+
 TEST("durable: while the disk stands still, the memory of what waits for it is bounded, and then all is done") {
   KeptDisk disk;
   disk.pendingBytesMax = 100'000;
