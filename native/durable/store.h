@@ -172,6 +172,7 @@ class Store {
     for (const RecoveredSession& each : sessions_) {
       Engine& engine = broker_->engineAt(each.worker);
       if (each.isChanged) engine.journal().session(*engine.findSession(each.key));
+      engine.journal().submitSome();
     }
     for (unsigned row = 0; row < broker_->workers(); row++) broker_->engineAt(row).journal().submit();
     // The second copy may lack the end of this log. It is written while clients are already connected.

@@ -853,6 +853,21 @@ TEST("durable: a start writes no checkpoint unless one is due, and none is begun
   CHECK_EQ(broker.store().checkpointer().written(), 1);
 }
 
+TEST("durable: what a start finds out about many sessions is written in parts") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  Client::Options options = durable();
+  options.will = SentPublish{.topic = "will", .payload = std::string(10'000, 'x'), .qos = 1};
+  for (int i = 0; i < 60; i++) broker.connected("client" + std::to_string(i), 0, options);
+  broker.settle();
+  broker.crash(1);
+  broker.settle();
+  CHECK(disk.bytes() > 1'200'000);
+  uint64_t most = 0;
+  for (const auto& [position, bytes] : disk.groups) most = std::max(most, bytes);
+  CHECK(most < 200'000);
+}
+
 TEST("durable: the numbers of new sessions follow those of all that are there, also of ones from another broker") {
   KeptDisk disk;
   HandDrivenBroker broker(disk, 1);
