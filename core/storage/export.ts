@@ -1,6 +1,6 @@
 /** Exports a store to a file of JSON lines, and imports it (store-lines.ts). Both run in a thread (workers/storage.ts). */
+import { constants } from 'node:buffer';
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { StringDecoder } from 'node:string_decoder';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import type { Addon, StoreFault, StoreItem, StoreRefusal } from '../data-plane/addon.ts';
 import { isSystemError, systemReason } from '../system-reason.ts';
@@ -18,8 +18,9 @@ export interface TransferOutcome {
 
 /** Bytes written or read at once. */
 const chunkBytes = 262_144;
+const newline = 0x0a;
 
-/** `goOn`: called for each line; if it throws, the export ends and its file is removed. */
+/** `onMade`: called when there is a new file, which is to be removed if the export does not end. */
 export async function exportStore(
   addon: Addon,
   directory: string,
@@ -104,13 +105,16 @@ export async function importStore(
       throw new BrokerError('STORE_NOT_USABLE', `${file} is empty. Nothing was imported.`);
     target = await makeEmpty(addon, directory, 'data directory');
     const next = (): StoreItem | undefined => {
-      number++;
-      const { done, value } = lines.next();
-      if (done) return void reader.finish();
-      const item = reader.read(value);
-      if (item === undefined) return next(); // nothing may follow the last line
-      count.note(item);
-      return item;
+      for (;;) {
+        number++;
+        const { done, value } = lines.next();
+        if (done) return void reader.finish();
+        const text = textOf(value);
+        const item = text.trim() === '' ? undefined : reader.read(text);
+        if (item === undefined) continue; // nothing may follow the last line
+        count.note(item);
+        return item;
+      }
     };
     const first = next();
     const items = first === undefined ? [] : [first];
@@ -176,24 +180,39 @@ function writeAll(target: number, text: string): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(target, bytes, at);
 }
 
-function* linesOf(source: number, told: (done: number, total: number) => void): Generator<string> {
-  const chunk = Buffer.alloc(chunkBytes);
-  const decoder = new StringDecoder('utf8');
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function textOf(line: Uint8Array): string {
+  try {
+    return utf8.decode(line);
+  } catch (cause) {
+    throw new LineFault('it is not UTF-8', { cause });
+  }
+}
+
+function* linesOf(source: number, told: (done: number, total: number) => void): Generator<Uint8Array> {
   const total = fstatSync(source).size;
   let done = 0;
-  let rest = '';
+  let parts: Buffer[] = []; // a line may be very long
+  let partBytes = 0;
   for (;;) {
+    const chunk = Buffer.allocUnsafe(chunkBytes);
     const count = readSync(source, chunk, 0, chunk.length, null);
-    const text = count === 0 ? decoder.end() : decoder.write(chunk.subarray(0, count));
-    const [first = '', ...lines] = text.split('\n'); // only the new part, since a line may be very long
-    rest += first;
-    if (lines.length > 0 || count === 0) {
-      const last = count === 0 ? '' : (lines.pop() ?? '');
-      for (const line of [rest, ...lines]) if (line !== '') yield line;
-      rest = last;
+    if (count === 0) break;
+    const read = chunk.subarray(0, count);
+    let from = 0;
+    for (let end = read.indexOf(newline); end >= 0; end = read.indexOf(newline, from)) {
+      yield Buffer.concat([...parts, read.subarray(from, end)]);
+      parts = [];
+      partBytes = 0;
+      from = end + 1;
     }
-    if (count === 0) return;
+    parts.push(read.subarray(from));
+    partBytes += count - from;
+    if (partBytes > constants.MAX_STRING_LENGTH)
+      throw new LineFault('it is longer than any line of an export');
     done += count;
     told(done, Math.max(total, done));
   }
+  if (partBytes > 0) yield Buffer.concat(parts);
 }

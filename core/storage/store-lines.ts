@@ -24,6 +24,31 @@ export const linesVersion = 1;
 
 type Line = Readonly<Record<string, unknown>>;
 
+const contentFields = ['topic', 'payload', 'qos', 'retain', 'properties'];
+
+/** The fields of each object. */
+const fields = {
+  store: ['rallymq', 'version', 'run', 'lastMessage', 'lastSeenAt'],
+  message: ['message', ...contentFields, 'publisher', 'expiresAt'],
+  retained: ['retained'],
+  unclaimed: ['unclaimed', 'share'],
+  session: [
+    'session',
+    'clientId',
+    'expirySeconds',
+    'leftAt',
+    'access',
+    'will',
+    'subscriptions',
+    'received',
+    'waiting',
+  ],
+  will: [...contentFields, 'delaySeconds', 'expirySeconds'],
+  subscriptions: ['filter', 'qos', 'noLocal', 'retainAsPublished', 'subscriptionId'],
+  waiting: ['message', 'qos', 'retain', 'isFromStore', 'packetId', 'share', 'subscriptionIds'],
+  end: ['end'],
+} as const;
+
 // --- to lines -----------------------------------------------------------------------------------------
 
 export function lineOf(item: StoreItem): string {
@@ -175,11 +200,10 @@ export class LineReader {
     if ('end' in line) return this.#end(line);
     if (this.#lines++ === 0) return storeOf(line);
     if ('message' in line) return this.#message(line);
-    if ('retained' in line) return { kind: 'retained', message: this.#known(line, 'retained') };
+    if ('retained' in line) return this.#retained(line);
     if ('session' in line) return this.#session(line);
-    if (!('unclaimed' in line))
-      throw new LineFault('it is not a message, a session or another part of an export');
-    return { kind: 'unclaimed', message: this.#known(line, 'unclaimed'), share: filterIn(line, 'share') };
+    if ('unclaimed' in line) return this.#unclaimed(line);
+    throw new LineFault('it is not a message, a session or another part of an export');
   }
 
   /** Called after the last line. Throws a LineFault if the export is incomplete. */
@@ -189,12 +213,14 @@ export class LineReader {
   }
 
   #end(line: Line): undefined {
+    refuseOthers(line, 'end');
     const lines = integerIn(line, 'end', 0, Number.MAX_SAFE_INTEGER);
     if (lines !== this.#lines)
       throw new LineFault(`there should be ${lines} lines before it, not ${this.#lines}`);
     this.#hasEnded = true;
   }
   #message(line: Line): StoreItem {
+    refuseOthers(line, 'message');
     const number = integerIn(line, 'message', 1, Number.MAX_SAFE_INTEGER);
     if (this.#messages.has(number)) throw new LineFault(`message ${number} occurs twice`);
     this.#messages.add(number);
@@ -206,6 +232,14 @@ export class LineReader {
       expiresAtMs: timeIn(line, 'expiresAt'),
     };
   }
+  #retained(line: Line): StoreItem {
+    refuseOthers(line, 'retained');
+    return { kind: 'retained', message: this.#known(line, 'retained') };
+  }
+  #unclaimed(line: Line): StoreItem {
+    refuseOthers(line, 'unclaimed');
+    return { kind: 'unclaimed', message: this.#known(line, 'unclaimed'), share: filterIn(line, 'share') };
+  }
   #known(line: Line, name: string): number {
     const number = integerIn(line, name, 1, Number.MAX_SAFE_INTEGER);
     if (!this.#messages.has(number)) throw new LineFault(`there is no message ${number} before it`);
@@ -213,6 +247,7 @@ export class LineReader {
   }
 
   #session(line: Line): StoreItem {
+    refuseOthers(line, 'session');
     const clientId = textIn(line, 'clientId');
     if (clientId === '' || this.#clientIds.has(clientId))
       throw new LineFault(`clientId: '${clientId}' is empty, or occurs twice`);
@@ -237,6 +272,7 @@ export class LineReader {
     };
   }
   #delivery(line: Line): StoredDelivery {
+    refuseOthers(line, 'waiting');
     const message = line['message'] === undefined ? 0 : this.#known(line, 'message');
     const packetId = integerIn(line, 'packetId', 0, 65_535, 0);
     if (message === 0 && packetId === 0) throw new LineFault('waiting: neither message nor packetId');
@@ -268,6 +304,7 @@ function storeOf(line: Line): StoreItem {
   const version = integerIn(line, 'version', 1, Number.MAX_SAFE_INTEGER);
   if (version > linesVersion)
     throw new LineFault(`version ${version} was written by a newer RallyMQ: use that`);
+  refuseOthers(line, 'store');
   return {
     kind: 'store',
     run: integerIn(line, 'run', 0, 1_048_576),
@@ -314,6 +351,7 @@ function propertiesIn(line: Line): Uint8Array {
 }
 
 function willOf(line: Line) {
+  refuseOthers(line, 'will');
   return {
     ...contentOf(line),
     delaySeconds: integerIn(line, 'delaySeconds', 0, 4_294_967_295, 0),
@@ -322,6 +360,7 @@ function willOf(line: Line) {
 }
 
 function subscriptionOf(line: Line): StoredSubscription {
+  refuseOthers(line, 'subscriptions');
   return {
     filter: filterIn(line, 'filter'),
     qos: integerIn(line, 'qos', 0, 2),
@@ -336,6 +375,13 @@ function subscriptionOf(line: Line): StoredSubscription {
 function objectOf(value: unknown, name: string): Line {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Line;
   throw new LineFault(`${name} is not an object`);
+}
+
+/** A name that is mistyped must not be taken for one that is left out. */
+function refuseOthers(line: Line, kind: keyof typeof fields): void {
+  const known: readonly string[] = fields[kind];
+  const other = Object.keys(line).find((name) => !known.includes(name));
+  if (other !== undefined) throw new LineFault(`${kind} has no field ${other}`);
 }
 
 function listIn(line: Line, name: string): readonly unknown[] {
@@ -385,7 +431,9 @@ function bytesOf(value: unknown, name: string): Uint8Array {
   if (typeof value === 'string') return new TextEncoder().encode(value);
   const { base64 } = objectOf(value, name);
   if (typeof base64 !== 'string') throw new LineFault(`${name} is neither text nor base64`);
-  return new Uint8Array(Buffer.from(base64, 'base64'));
+  const bytes = Buffer.from(base64, 'base64');
+  if (bytes.toString('base64') !== base64) throw new LineFault(`${name} is not valid base64`);
+  return new Uint8Array(bytes);
 }
 
 function timeIn(line: Line, name: string): number {

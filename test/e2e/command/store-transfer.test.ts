@@ -212,7 +212,7 @@ test('what is no export is refused with its line, and leaves nothing', async (t)
   const folder = await folderFor(t);
   const first = '{"rallymq":"store","version":1,"run":1,"lastMessage":64}';
   const session = '{"session":1,"clientId":"a","expirySeconds":9';
-  const wrong: [string, RegExp][] = [
+  const wrong: [string | Uint8Array, RegExp][] = [
     ['', /wrong is empty/],
     [first, /line 2: the last line of the export, .* does not follow: the file is cut off/],
     [`${first}\n{"end":2}`, /line 2: there should be 2 lines before it, not 1/],
@@ -220,6 +220,18 @@ test('what is no export is refused with its line, and leaves nothing', async (t)
     ['{}', /line 1: it is not the first line/],
     ['{"rallymq":"store","version":2}', /line 1: version 2 was written by a newer RallyMQ/],
     [`${first}\nnonsense`, /line 2: it is not JSON/],
+    [`${first}\n\n \r\nnonsense`, /line 4: it is not JSON/],
+    [`${first}\n{"message":64,"topic":"a","qos":1,"payloda":"1"}`, /line 2: message has no field payloda/],
+    [`${first}\n${session},"subscriptons":[]}`, /line 2: session has no field subscriptons/],
+    [`${first}\n${session},"subscriptions":[{"filter":"a","qos":1,"noLokal":true}]}`, /has no field noLokal/],
+    [
+      `${first}\n{"message":64,"topic":"a","qos":1,"payload":{"base64":"AAE*"}}`,
+      /payload is not valid base64/,
+    ],
+    [
+      Buffer.concat([Buffer.from(`${first}\n{"message":64,"topic":"`), Buffer.of(0xff)]),
+      /line 2: it is not UTF-8/,
+    ],
     [`${first}\n{"message":64,"topic":"a/#","qos":1}`, /line 2: topic: 'a\/#' is not a topic name/],
     [`${first}\n{"message":64,"topic":"a","qos":3}`, /line 2: qos is not a whole number from 0 to 2/],
     [`${first}\n{"message":64,"topic":"a","qos":1,"properties":{"colour":1}}`, /there is no colour/],
@@ -239,6 +251,6 @@ test('what is no export is refused with its line, and leaves nothing', async (t)
     assert.equal(code, 2, stderr);
     assert.match(stderr, sentence);
     assert.match(stderr, /^rallymq: [^\n]+ Nothing was imported\.\n$/);
-    assert.ok(!existsSync(join(folder, 'data')), content);
+    assert.ok(!existsSync(join(folder, 'data')), String(content));
   }
 });
