@@ -6,7 +6,10 @@ import { exportStore, importStore } from '../core/storage/export.ts';
 import type { StoreAnswer, StoreTask } from '../core/storage/store-command.ts';
 import { isSystemError, systemReason } from '../core/system-reason.ts';
 
-/** `progress[0]` is the percentage, for the thread that shows it; `progress[1]` is set when the task has to end. */
+/**
+ * `progress[0]` is the percentage, for the thread that shows it; `progress[1]` is set when the task has to end;
+ * `progress[2]` is set when an export has made its file.
+ */
 export async function runStoreTask({
   task,
   progress,
@@ -16,13 +19,10 @@ export async function runStoreTask({
 }): Promise<StoreAnswer> {
   const told = (done: number, total: number): void => {
     Atomics.store(progress, 0, Math.floor((done * 100) / total));
-    goOn();
-  };
-  const goOn = (): void => {
     if (Atomics.load(progress, 1) !== 0) throw new BrokerError('STORE_NOT_USABLE', 'It was interrupted.');
   };
   try {
-    return { result: await resultOf(task, progress, told, goOn) };
+    return { result: await resultOf(task, progress, told) };
   } catch (error) {
     if (isSystemError(error)) {
       const message = `${error.path ?? task.directory} cannot be used: ${systemReason(error)}.`;
@@ -37,7 +37,6 @@ async function resultOf(
   task: StoreTask,
   progress: Uint8Array,
   told: (done: number, total: number) => void,
-  goOn: () => void,
 ): Promise<unknown> {
   switch (task.kind) {
     case 'check':
@@ -49,7 +48,9 @@ async function resultOf(
     case 'compact':
       return loadAddon().compactStore(task.directory, progress);
     case 'export':
-      return await exportStore(loadAddon(), task.directory, task.folder, progress, goOn);
+      return await exportStore(loadAddon(), task.directory, task.folder, progress, () => {
+        Atomics.store(progress, 2, 1);
+      });
     case 'import':
       return await importStore(loadAddon(), task.directory, task.folder, told);
     case 'backup':

@@ -27,7 +27,14 @@ import { BrokerError } from '../broker-error.ts';
 import type { Addon } from '../data-plane/addon.ts';
 import { isSystemError, systemReason } from '../system-reason.ts';
 import { makeDirectory } from './make-directory.ts';
-import { clusterFileName, incompleteFileName, isSegment, lockFileName, segmentsOf } from './store-files.ts';
+import {
+  clusterFileName,
+  incompleteFileName,
+  isIncomplete,
+  isSegment,
+  lockFileName,
+  segmentsOf,
+} from './store-files.ts';
 
 export interface BackupOutcome {
   readonly files: number;
@@ -275,6 +282,13 @@ export async function makeEmpty(addon: Addon, folder: string, what: string): Pro
     takeBack,
     release: () => lock.remove(),
   };
+}
+
+/** What this process has not completed, when it ends meanwhile. `isNew`: so is the folder. */
+export function removeIncomplete(folder: string, isNew: boolean): void {
+  if (!isIncomplete(folder)) return;
+  const names = isNew ? [''] : readdirSync(folder);
+  for (const name of names) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 /** False: it has been recycled since, so its content is no longer needed. */

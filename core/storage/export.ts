@@ -26,10 +26,10 @@ export async function exportStore(
   directory: string,
   file: string,
   progress: Uint8Array,
-  goOn: () => void,
+  onMade: () => void,
 ): Promise<TransferOutcome> {
   await filesOf(directory); // fails if there is no store
-  const { target, takeBack, close } = targetOf(file);
+  const { target, isMade, takeBack, close } = targetOf(file);
   const count = new Counts();
   let waiting = '';
   let lines = 0;
@@ -38,8 +38,8 @@ export async function exportStore(
     waiting = '';
   };
   try {
+    if (isMade) onMade();
     const outcome = addon.exportStore(directory, progress, (item) => {
-      goOn();
       count.note(item);
       waiting += `${lineOf(item)}\n`;
       lines++;
@@ -64,6 +64,7 @@ export async function exportStore(
 
 interface Target {
   readonly target: number;
+  readonly isMade: boolean;
   /** Removes what was made. */
   takeBack(): void;
   close(): void;
@@ -75,13 +76,15 @@ interface Target {
  */
 function targetOf(file: string): Target {
   const isOutput = file === '/dev/stdout';
-  if (isOutput && fstatSync(1).isFile()) return { target: 1, takeBack: () => {}, close: () => {} };
+  if (isOutput && fstatSync(1).isFile())
+    return { target: 1, isMade: false, takeBack: () => {}, close: () => {} };
   const target = opened(file, isOutput ? 'w' : 'wx');
-  const isRemovable = !isOutput && fstatSync(target).isFile();
+  const isMade = !isOutput && fstatSync(target).isFile();
   return {
     target,
+    isMade,
     takeBack: () => {
-      if (isRemovable) rmSync(file);
+      if (isMade) rmSync(file);
     },
     close: () => closeSync(target),
   };

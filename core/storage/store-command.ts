@@ -2,11 +2,12 @@
  * `rallymq store info|check|backup|restore|export|import|compact`: an operator's commands for a data directory. Long ones run in a
  * separate thread (workers/storage.ts), which reports its progress.
  */
+import { existsSync, rmSync } from 'node:fs';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import { readArguments } from '../config/arguments.ts';
 import { commandDataDirectory } from '../config/options.ts';
 import type { StoreRefusal, StoreReport } from '../data-plane/addon.ts';
-import { type BackupOutcome, removeCopyIn } from './backup.ts';
+import { type BackupOutcome, removeCopyIn, removeIncomplete } from './backup.ts';
 import { refusalOf, type TransferOutcome } from './export.ts';
 import { showProgress } from './progress-bar.ts';
 import { filesOf, type StoreFiles } from './store-files.ts';
@@ -234,14 +235,22 @@ export type StoreAnswer =
 /** A signal ends the command and removes its incomplete result; a second one ends it at once. */
 async function inThread<Result>(task: StoreTask, what: string): Promise<Result> {
   const { Piscina } = await import('piscina'); // not for the other commands
-  const progress = new Uint8Array(new SharedArrayBuffer(2));
+  const progress = new Uint8Array(new SharedArrayBuffer(3));
+  const folder = task.kind === 'backup' ? task.folder : task.directory;
+  const isNew = !existsSync(folder);
   let ended: NodeJS.Signals | undefined;
+  let patience: NodeJS.Timeout | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     ended = signal;
     Atomics.store(progress, 1, 1);
-    if (task.kind !== 'check-online') return; // the thread reads until it has finished
-    removeCopyIn(task.directory);
-    process.kill(process.pid, signal);
+    // The thread may not take notice in time: it reads a whole store, or a pipe that nobody writes to, or waits for a disk.
+    const end = (): void => {
+      if (task.kind === 'check-online') removeCopyIn(folder);
+      else if (task.kind !== 'export') removeIncomplete(folder, isNew);
+      else if (Atomics.load(progress, 2) !== 0) rmSync(task.folder, { force: true });
+      process.kill(process.pid, signal);
+    };
+    patience = setTimeout(end, patienceMs);
   };
   const signals = isUndone(task) ? endingSignals : [];
   for (const signal of signals) process.once(signal, onSignal);
@@ -257,11 +266,15 @@ async function inThread<Result>(task: StoreTask, what: string): Promise<Result> 
     return answer.result as Result;
   } finally {
     stopShowing();
+    clearTimeout(patience);
     for (const signal of signals) process.off(signal, onSignal);
     if (ended !== undefined) process.kill(process.pid, ended);
     await pool.destroy();
   }
 }
+
+/** How long a thread has, after a signal, to remove what it has begun. */
+const patienceMs = 200;
 
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 

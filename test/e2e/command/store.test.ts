@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -192,6 +192,45 @@ test('a backup, a restore, an export or an import that is interrupted leaves not
     await assert.rejects(task(), /interrupted/);
     assert.ok(!existsSync(target));
   }
+});
+
+test('an export ends at once when a signal comes, also while it reads, and leaves no file', async (t) => {
+  const folder = await folderFor(t);
+  const directory = await storeIn(t, folder);
+  // Reading these takes many seconds, and they take no space.
+  for (let number = 100; number < 300; number++) {
+    const path = join(directory, `${String(number).padStart(10, '0')}.seg`);
+    await writeFile(path, '');
+    await truncate(path, 67_108_864);
+  }
+  const file = join(folder, 'lines');
+  const command = new Command(['store', 'export', file, '--data', directory]);
+  await until('its file', () => existsSync(file));
+  const atMs = performance.now();
+  command.kill('SIGINT');
+  assert.equal((await command.exited()).signal, 'SIGINT');
+  const tookMs = performance.now() - atMs;
+  assert.ok(tookMs < 1_000, `${tookMs} ms`);
+  assert.ok(!existsSync(file));
+});
+
+test('an import ends at once when a signal comes while it waits for its lines, and leaves nothing', async (t) => {
+  const folder = await folderFor(t);
+  const [target, empty] = [join(folder, 'new'), join(folder, 'empty')];
+  await mkdir(empty);
+  const pipe = join(folder, 'lines');
+  assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+  for (const directory of [target, empty]) {
+    const command = new Command(['store', 'import', pipe, '--data', directory]);
+    const lines = await open(pipe, 'w');
+    await lines.write('{"rallymq":"store","version":1,"run":1,"lastMessage":9}\n');
+    await until('a segment', () => existsSync(join(directory, '0000000001.seg')));
+    command.kill('SIGINT');
+    assert.equal((await command.exited()).signal, 'SIGINT');
+    await lines.close();
+  }
+  assert.ok(!existsSync(target));
+  assert.deepEqual(await readdir(empty), []);
 });
 
 test('what a command writes to is its own until it has ended', async (t) => {
