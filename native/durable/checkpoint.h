@@ -170,7 +170,7 @@ class CheckpointPart : private SessionCopier {
   void copy(const MessageRef& message) {
     if (message->isStub) return want(message);
     // No other session has it, so it is copied only once.
-    if (message->references.load(std::memory_order_relaxed) == 1) {
+    if (engine_.accounts().sessions.held().isAlone(*message.get())) {
       journal_.copy(message, records::Message::isCopy);
       return;
     }

@@ -88,6 +88,14 @@ class HeldMessages {
            message->references.load(std::memory_order_relaxed) == 1;
   }
 
+  // One session waits for the message, and nothing else has it. False: that is not known.
+  bool isAlone(Message& message) {
+    const RowPlace& place = message.holding(worker_).place;
+    const Delivery* const delivery = rows_.stored(place);
+    return message.references.load(std::memory_order_relaxed) == 1 && delivery && delivery->message.get() == &message &&
+           rows_.isAlone(place);
+  }
+
   // An entry begins or ceases to hold it.
   void take(const Delivery& delivery) {
     if (delivery.message) take(*delivery.message.get(), delivery.subscriptionIds.bytes());
