@@ -173,8 +173,9 @@ function faultOf(command: string): string | undefined {
   return unknownFlag(words, usages);
 }
 
+/** A value in quotes may be the command of another program. */
 function unknownFlag(words: string, text: string): string | undefined {
-  const flags = words.match(/(?<=\s|^)--[a-z][\w-]*/g) ?? [];
+  const flags = words.replaceAll(/'[^']*'|"[^"]*"/g, '').match(/(?<=\s|^)--[a-z][\w-]*/g) ?? [];
   const unknown = flags.find((flag) => !new RegExp(`${flag}(?![\\w-])`).test(text) && flag !== '--silent');
   return unknown && `there is no flag ${unknown}`;
 }
