@@ -167,8 +167,7 @@ export class LogStreams {
 
   /** Likewise. */
   async first(id: string): Promise<StoredChunk | undefined> {
-    const { state } = await this.#manager.streams.info(this.#nameOf(id));
-    return chunkOf(await this.#get(id, { seq: state.first_seq }));
+    return chunkOf(await this.#get(id, { seq: await this.firstSequence(id) }));
   }
 
   /** Of the first chunk; if there is none, of the next one. Errors: those of JetStream. */
@@ -211,9 +210,8 @@ export class LogStreams {
 
   /** Chunks before this sequence are no longer needed. Errors: those of JetStream. */
   async dropBefore(id: string, sequence: number): Promise<void> {
-    const stream = this.#nameOf(id);
-    if (this.#canPurge) await this.#manager.streams.purge(stream, { seq: sequence });
-    else await this.#deleteBefore(stream, sequence);
+    if (this.#canPurge) await this.#manager.streams.purge(this.#nameOf(id), { seq: sequence });
+    else await this.#deleteBefore(id, sequence);
   }
 
   get #canPurge(): boolean {
@@ -221,16 +219,15 @@ export class LogStreams {
   }
 
   /** In order: whoever reads meanwhile finds no gap that stays. */
-  async #deleteBefore(stream: string, end: number): Promise<void> {
-    const { state } = await this.#manager.streams.info(stream);
-    for (let first = state.first_seq; first < end; first += deletesAtOnce) {
+  async #deleteBefore(id: string, end: number): Promise<void> {
+    for (let first = await this.firstSequence(id); first < end; first += deletesAtOnce) {
       const count = Math.min(deletesAtOnce, end - first);
-      await Promise.all(Array.from({ length: count }, (_, index) => this.#delete(stream, first + index)));
+      await Promise.all(Array.from({ length: count }, (_, index) => this.#delete(id, first + index)));
     }
   }
-  async #delete(stream: string, sequence: number): Promise<void> {
+  async #delete(id: string, sequence: number): Promise<void> {
     try {
-      await this.#manager.streams.deleteMessage(stream, sequence, false);
+      await this.#manager.streams.deleteMessage(this.#nameOf(id), sequence, false);
     } catch (error) {
       const isGone = error instanceof JetStreamApiError && messageNotFoundCodes.includes(error.code);
       if (!isGone) throw error;
@@ -341,8 +338,8 @@ export function isMark({ name, chunk }: StoredChunk): boolean {
 }
 
 /**
- * Whether a stream that begins with this chunk has its complete log: it begins with an empty log, or with a
- * checkpoint.
+ * Whether a stream that begins with this chunk has its complete log, unless it has lost its beginning: it begins with an
+ * empty log, or with a checkpoint. LogCopy.isWhole() knows, of all chunks.
  */
 export function isWholeFrom(chunk: Uint8Array): boolean {
   const flags = chunk[1] ?? 0;

@@ -2,7 +2,6 @@
  * The messages of one thread to another within a turn of its event loop, in order, posted as one array: a
  * post costs many times more than a message in it, and a storm of CONNECTs sends three for each client.
  */
-
 import { RecordWriter } from '../data-plane/record-bytes.ts';
 import type { Posted } from './posted.ts';
 

@@ -16,10 +16,6 @@ export class Secret {
     return this.#bytes.length;
   }
 
-  revealBytes(): Uint8Array {
-    return this.#bytes;
-  }
-
   revealText(): string {
     return Buffer.from(this.#bytes).toString('utf8');
   }

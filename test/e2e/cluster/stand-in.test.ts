@@ -57,18 +57,27 @@ async function streamOf(
   return streams;
 }
 
+function standInWith(
+  url: string,
+  directory: string,
+  makeBroker: () => StandInBroker,
+  stream = 'log',
+): StandIn {
+  return new StandIn({
+    config: resolveConfig({ cluster: [url], nodeName: 'host', dataDirectory: directory }),
+    directory,
+    stream,
+    lost: undefined,
+    known: { clusterName: 'rallymq', keys: '00'.repeat(24), epoch: 1, incarnation: 1 },
+    makeBroker,
+  });
+}
+
 test('a stand-in that ends, or cannot start, leaves nothing on the disk', async (t) => {
   const { url } = await NatsServer.start(t);
   const directory = await folderOf(t);
   const standInOf = (stream: string, broker: StandInBroker): StandIn =>
-    new StandIn({
-      config: resolveConfig({ cluster: [url], nodeName: 'host', dataDirectory: directory }),
-      directory,
-      stream,
-      lost: undefined,
-      known: { clusterName: 'rallymq', keys: '00'.repeat(24), epoch: 1, incarnation: 1 },
-      makeBroker: () => broker,
-    });
+    standInWith(url, directory, () => broker, stream);
   const left = (): Promise<string[]> => readdir(join(directory, standInFolderName));
   const broker: StandInBroker = {
     start: () => Promise.resolve(),
@@ -115,18 +124,11 @@ test('a stand-in whose disk has failed ends, so that there can be another one la
   for (const hasFailed of [true, false]) {
     if (hasFailed) await writeFile(folder, 'not a folder');
     else await rm(folder);
-    const standIn = new StandIn({
-      config: resolveConfig({ cluster: [url], nodeName: 'host', dataDirectory: directory }),
-      directory,
-      stream: 'log',
-      lost: undefined,
-      known: { clusterName: 'rallymq', keys: '00'.repeat(24), epoch: 1, incarnation: 1 },
-      makeBroker: () => ({
-        start: () => Promise.resolve(),
-        giveAll: () => Promise.resolve(),
-        stop: () => Promise.resolve(),
-      }),
-    });
+    const standIn = standInWith(url, directory, () => ({
+      start: () => Promise.resolve(),
+      giveAll: () => Promise.resolve(),
+      stop: () => Promise.resolve(),
+    }));
     if (hasFailed) await assert.rejects(standIn.start(), { code: 'ENOTDIR' });
     else await standIn.start();
     await standIn.stop();
@@ -142,14 +144,7 @@ for (const { flags, why, last } of incomplete)
     const { url } = await NatsServer.start(t);
     const directory = await folderOf(t);
     const streams = await streamOf(t, url, flags);
-    const standIn = new StandIn({
-      config: resolveConfig({ cluster: [url], nodeName: 'host', dataDirectory: directory }),
-      directory,
-      stream: 'log',
-      lost: undefined,
-      known: { clusterName: 'rallymq', keys: '00'.repeat(24), epoch: 1, incarnation: 1 },
-      makeBroker: () => assert.fail(),
-    });
+    const standIn = standInWith(url, directory, () => assert.fail());
     await assert.rejects(standIn.start(), why);
     await standIn.stop();
     assert.equal((await streams.last('log'))?.sequence, last, 'with a mark behind it, or none');

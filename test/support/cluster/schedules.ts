@@ -356,6 +356,29 @@ class ReplicatedPlay extends Play {
     this.#hosts.delete(node);
   }
 
+  /** Each client connects to some node, and stays or leaves. Returns their sessions, with what is in them. */
+  connectAll(): string[] {
+    const { random } = this;
+    for (const clientId of clientIds) {
+      const node = random.pick(this.nodes.filter(({ hasJoined }) => hasJoined));
+      const connection = node.connect(clientId, false, 100);
+      this.time.run(500);
+      if (random.below(2) === 0) node.leave(connection);
+    }
+    this.time.run(3_000); // no session is in transit to another node
+    for (const session of this.sessions.values()) session.notes = 1 + random.below(1_000_000);
+    return this.#kept();
+  }
+  #kept(): string[] {
+    return [...this.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`);
+  }
+  /** All stand-ins have ended, and these sessions are there. */
+  assertKept(before: readonly string[]): void {
+    assert.deepEqual(this.standIns, [], 'a stand-in does not end');
+    const after = new Set(this.#kept());
+    for (const session of before) assert.ok(after.has(session), `the session of ${session} is lost`);
+  }
+
   #takeOver(
     host: SimulatedNode,
     { name, incarnation, stream = '' }: NodeEntry,
@@ -418,15 +441,7 @@ function playTakeovers(seed: number): number {
   stage.time.run(12_000);
   let kept = 0;
   for (let round = 0; round < 3; round++) {
-    for (const clientId of clientIds) {
-      const node = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
-      const connection = node.connect(clientId, false, 100);
-      stage.time.run(500);
-      if (random.below(2) === 0) node.leave(connection);
-    }
-    stage.time.run(3_000); // no session is in transit to another node
-    for (const session of stage.sessions.values()) session.notes = 1 + random.below(1_000_000);
-    const before = [...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`);
+    const before = stage.connectAll();
     stage.kill(random.pick(stage.nodes));
     stage.unable = seed % 3 === 0 ? stage.nodes[0] : undefined; // the oldest
     for (let step = 0; step < 20; step++) {
@@ -439,9 +454,7 @@ function playTakeovers(seed: number): number {
       } else if (random.below(2) === 0) node.connect(random.pick(clientIds), false, 100);
     }
     stage.time.run(40_000);
-    assert.deepEqual(stage.standIns, [], 'a stand-in does not end');
-    const after = new Set([...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`));
-    for (const session of before) assert.ok(after.has(session), `the session of ${session} is lost`);
+    stage.assertKept(before);
     kept += before.length;
     stage.assertSettled();
     while (stage.nodes.length < 4) stage.startReplicated(`node-${++names}`);
@@ -464,15 +477,7 @@ function playRestarts(seed: number): number {
   stage.time.run(12_000);
   let kept = 0;
   for (let round = 0; round < 3; round++) {
-    for (const clientId of clientIds) {
-      const node = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
-      const connection = node.connect(clientId, false, 100);
-      stage.time.run(500);
-      if (random.below(2) === 0) node.leave(connection);
-    }
-    stage.time.run(3_000); // no session is in transit to another node
-    for (const session of stage.sessions.values()) session.notes = 1 + random.below(1_000_000);
-    const before = [...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`);
+    const before = stage.connectAll();
     const killed = random.pick(stage.nodes);
     stage.kill(killed);
     stage.time.after(random.below(12_000), () => stage.restart(killed));
@@ -482,9 +487,7 @@ function playRestarts(seed: number): number {
       if (random.below(2) === 0) node.connect(random.pick(clientIds), false, 100);
     }
     stage.time.run(40_000);
-    assert.deepEqual(stage.standIns, [], 'a stand-in does not end');
-    const after = new Set([...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`));
-    for (const session of before) assert.ok(after.has(session), `the session of ${session} is lost`);
+    stage.assertKept(before);
     kept += before.length;
     stage.assertSettled();
   }

@@ -114,6 +114,12 @@ function timerOf(immediate: NodeJS.Immediate): { cancel(): void } {
   return { cancel: () => clearImmediate(immediate) };
 }
 
+/** Once whatever was begun has ended. */
+async function passed(clock: FakeClock, ms: number): Promise<void> {
+  for (let turns = 0; turns < 100; turns++) await turn();
+  clock.advance(ms);
+}
+
 test('replicator: whatever is lost on the way, the stream has each chunk once and in order', async () => {
   for (let seed = 1; seed <= 40; seed++) {
     const random = new Random(seed);
@@ -198,10 +204,7 @@ test('replicator: a stream that has lost what was stored is asked again, and the
     ...whole,
     onDeposed: () => deposed++,
   });
-  const pass = async (ms: number): Promise<void> => {
-    for (let turns = 0; turns < 100; turns++) await turn();
-    clock.advance(ms);
-  };
+  const pass = (ms: number): Promise<void> => passed(clock, ms);
   replica.more(4);
   replicator.start();
   await pass(0);
@@ -264,10 +267,7 @@ test('replicator: a stream that stores nothing is asked now and then, and all is
     ...whole,
     onDeposed: () => assert.fail('deposed'),
   });
-  const pass = async (ms: number): Promise<void> => {
-    for (let turns = 0; turns < 100; turns++) await turn();
-    clock.advance(ms);
-  };
+  const pass = (ms: number): Promise<void> => passed(clock, ms);
   replica.more(3);
   replicator.start();
   for (let second = 0; second < 10; second++) await pass(1_000);
@@ -293,11 +293,8 @@ test('replicator: a checkpoint is asked for when the stream has lost its beginni
     onBeginningLost: () => lost++,
   });
   const pass = async (seconds: number): Promise<void> => {
-    for (let second = 0; second < seconds; second++) {
-      for (let turns = 0; turns < 50; turns++) await turn();
-      clock.advance(1_000);
-    }
-    for (let turns = 0; turns < 50; turns++) await turn();
+    for (let second = 0; second < seconds; second++) await passed(clock, 1_000);
+    await passed(clock, 0);
   };
   replica.more(19);
   replicator.start();
