@@ -20,7 +20,7 @@ std::string withPrefix(Bytes filter, const rally::Connection& connection) {
 }
 
 rally::LogClock logClockOf(const KeptDisk& disk) {
-  return rally::LogClock([&disk] { return rally::wallClockMs() + uint64_t(disk.clockSetMs); });
+  return rally::LogClock([&disk] { return disk.calendarMs(); });
 }
 
 bool isRung(rally::Doorbell& doorbell) {

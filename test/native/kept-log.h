@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "../../native/durable/records.h"
+#include "../../native/durable/wall-clock.h"
 #include "../../native/log/segment-format.h"
 
 struct KeptDisk {
@@ -40,6 +41,8 @@ struct KeptDisk {
   std::deque<Batch> pending;  // handed over
   rally::log::Log* user = nullptr;
 
+  // Of its machine; nobody sets the real one of this test.
+  uint64_t calendarMs() const { return 1'800'000'000'000 + rally::engineClockMs() + uint64_t(clockSetMs); }
   uint64_t bytes() const {
     uint64_t bytes = 0;
     for (const Record& record : records) bytes += record.body.size() + 12;
