@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError } from './broker-error.ts';
 import { newsOfBans, newsOfLifted, readNews, writeNews } from './cluster/news.ts';
-import type { ToldWill } from './cluster/node-messages.ts';
+import type { OtherNodes, ToldWill } from './cluster/node-messages.ts';
 import type { StandInBroker } from './cluster/stand-in.ts';
 import { hostedWill, toldWill } from './cluster/told-will.ts';
 import type { BrokerConfig, LogLevel } from './config/options.ts';
@@ -36,7 +36,6 @@ import type { HostClient } from './host/host-client.ts';
 import type { HostMessage } from './host/host-message.ts';
 import { RetainedLookUps } from './host/retained-look-ups.ts';
 import { HttpFrontEnd } from './http/http-front-end.ts';
-import type { OtherNodes } from './http/other-nodes.ts';
 import type { SiteSource } from './http/route.ts';
 import { EventStreams } from './http/sse/event-streams.ts';
 import type { ApiCaller } from './security/api-caller.ts';

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../core/security/api-keys.ts';
+import { apiKeyLine, hashOfApiKey, newApiKey } from '../../core/security/api-keys.ts';
+import { apiScopes } from '../../core/security/api-scope.ts';
 
 interface ApiKeyFile {
   readonly key: string;

@@ -1,5 +1,5 @@
 /** The sign of life that each node posts to all nodes of the cluster, itself too (membership.ts). */
-import { isRecord } from '../config/option-rules.ts';
+import { isRecord } from '../unknown-value.ts';
 import { parsed } from './json-bytes.ts';
 import { isCount } from './view.ts';
 

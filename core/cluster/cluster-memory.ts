@@ -5,11 +5,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
-import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 import { replaceFile } from '../security/replace-file.ts';
 import { unusableDirectory } from '../storage/store.ts';
 import { clusterFileName } from '../storage/store-files.ts';
 import { systemReason } from '../system-reason.ts';
+import { isRecord, isWholeNumber } from '../unknown-value.ts';
 
 /** The version of the file; a node that reads a higher one is too old for it. */
 const fileFormat = 1;

@@ -4,8 +4,8 @@
  * acknowledged in time, the first unacknowledged message is resent; the answer tells what else was lost. So a post that is
  * merely slow is not loaded further. Duplicates and premature frames are dropped.
  */
-import { isRecord } from '../config/option-rules.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
+import { isRecord } from '../unknown-value.ts';
 import { parsed } from './json-bytes.ts';
 import { type NodeMessage, readNodeMessage } from './node-messages.ts';
 import type { Post, Subjects } from './ports.ts';

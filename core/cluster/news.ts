@@ -1,8 +1,8 @@
 /** Operators' requests to one node that all nodes must carry out. */
-import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 import { type LogLevel, logLevels } from '../config/options.ts';
 import type { LiftedBan } from '../security/ban-keeper.ts';
 import { type Ban, type BanKind, type BanRequest, banKinds } from '../security/bans.ts';
+import { isRecord, isWholeNumber } from '../unknown-value.ts';
 
 export type News =
   | { readonly kind: 'ban'; readonly ban: BanRequest }

@@ -1,6 +1,6 @@
 /** The messages between the main threads of the nodes. The view says who owns what (view.ts). */
-import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 import type { ToldCaller } from '../security/api-caller.ts';
+import { isRecord, isWholeNumber } from '../unknown-value.ts';
 
 /** For a session that a client has used since its node started: later than any session from a disk. */
 export const usedStamp = Number.MAX_SAFE_INTEGER;
@@ -25,6 +25,13 @@ export interface NodeQuestion {
 export interface NodeAnswer {
   readonly status: number;
   readonly text: string;
+}
+
+/** The other nodes of the cluster. */
+export interface OtherNodes {
+  readonly here: string;
+  /** The answers by node name; undefined: no answer in time. `node`: only this one. */
+  ask(question: NodeQuestion, node?: string): Promise<ReadonlyMap<string, NodeAnswer | undefined>>;
 }
 
 /** The will of a client, in the form in which another node can publish it. */

@@ -9,7 +9,7 @@
  * The entry of a lost node stays until all nodes have released its workers, so that their numbers are not reused
  * before.
  */
-import { isRecord, isWholeNumber } from '../config/option-rules.ts';
+import { isRecord, isWholeNumber } from '../unknown-value.ts';
 import { parsed } from './json-bytes.ts';
 import { bestWorkerOf, clusterWorkersMax, type SlotWorker, slotCount, standInWorkers } from './slots.ts';
 

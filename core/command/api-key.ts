@@ -5,15 +5,13 @@ import { readAccessFile } from '../security/access-file.ts';
 import {
   type ApiKey,
   ApiKeys,
-  type ApiScope,
   apiKeyLine,
-  apiScopes,
   apiUserLine,
   hashOfApiKey,
   isApiKeyName,
-  isApiScope,
   newApiKey,
 } from '../security/api-keys.ts';
+import { type ApiScope, apiScopes, isApiScope } from '../security/api-scope.ts';
 import { replaceFile } from '../security/replace-file.ts';
 
 export const apiKeyUsage = [

@@ -2,6 +2,7 @@
 // or an environment variable).
 
 import { isIP } from 'node:net';
+import { isRecord, isWholeNumber } from '../unknown-value.ts';
 import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
 import type { Reload } from './limits.ts';
 import { isNetwork } from './network.ts';
@@ -286,14 +287,6 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
 };
 
 export const optionNames = Object.keys(optionRules) as readonly OptionName[];
-
-export function isWholeNumber(value: unknown, min: number, max: number): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** Keys fetched over an unencrypted connection could be anyone's. */
 function isKeyUrl(value: unknown): boolean {

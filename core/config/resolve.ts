@@ -5,6 +5,7 @@ import { BlockList, isIP } from 'node:net';
 import { availableParallelism, hostname } from 'node:os';
 import { inspect } from 'node:util';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
+import { isRecord, isWholeNumber } from '../unknown-value.ts';
 import {
   defaultLimits,
   type LimitName,
@@ -15,7 +16,7 @@ import {
 } from './limits.ts';
 import { listenerFault, resolveListener } from './listeners.ts';
 import { nearestName } from './nearest-name.ts';
-import { isRecord, isWholeNumber, type OptionName, optionNames, optionRules } from './option-rules.ts';
+import { type OptionName, optionNames, optionRules } from './option-rules.ts';
 import {
   type BrokerConfig,
   type BrokerOptions,

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
 import type { NodeAnswer, NodeQuestion } from '../cluster/node-messages.ts';
 import type { BrokerConfig } from '../config/options.ts';
-import { createHttpServer, type HttpServer } from './http-server.ts';
+import { createHttpServer } from './choose-server.ts';
+import type { HttpServer } from './http-server.ts';
 import type { ListeningPorts, SiteSource } from './route.ts';
 import { Site } from './site.ts';
 

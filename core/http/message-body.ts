@@ -1,5 +1,6 @@
 /** Messages as the API accepts and returns them, in EMQX's format: payloads as text or base64, properties in snake case. */
 import type { HostMessage, PublishOptions } from '../host/host-message.ts';
+import { isRecord } from '../unknown-value.ts';
 import type { Properties } from '../wire/properties.ts';
 import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
 import { count, oneOf, record, type Schema, text, truth } from './operation.ts';
@@ -153,8 +154,7 @@ function userPropertiesOf(value: unknown): [string, string][] | undefined {
 }
 
 export function objectOf(value: unknown, where: string): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Readonly<Record<string, unknown>>;
+  if (isRecord(value)) return value;
   throw new RequestFault(400, `${where} must be a JSON object.`);
 }
 

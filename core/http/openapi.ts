@@ -1,5 +1,5 @@
 /** The OpenAPI 3.1 description of the API. It is made from the table of routes, so the two always agree. */
-import { apiScopes } from '../security/api-keys.ts';
+import { apiScopes } from '../security/api-scope.ts';
 import type { Operation, Parameter } from './operation.ts';
 import type { Status } from './problem.ts';
 import type { Right, Route } from './route.ts';

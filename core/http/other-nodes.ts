@@ -2,19 +2,12 @@
  * Routes that other nodes of a cluster answer too: about something that exists on one node only, such as a client,
  * or about the node named in the request. A node asks the others with the rights of the caller, and they ask no further.
  */
-import type { NodeAnswer, NodeQuestion } from '../cluster/node-messages.ts';
+import type { NodeAnswer, NodeQuestion, OtherNodes } from '../cluster/node-messages.ts';
 import { toldCaller } from '../security/api-caller.ts';
 import type { HttpAnswer, HttpQuestion } from './answer.ts';
 import { text } from './operation.ts';
 import { bodyAnswer, noContent, problem, type Status, statusTexts } from './problem.ts';
 import type { Route, RouteContext, RouteRequest, SiteSource } from './route.ts';
-
-/** The other nodes of the cluster. */
-export interface OtherNodes {
-  readonly here: string;
-  /** The answers by node name; undefined: no answer in time. `node`: only this one. */
-  ask(question: NodeQuestion, node?: string): Promise<ReadonlyMap<string, NodeAnswer | undefined>>;
-}
 
 /** It does not have what was requested; another node may. */
 export const notHere: NodeAnswer = { status: 0, text: '' };

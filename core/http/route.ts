@@ -1,5 +1,5 @@
 /** A route: a row of the table in routes.ts. Each resource has its own file in routes/. */
-import type { NodeAnswer } from '../cluster/node-messages.ts';
+import type { NodeAnswer, OtherNodes } from '../cluster/node-messages.ts';
 import type { BrokerConfig, LogLevel } from '../config/options.ts';
 import type { ClusterFigures } from '../control/cluster-control.ts';
 import type { Overview } from '../control/figures.ts';
@@ -16,7 +16,8 @@ import type {
 import type { AskedSubscription } from '../front-end/subscribe.ts';
 import type { HostMessage, PublishOptions } from '../host/host-message.ts';
 import type { ApiCaller } from '../security/api-caller.ts';
-import type { ApiKeys, ApiScope } from '../security/api-keys.ts';
+import type { ApiKeys } from '../security/api-keys.ts';
+import type { ApiScope } from '../security/api-scope.ts';
 import type { Ban, BanKind, BanRequest } from '../security/bans.ts';
 import type { HttpCredentials, SignInRefusal } from '../security/sign-in.ts';
 import type { ClientEvent, DropsOfClient } from '../sessions/client-history.ts';
@@ -25,7 +26,6 @@ import type { HandedOver, Trace, TraceRequest } from '../tracing/traces.ts';
 import type { HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { Operation } from './operation.ts';
-import type { OtherNodes } from './other-nodes.ts';
 import type { StreamRequest } from './sse/event-streams.ts';
 
 export interface ListeningPorts {

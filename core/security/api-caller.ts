@@ -1,6 +1,6 @@
 /** The caller of the HTTP API: an API key, or a user of the broker. */
 import { type Access, encodeAccess } from './access.ts';
-import { type ApiScope, isApiScope } from './api-keys.ts';
+import { type ApiScope, isApiScope } from './api-scope.ts';
 
 export interface ApiCaller {
   /** Of the key or the user, for audit lines. */

@@ -6,10 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { accessFileFault, linesOf } from './access-file.ts';
 import type { ApiCaller } from './api-caller.ts';
-
-/** What a key allows: reading; publishing and setting retained messages; receiving messages; ending clients; reloading. */
-export const apiScopes = ['read', 'publish', 'subscribe', 'clients', 'config'] as const;
-export type ApiScope = (typeof apiScopes)[number];
+import { type ApiScope, apiScopes, isApiScope } from './api-scope.ts';
 
 /** A line of the file. */
 export type ApiKey = Pick<ApiCaller, 'name' | 'scopes'>;
@@ -23,10 +20,6 @@ const namePattern = /^[^:#\s\p{C}][^:\p{C}]{0,99}$/u;
 
 export function isApiKeyName(name: string): boolean {
   return namePattern.test(name) && name === name.trimEnd();
-}
-
-export function isApiScope(text: string): text is ApiScope {
-  return apiScopes.some((scope) => scope === text);
 }
 
 export function newApiKey(): string {

@@ -10,8 +10,8 @@ import type {
   PublishRequest,
   SubscribeRequest,
 } from '../config/authorization.ts';
-import { isRecord } from '../config/option-rules.ts';
 import type { Clock } from '../sessions/timers.ts';
+import { isRecord } from '../unknown-value.ts';
 import type { Backend } from './backend.ts';
 
 export interface AuthorizerOptions {

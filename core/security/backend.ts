@@ -4,8 +4,8 @@
  * password.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { isRecord } from '../config/option-rules.ts';
 import type { Clock } from '../sessions/timers.ts';
+import { isRecord } from '../unknown-value.ts';
 import { textWithin } from './bounded-answer.ts';
 import type { Secret } from './secret.ts';
 

@@ -1,7 +1,7 @@
 /** Converts the grant of a program or a token into the identity and rights for the rules. */
 import type { Grant } from '../config/authentication.ts';
 import { isTopicPrefix } from '../config/listeners.ts';
-import { isRecord, isWholeNumber } from '../config/option-rules.ts';
+import { isRecord, isWholeNumber } from '../unknown-value.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import type { Access } from './access.ts';
 import { compileFilter, filterFault, placeholderFault, type Rule } from './rules.ts';

@@ -1,6 +1,6 @@
 /** Asks an `authenticate` function of the host program. */
 import type { Authenticate, ConnectingClient } from '../config/authentication.ts';
-import { isRecord } from '../config/option-rules.ts';
+import { isRecord } from '../unknown-value.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { accessOf, isGrant, isRefusal } from './grants.ts';
 import type { Decision, Provider } from './provider.ts';

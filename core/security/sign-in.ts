@@ -11,7 +11,7 @@ import { reasonCodeName } from '../wire/reason-code-name.ts';
 import type { Access } from './access.ts';
 import type { Admission } from './admission.ts';
 import type { ApiCaller } from './api-caller.ts';
-import type { ApiScope } from './api-keys.ts';
+import type { ApiScope } from './api-scope.ts';
 import { failedLoginReasons, type Verdict } from './authenticator.ts';
 
 export interface HttpCredentials {

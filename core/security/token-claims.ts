@@ -1,6 +1,7 @@
 /** Converts the claims of a verified token into a grant. */
 import type { Grant } from '../config/authentication.ts';
 import { isTopicPrefix } from '../config/listeners.ts';
+import { isRecord } from '../unknown-value.ts';
 import { TokenError } from './token-error.ts';
 
 /** More than any token needs; each becomes a node of a table. */
@@ -91,7 +92,6 @@ function textClaims(payload: Readonly<Record<string, unknown>>): Record<string, 
 }
 
 function recordOf(value: unknown, name: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>;
+  if (isRecord(value)) return value;
   throw new TokenError(`'${name}' is not an object`);
 }

@@ -12,6 +12,7 @@
  * (nothing, 0, false) are left out.
  */
 import type { StoredContent, StoredDelivery, StoredSubscription, StoreItem } from '../data-plane/addon.ts';
+import { isRecord } from '../unknown-value.ts';
 import { decodeProperties } from '../wire/decode-properties.ts';
 import { encodeProperties } from '../wire/encode-properties.ts';
 import { PacketType } from '../wire/packet-type.ts';
@@ -373,7 +374,7 @@ function subscriptionOf(line: Line): StoredSubscription {
 // --- values -------------------------------------------------------------------------------------------
 
 function objectOf(value: unknown, name: string): Line {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Line;
+  if (isRecord(value)) return value;
   throw new LineFault(`${name} is not an object`);
 }
 

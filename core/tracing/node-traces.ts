@@ -5,7 +5,7 @@
  *     this node   POST /traces { id, what is traced, lines that it has of each node } -->  the others, again and again
  *                 <-- lines of each, which become lines of the trace
  */
-import type { OtherNodes } from '../http/other-nodes.ts';
+import type { OtherNodes } from '../cluster/node-messages.ts';
 import { type ApiCaller, toldCaller } from '../security/api-caller.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
 import type { HandedOver, Trace, Traces } from './traces.ts';

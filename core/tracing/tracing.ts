@@ -1,10 +1,10 @@
 /**
  * The traces of a broker (main thread): the requests of operators over HTTP, the records of workers, and the streams.
  */
+import type { OtherNodes } from '../cluster/node-messages.ts';
 import type { Limits } from '../config/limits.ts';
 import type { AuditLog } from '../control/audit-log.ts';
 import type { ToMain, ToWorker } from '../control/messages.ts';
-import type { OtherNodes } from '../http/other-nodes.ts';
 import type { SiteSource } from '../http/route.ts';
 import { TraceStream } from '../http/sse/trace-stream.ts';
 import type { ApiCaller } from '../security/api-caller.ts';

@@ -3,13 +3,8 @@ import { resolveConfig } from '../../core/config/resolve.ts';
 import type { HttpAnswer, HttpQuestion } from '../../core/http/answer.ts';
 import type { SiteSource } from '../../core/http/route.ts';
 import { Site } from '../../core/http/site.ts';
-import {
-  type ApiKey,
-  ApiKeys,
-  type ApiScope,
-  apiScopes,
-  hashOfApiKey,
-} from '../../core/security/api-keys.ts';
+import { type ApiKey, ApiKeys, hashOfApiKey } from '../../core/security/api-keys.ts';
+import { type ApiScope, apiScopes } from '../../core/security/api-scope.ts';
 
 /** Has all scopes. */
 export const adminKey = 'rmq_admin';

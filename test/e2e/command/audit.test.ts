@@ -1,7 +1,8 @@
 /** Operators' changes over the API are in the log: who, what, and the state before and after. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
+import { apiKeyLine, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
+import { apiScopes } from '../../../core/security/api-scope.ts';
 import { accessFolder } from '../../support/access-files.ts';
 import { startCommand } from '../../support/command.ts';
 import { openClient } from '../../support/raw-client.ts';

@@ -8,13 +8,8 @@ import { type TestContext, test } from 'node:test';
 import type { Message, Rally, RallyOptions } from '../../../client/rally.ts';
 import type { BrokerOptions } from '../../../core/broker.ts';
 import type { SiteSource } from '../../../core/http/route.ts';
-import {
-  apiKeyLine,
-  apiScopes,
-  apiUserLine,
-  hashOfApiKey,
-  newApiKey,
-} from '../../../core/security/api-keys.ts';
+import { apiKeyLine, apiUserLine, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
+import { apiScopes } from '../../../core/security/api-scope.ts';
 import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { startBroker } from '../../support/broker.ts';
 import { subscribeFrame, subscription } from '../../support/frames.ts';

@@ -1,5 +1,4 @@
 /** Tokens (JWT): admission, rights, expiry, renewal and revocation. */
-
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';

@@ -4,13 +4,8 @@ import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { SignJWT } from 'jose';
 import type { Page } from 'playwright-core';
-import {
-  apiKeyLine,
-  apiScopes,
-  apiUserLine,
-  hashOfApiKey,
-  newApiKey,
-} from '../../../core/security/api-keys.ts';
+import { apiKeyLine, apiUserLine, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
+import { apiScopes } from '../../../core/security/api-scope.ts';
 import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { fitsSmallPhone, seriousFaults } from '../../support/axe.ts';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';

@@ -1,19 +1,17 @@
 /** The HTTP API with a broker that is played here: each route with good, refused and bad input. */
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BrokerError } from '../../../core/broker-error.ts';
-import type { NodeQuestion } from '../../../core/cluster/node-messages.ts';
+import type { NodeQuestion, OtherNodes } from '../../../core/cluster/node-messages.ts';
 import type { PublishOptions } from '../../../core/host/host-message.ts';
 import { textAnswer } from '../../../core/http/answer.ts';
 import { Idempotency } from '../../../core/http/idempotency.ts';
-import type { OtherNodes } from '../../../core/http/other-nodes.ts';
 import type { SiteSource } from '../../../core/http/route.ts';
 import { routePathOf } from '../../../core/http/route-path.ts';
 import { apiRoutes } from '../../../core/http/routes.ts';
 import type { Site } from '../../../core/http/site.ts';
 import type { ApiCaller } from '../../../core/security/api-caller.ts';
-import { apiScopes } from '../../../core/security/api-keys.ts';
+import { apiScopes } from '../../../core/security/api-scope.ts';
 import type { HttpCredentials, SignInRefusal } from '../../../core/security/sign-in.ts';
 import type { ClientQuery, ClientState } from '../../../core/sessions/client-list.ts';
 import { altered } from '../../support/altered.ts';

@@ -1,5 +1,4 @@
 /** API keys: their file, the command that writes it, and the tickets that dashboards get for them. */
-
 import assert from 'node:assert/strict';
 import {
   chmodSync,
