@@ -76,15 +76,6 @@ gather() {
   echo "$gathered"
 }
 
-# Gathers sources in two that take about as long: halves NAME SOURCE...
-halves() {
-  local half sources
-  for half in 0 1; do
-    mapfile -t sources < <(ls -S "${@:2}" | awk "NR % 2 == $half")
-    gather "$1-$half" "${sources[@]}"
-  done
-}
-
 secondsMax=2400 # for a process that gets what others leave of the cores
 declare -A running=()
 # Starts a test binary as so many processes; the next one is built meanwhile: start NAME PROCESSES
@@ -137,10 +128,10 @@ if [[ -z $text ]]; then
   # What one change asks for is compiled file by file; here all of it is needed.
   # shellcheck disable=SC2046
   mapfile -t tests < <(
-    printf '%s\n' "${tests[@]}" "${fuzzers[@]}" | grep -xE "$apart"
-    halves driven "$by_hand" $(grep -lE "$driven" "${tests[@]}")
-    halves others $(grep -LE "$driven" "${tests[@]}" | grep -vxE "$apart")
+    gather driven "$by_hand" $(grep -lE "$driven" "${tests[@]}")
+    gather others $(grep -LE "$driven" "${tests[@]}" | grep -vxE "$apart")
     gather fuzzers $(printf '%s\n' test/fuzz/*.fuzz.cpp | grep -vxE "$apart")
+    printf '%s\n' "${tests[@]}" "${fuzzers[@]}" | grep -xE "$apart"
   )
   fuzzers=(test/fuzz/replay.cpp)
   linked=("$(gather linked "${linked[@]}")")
@@ -151,7 +142,7 @@ fi
 if ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
   # AddressSanitizer finds what the two left out would.
   build address "-fsanitize=address,undefined -fno-sanitize=null,object-size -fno-sanitize-recover=all" \
-    "$runner" "${tests[@]}" "${fuzzers[@]}" "${linked[@]}" "${tls[@]}"
+    "${tests[@]}" "$runner" "${fuzzers[@]}" "${linked[@]}" "${tls[@]}"
   start address 2
 fi
 mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp test/native/log.test.cpp)
