@@ -8,7 +8,7 @@
 // tests that pass then are still printed as FAILED, are counted as unsteady, and are faults to investigate.
 
 import { existsSync, readdirSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { run } from 'node:test';
 import { inspect } from 'node:util';
 
@@ -92,18 +92,21 @@ function partition(values, condition) {
 }
 
 async function runFiles(files, concurrency) {
-  if (files.length === 0) return;
-  const output = new Map();
+  const waiting = [...files];
+  const runNext = async () => {
+    for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) await runFile(source);
+  };
+  await Promise.all(Array.from({ length: concurrency }, runNext));
+}
+
+/** Its tests may be defined in other files, of which alone the events tell. */
+async function runFile(source) {
+  const printed = [];
   const names = [];
-  const events = run({ files: files.map(compiledFrom), concurrency, timeout: fileTimeoutMs });
-  for await (const { type, data } of events) {
-    if (type === 'test:stdout' || type === 'test:stderr') {
-      output.set(data.file, (output.get(data.file) ?? '') + data.message);
-    } else if (type === 'test:start') {
-      names.splice(data.nesting, names.length, data.name);
-    } else if (type === 'test:pass' || type === 'test:fail') {
-      count(type, data, names, output);
-    }
+  for await (const { type, data } of run({ files: [compiledFrom(source)], timeout: fileTimeoutMs })) {
+    if (type === 'test:stdout' || type === 'test:stderr') printed.push(data.message);
+    else if (type === 'test:start') names.splice(data.nesting, names.length, data.name);
+    else if (type === 'test:pass' || type === 'test:fail') count(source, type, data, names, printed);
   }
 }
 
@@ -126,44 +129,29 @@ function totals() {
   return sum;
 }
 
-function resultsOf(data) {
-  const source = sourceOf(data);
-  const known = results.get(source) ?? { tests: 0, pass: 0, fail: 0, skipped: 0, todo: 0 };
-  results.set(source, known);
-  return known;
-}
-
-/** A file that fails as a whole, such as by a timeout, is a test with the file's name. */
-function sourceOf(data) {
-  return relative(root, data.file ?? data.name)
-    .replace(/^dist\//, '')
-    .replace(/\.js$/, '.ts');
-}
-
-function count(type, data, names, output) {
+function count(source, type, data, names, printed) {
   // A suite counts only if it fails by itself, not because of its tests.
   const isSuite = data.details.type === 'suite';
   const failedBelow = data.details.error?.failureType === 'subtestsFailed';
   if (isSuite && (type === 'test:pass' || failedBelow)) return;
-  const counts = resultsOf(data);
+  const counts = results.get(source) ?? { tests: 0, pass: 0, fail: 0, skipped: 0, todo: 0 };
+  results.set(source, counts);
   counts.tests += 1;
-  // A file that passes under its own name contains no test.
-  const isEmptyFile = type === 'test:pass' && data.nesting === 0 && data.name === data.file;
-  if (isEmptyFile) report(data, names, output);
-  else if (data.skip !== undefined) counts.skipped += 1;
+  // A file that passes, or fails as a whole, such as by a timeout, is a test with the file's name.
+  const isFile = data.nesting === 0 && data.name === compiledFrom(source);
+  if (data.skip !== undefined) counts.skipped += 1;
   else if (data.todo !== undefined) counts.todo += 1;
-  else if (type === 'test:pass') counts.pass += 1;
-  else report(data, names, output);
+  else if (type === 'test:pass' && !isFile) counts.pass += 1;
+  else {
+    counts.fail += 1;
+    report(source, data, names, printed.splice(0).join(''));
+  }
 }
 
-function report(data, names, output) {
-  resultsOf(data).fail += 1;
-  const file = data.file ?? data.name;
+function report(source, data, names, printed) {
   const path = [...names.slice(0, data.nesting), data.name].join(' > ');
   const error = data.details.error?.cause ?? data.details.error ?? 'has no test';
-  const printed = output.get(file);
-  output.delete(file);
-  console.log(`\nFAILED ${path}\n  in ${sourceOf(data)}`);
+  console.log(`\nFAILED ${path}\n  in ${source}`);
   console.log(indent(inspect(error, { depth: 8, maxArrayLength: 200, maxStringLength: 4_000 })));
   if (printed) console.log(`  It printed:\n${indent(printed.trimEnd())}`);
 }

@@ -370,11 +370,13 @@ export const sessionScenarios: Scenarios = {
   'takeover: while messages flow, each comes once and in order': async (stage) => {
     const topic = `${stage.own}/news`;
     const publisher = await connect(stage, 'pub');
-    const count = 60;
+    const countMin = 60;
+    let count = 0;
+    let isTakenOver = false;
     const connections = [await connectPersistent(stage, 'same')];
     await connections[0]?.subscribe(topic, 2);
     const flow = (async () => {
-      for (let index = 0; index < count; index++) await publisher.publish(topic, `${index}`, { qos: 2 });
+      while (count < countMin || !isTakenOver) await publisher.publish(topic, `${count++}`, { qos: 2 });
     })();
     for (let round = 1; round <= 2; round++) {
       const before = connections.at(-1);
@@ -382,6 +384,7 @@ export const sessionScenarios: Scenarios = {
       connections.push(await connectPersistent(stage, 'same'));
       await before?.closed;
     }
+    isTakenOver = true;
     await flow;
     const all = (): number[] => connections.flatMap(texts).map(Number);
     await until('the last message', () => all().includes(count - 1));
