@@ -226,7 +226,9 @@ export class TlsKeeper {
   /** Checks the files and puts them in use. */
   #take(read: TlsTexts, nowMs: number | undefined): void {
     const { clientCertificates } = this.#options.config;
-    const checked = read.certificates.map((texts) => checkCertificate(texts, nowMs));
+    const checked = read.certificates.map((texts) =>
+      checkCertificate(texts, this.#isInUse(texts.cert) ? undefined : nowMs),
+    );
     if (read.ca !== undefined) checkAuthorities(read.ca, read.crl);
     const preSharedKeys = read.psk === undefined ? [] : parsePreSharedKeys(read.psk);
     this.#facts = checked.map(({ facts }) => facts);
@@ -251,6 +253,11 @@ export class TlsKeeper {
       { path },
       'pre-shared keys of less than 16 bytes can be guessed: make longer ones',
     );
+  }
+
+  /** A certificate that expires in use stays in use: it must not keep the other files from being renewed. */
+  #isInUse({ text }: NamedText): boolean {
+    return this.#material?.certificates.some(({ chain }) => chain === text) ?? false;
   }
 
   /** The new response if it is valid; otherwise the current one, while it is valid. */

@@ -126,6 +126,33 @@ test('who asks is told at once what is wrong, also of a file that is missing', a
   assert.match(log.at(-1) ?? '', /has expired/);
 });
 
+test('a certificate that has expired in use keeps no other file from being renewed', async () => {
+  const expired = authority.issue({ commonName: 'expired', fromSeconds: -100, untilSeconds: -1 });
+  const { keeper, texts, materials, log } = await stage(
+    {
+      tlsCertificates: [
+        { cert: 'cert', key: 'key' },
+        { cert: 'expired', key: 'expired key' },
+      ],
+      pskFile: 'psk',
+    },
+    [
+      ['expired', expired.certificate],
+      ['expired key', expired.key],
+      ['psk', `meter:${'0a'.repeat(16)}\n`],
+    ],
+  );
+  texts.set('cert', second.certificate).set('key', second.key);
+  assert.equal(await keeper.reload(), 'reloaded', log.join('\n'));
+  assert.equal(materials.at(-1)?.certificates[0]?.chain, second.certificate);
+  texts.set('psk', '');
+  assert.equal(await keeper.reload(), 'reloaded', log.join('\n'));
+  assert.deepEqual(materials.at(-1)?.preSharedKeys, []);
+  const other = authority.issue({ commonName: 'other', fromSeconds: -100, untilSeconds: -1 });
+  texts.set('expired', other.certificate).set('expired key', other.key);
+  assert.equal(await keeper.reload(), 'refused');
+});
+
 test('ticket keys turn each hour, and four are kept', async () => {
   const { keeper, clock, keys } = await stage();
   for (let hour = 0; hour < 5; hour++) clock.pass(3_600_000);
