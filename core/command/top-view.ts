@@ -15,8 +15,10 @@ const dropped = [
   'droppedOutdated',
 ];
 
-export function shownFigures(url: string, before: Figures, now: Figures): string {
+export function shownFigures(url: string, last: Figures, now: Figures): string {
   const of = (name: string): number => now[name] ?? 0;
+  const wasRestarted = of('uptimeMs') < (last['uptimeMs'] ?? 0);
+  const before: Figures = wasRestarted ? {} : last;
   const seconds = Math.max((of('uptimeMs') - (before['uptimeMs'] ?? 0)) / 1_000, 0.001);
   const perSecond = (name: string): number => Math.max(of(name) - (before[name] ?? 0), 0) / seconds;
   const drops = dropped.reduce((sum, name) => sum + perSecond(name), 0);
