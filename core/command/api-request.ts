@@ -19,6 +19,9 @@ export interface ApiRequest {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Unless it is read as a stream. */
+const answerMs = 10_000;
+
 /** The flags of all commands that use the API. */
 export const apiFlags = { url: 'text', 'key-file': 'text' } as const;
 
@@ -57,8 +60,28 @@ export async function askApi(
   path: string,
   body?: unknown,
 ): Promise<unknown> {
-  const text = await (await openApi(request, method, path, { body })).text();
-  return text === '' ? undefined : JSON.parse(text);
+  const answer = await openApi(request, method, path, { body, signal: AbortSignal.timeout(answerMs) });
+  const text = await answer.text().catch((cause: unknown) => {
+    const sentence = `The answer of ${request.url} was cut short: ${reasonOf(cause)}.`;
+    throw new BrokerError('BROKER_NOT_REACHED', sentence, { cause });
+  });
+  return answer.status === 204 ? undefined : objectOf(text, request);
+}
+
+/** Errors: BROKER_NOT_REACHED. */
+function objectOf(text: string, { url }: ApiRequest): object {
+  const fault = (cause?: unknown): BrokerError => {
+    const sentence = `What answers at ${url} is not a RallyMQ broker: give the address of one with --url.`;
+    return new BrokerError('BROKER_NOT_REACHED', sentence, { cause });
+  };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw fault(cause);
+  }
+  if (typeof value !== 'object' || value === null) throw fault();
+  return value;
 }
 
 /** An answer read as a stream. Errors: see askApi(). */
@@ -95,8 +118,8 @@ export async function openApi(
 }
 
 function reasonOf(error: unknown): string {
-  const { cause = error } = error as { readonly cause?: unknown };
-  return messageOf(cause);
+  const { cause = error, name } = error as { readonly cause?: unknown; readonly name?: string };
+  return name === 'TimeoutError' ? `no answer within ${answerMs / 1_000} s` : messageOf(cause);
 }
 
 function detailOf(text: string): string {

@@ -49,13 +49,15 @@ test('top shows rates between two looks, and clears a terminal but no file', asy
   }
 });
 
-test('a broker that was started again has no negative rates', () => {
-  const text = shownFigures(
-    'u',
-    { uptimeMs: 9_000, publishReceived: 100 },
-    { uptimeMs: 1_000, publishReceived: 5 },
-  );
-  assert.match(text, /messages in\/s +0 /);
+test('of a broker that was started again, top shows what has happened since then', () => {
+  for (const publishReceived of [5, 150]) {
+    const text = shownFigures(
+      'u',
+      { uptimeMs: 9_000, publishReceived: 100 },
+      { uptimeMs: 1_000, publishReceived },
+    );
+    assert.match(text, new RegExp(`messages in/s +${publishReceived} `));
+  }
 });
 
 test('drain says how many go', async (t) => {
@@ -107,4 +109,34 @@ test('what is refused, and what cannot be asked, is said', async (t) => {
   await assert.rejects(drainCommand([], { RALLYMQ_URL: 'x', ...key }), { message: /^RALLYMQ_URL is 'x'/ });
   const empty = accessFolder(t).write('key', '\n');
   await assert.rejects(drain('--key-file', empty), { message: /contains no key/ });
+});
+
+test('an answer that no broker gives is told in a sentence, and so is one that does not come', async (t) => {
+  const { url } = await playedApi(t, [
+    [200, '<html>'],
+    [200, 'null'],
+    [200, ''],
+  ]);
+  for (let times = 0; times < 3; times++)
+    await assert.rejects(top(['--url', url], key, { write() {} }), {
+      code: 'BROKER_NOT_REACHED',
+      message: `What answers at ${url} is not a RallyMQ broker: give the address of one with --url.`,
+    });
+  const server = createServer((request, response) => {
+    if (request.method === 'POST') return; // no answer
+    response.writeHead(200, { 'content-length': '100' });
+    response.write('{', () => response.destroy());
+  });
+  t.after(() => server.close().closeAllConnections());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const other = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await assert.rejects(top(['--url', other], key, { write() {} }), {
+    code: 'BROKER_NOT_REACHED',
+    message: new RegExp(`^The answer of ${other} was cut short: .+\\.$`),
+  });
+  t.mock.method(AbortSignal, 'timeout', () => AbortSignal.abort(new DOMException('timeout', 'TimeoutError')));
+  await assert.rejects(drainCommand(['--url', other], key), {
+    code: 'BROKER_NOT_REACHED',
+    message: `No broker answers at ${other}: no answer within 10 s.`,
+  });
 });
