@@ -57,6 +57,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const keepAliveSeconds = 60;
 /** For CONNACK and PINGRESP. */
 const answerMs = 10_000;
+/** For the broker's close, when everything is sent. */
+const closeMs = 1_000;
 /** When the socket buffers this much, further messages wait. */
 const bufferedBytesMax = 1_000_000;
 
@@ -115,6 +117,7 @@ export class MqttConnection implements Link {
   #end: (error?: BrokerError) => void = () => {};
   #isClosing = false;
   #answerTimer: NodeJS.Timeout | undefined;
+  #closeTimer: NodeJS.Timeout | undefined;
   #pingTimer: NodeJS.Timeout | undefined;
 
   constructor(target: MqttTarget, deliver: (message: PublishPacket) => void) {
@@ -130,11 +133,12 @@ export class MqttConnection implements Link {
     this.ended = new Promise((resolve, reject) => {
       this.#end = (error) => {
         clearTimeout(this.#answerTimer);
+        clearTimeout(this.#closeTimer);
         clearInterval(this.#pingTimer);
         this.#socket.destroy();
-        this.#engine.end(error ?? this.#lost());
         if (error === undefined) resolve();
         else reject(error);
+        this.#engine.end(error ?? this.#lost()); // behind it: requests that are open at a regular end have not failed
       };
     });
     this.accepted = Promise.race([
@@ -195,8 +199,12 @@ export class MqttConnection implements Link {
   /** Resolves when everything is sent and the connection is closed. */
   async close(): Promise<void> {
     if (this.server === undefined) this.#end();
-    else if (!this.#isClosing)
+    else if (!this.#isClosing) {
+      this.#socket.once('finish', () => {
+        this.#closeTimer = setTimeout(() => this.#end(), closeMs);
+      });
       this.#socket.end(encodeDisconnect({ reasonCode: ReasonCode.success, properties: {} }, 5));
+    }
     this.#isClosing = true;
     await this.ended;
   }
