@@ -57,10 +57,11 @@ export class Telemetry {
 
   span(span: SpanRecord): void {
     if (this.#traces === undefined) return;
+    const startMs = wallClockMs(span.startNs);
     this.#spans.push({
       span,
-      startMs: wallClockMs(span.startNs),
-      endMs: wallClockMs(span.endNs),
+      startMs,
+      endMs: startMs + Number(span.endNs - span.startNs) / 1e6, // the clock may be set in between
       clientId: this.#options.clientIdOf(span.session),
     });
     if (this.#spans.length >= spansAtOnce) this.#sendSpans();

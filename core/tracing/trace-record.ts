@@ -78,8 +78,11 @@ export function readTraceRecord(bytes: Uint8Array): TraceRecord | SpanRecord {
   };
 }
 
-const anchoredMs = 10_000;
-let anchor = { ns: 0n, wallMs: 0 };
+const comparedEveryNs = 10_000_000_000n;
+/** The machine's clock has whole milliseconds; a greater difference means that it was set, or goes at another rate. */
+const toleranceMs = 2;
+let anchor = { ns: process.hrtime.bigint(), wallMs: performance.timeOrigin + performance.now() };
+let comparedAtNs = 0n;
 
 /**
  * Converts a time of process.hrtime() to the wall clock. The clocks are compared every ten seconds; in between, differences
@@ -87,7 +90,14 @@ let anchor = { ns: 0n, wallMs: 0 };
  */
 export function wallClockMs(atNs: bigint): number {
   const ns = process.hrtime.bigint();
-  if (anchor.wallMs === 0 || ns - anchor.ns > BigInt(anchoredMs) * 1_000_000n)
-    anchor = { ns, wallMs: performance.timeOrigin + performance.now() };
+  if (ns - comparedAtNs > comparedEveryNs) {
+    comparedAtNs = ns;
+    const wallMs = Date.now();
+    if (Math.abs(wallMs - sinceAnchor(ns)) > toleranceMs) anchor = { ns, wallMs };
+  }
+  return sinceAnchor(atNs);
+}
+
+function sinceAnchor(atNs: bigint): number {
   return anchor.wallMs + Number(atNs - anchor.ns) / 1e6;
 }
