@@ -1,7 +1,7 @@
 /**
  * Since when each counter counts. The counters of the data plane begin anew when a node joins its cluster again,
  * and those of its lanes when another node does; the process and its other counters go on. A counter that is new, or
- * less than before, has begun after the previous export.
+ * less than before, has begun after the previous export. None has begun later than now: the clock may be set back.
  */
 import type { Distribution, Family, Sample } from '../statistics/metrics-text.ts';
 
@@ -28,10 +28,8 @@ export class StartTimes {
       if (family.type === 'gauge') continue;
       for (const point of family.type === 'histogram' ? family.distributions : family.samples) {
         const key = keyOf(family, point);
-        counts.set(
-          key,
-          this.#countOf(this.#counts.get(key), 'counts' in point ? point.counts : [point.value]),
-        );
+        const count = this.#countOf(this.#counts.get(key), 'counts' in point ? point.counts : [point.value]);
+        counts.set(key, { ...count, startedAtMs: Math.min(count.startedAtMs, nowMs) });
       }
     }
     this.#counts = counts;

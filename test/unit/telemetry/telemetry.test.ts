@@ -23,6 +23,7 @@ const intervalMs = 10_000;
 
 function newTelemetry() {
   const clock = new FakeClock();
+  const wall = { aheadMs: 0 };
   const posted: Payload[] = [];
   let families: readonly Family[] | undefined;
   const telemetry = new Telemetry({
@@ -33,7 +34,7 @@ function newTelemetry() {
     },
     version: '1',
     clock,
-    now: () => clock.nowMs(),
+    now: () => clock.nowMs() + wall.aheadMs,
     post: async (_, { body }) => {
       posted.push(JSON.parse(`${body}`) as Payload);
       return new Response(null);
@@ -58,7 +59,7 @@ function newTelemetry() {
       ]),
     );
   };
-  return { exported, telemetry };
+  return { exported, telemetry, wall };
 }
 
 function counter(name: string, values: Readonly<Record<string, number>>): Family {
@@ -97,6 +98,34 @@ test('a counter that begins anew gets a new start time, and those that go on kee
       [31_000, 41_000],
     ],
     lag: [[11_000, 41_000]],
+  });
+  telemetry.stop();
+});
+
+test('no counter starts later than its export, also when the clock is set back', async () => {
+  const { exported, telemetry, wall } = newTelemetry();
+  wall.aheadMs = 100_000;
+  assert.deepEqual(await exported([counter('cpu', { a: 3 })]), { cpu: [[1_000, 111_000]] });
+  assert.deepEqual(await exported([counter('cpu', { a: 3, b: 1 })]), {
+    cpu: [
+      [1_000, 121_000],
+      [111_000, 121_000],
+    ],
+  });
+  wall.aheadMs = 0;
+  assert.deepEqual(await exported([counter('cpu', { a: 4, b: 2, c: 1 })]), {
+    cpu: [
+      [1_000, 31_000],
+      [31_000, 31_000],
+      [31_000, 31_000],
+    ],
+  });
+  assert.deepEqual(await exported([counter('cpu', { a: 4, b: 2, c: 1 })]), {
+    cpu: [
+      [1_000, 41_000],
+      [31_000, 41_000],
+      [31_000, 41_000],
+    ],
   });
   telemetry.stop();
 });
