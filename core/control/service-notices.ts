@@ -29,7 +29,7 @@ export class ServiceNotices {
   /** The interval of watchdog messages; 0: none are wanted. */
   readonly #beatMs: number;
   #timer: Timer | undefined;
-  #isReachable = true;
+  #isWarnedOf = false;
 
   constructor(options: ServiceNoticesOptions) {
     const { environment, pid } = options;
@@ -47,14 +47,16 @@ export class ServiceNotices {
 
   /** The broker is starting: systemd must not consider it hung. */
   #extend(): void {
-    if (!this.#send(`EXTEND_TIMEOUT_USEC=${extensionUs}`)) return;
+    if (this.#socket === '') return;
+    this.#send(`EXTEND_TIMEOUT_USEC=${extensionUs}`);
     this.#timer = this.#options.clock.after(extensionMs, () => this.#extend());
   }
 
   ready(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    if (this.#send('READY=1\nSTATUS=Clients can connect.')) this.#beat();
+    this.#send('READY=1\nSTATUS=Clients can connect.');
+    this.#beat();
   }
 
   reloading(): void {
@@ -78,16 +80,15 @@ export class ServiceNotices {
   }
 
   #beat(): void {
-    if (this.#beatMs <= 0) return;
+    if (this.#socket === '' || this.#beatMs <= 0) return;
     this.#send('WATCHDOG=1');
     this.#timer = this.#options.clock.after(this.#beatMs, () => this.#beat());
   }
 
-  #send(text: string): boolean {
-    if (this.#socket === '' || !this.#isReachable) return false;
-    const { send, warn } = this.#options;
-    this.#isReachable = send(this.#socket, text);
-    if (!this.#isReachable) warn('the service manager cannot be notified: see NOTIFY_SOCKET');
-    return this.#isReachable;
+  /** One that is not received keeps no later one back: without them the watchdog would end the broker. */
+  #send(text: string): void {
+    if (this.#socket === '' || this.#options.send(this.#socket, text)) return;
+    if (!this.#isWarnedOf) this.#options.warn('the service manager cannot be notified: see NOTIFY_SOCKET');
+    this.#isWarnedOf = true;
   }
 }

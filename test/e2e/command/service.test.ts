@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { loadAddon } from '../../../core/data-plane/addon.ts';
 import { accessFolder } from '../../support/access-files.ts';
 import { startCommand } from '../../support/command.ts';
 import { until } from '../../support/wait.ts';
@@ -40,4 +41,32 @@ test('systemd is told when the broker is ready, lives, reads its files again and
   command.kill('SIGTERM');
   assert.equal((await command.exited()).code, 0);
   await until('it stops', () => told.includes('STOPPING=1'));
+});
+
+/** Its queue is full when it says that it is bound, and a moment later it reads. */
+const busyReceiver = `
+import json, socket, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sender.setblocking(False)
+try:
+  while True: sender.sendto(b"x", sys.argv[1])
+except BlockingIOError: pass
+print(json.dumps("bound"), flush=True)
+time.sleep(0.3)
+while True: print(json.dumps(s.recv(4096).decode()), flush=True)
+`;
+
+test('a service manager that is busy for a moment gets what it is told', async (t) => {
+  const socket = join(accessFolder(t).write('marker', ''), '..', 'notify');
+  const python = spawn('python3', ['-c', busyReceiver, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => python.kill());
+  let told = '';
+  python.stdout.setEncoding('utf8').on('data', (text: string) => {
+    told += text;
+  });
+  await until('the socket is bound', () => told.includes('bound'));
+  assert.equal(loadAddon().notifyService(socket, 'READY=1'), true);
+  await until('it is told', () => told.includes('READY=1'));
 });

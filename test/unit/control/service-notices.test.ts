@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { ServiceNotices } from '../../../core/control/service-notices.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-function played(variables: Record<string, string>, isHeard = true) {
+function played(variables: Record<string, string>, isHeard: () => boolean = () => true) {
   const clock = new FakeClock();
   const sent: string[] = [];
   const warned: string[] = [];
@@ -16,7 +16,7 @@ function played(variables: Record<string, string>, isHeard = true) {
     monotonicUs: () => 123n,
     send: (socket, text) => {
       sent.push(`${socket} ${text.split('\n')[0]}`);
-      return isHeard;
+      return isHeard();
     },
     warn: (sentence) => void warned.push(sentence),
   });
@@ -60,8 +60,26 @@ test('without a socket nothing is sent, a watchdog of another process is not fed
   other.notices.ready();
   other.clock.advance(60_000);
   assert.ok(!other.sent.some((each) => each.includes('WATCHDOG')));
-  const deaf = played({ NOTIFY_SOCKET: '/run/n' }, false);
+  const deaf = played({ NOTIFY_SOCKET: '/run/n' }, () => false);
   deaf.notices.ready();
   deaf.notices.stopping();
-  assert.deepEqual([deaf.sent.length, deaf.warned.length, deaf.clock.timers], [1, 1, 0]);
+  assert.deepEqual([deaf.sent.length, deaf.warned.length, deaf.clock.timers], [3, 1, 0]);
+});
+
+test('a service manager that does not take a notice gets the next ones: its watchdog would end the broker', () => {
+  let isHeard = true;
+  const { notices, clock, sent, warned } = played(
+    { NOTIFY_SOCKET: '/run/n', WATCHDOG_USEC: '4000000' },
+    () => isHeard,
+  );
+  isHeard = false;
+  clock.advance(20_000);
+  notices.ready();
+  clock.advance(2_000);
+  sent.length = 0;
+  isHeard = true;
+  clock.advance(4_000);
+  notices.stopping();
+  assert.deepEqual(sent, ['/run/n WATCHDOG=1', '/run/n WATCHDOG=1', '/run/n STOPPING=1']);
+  assert.equal(warned.length, 1);
 });
