@@ -112,7 +112,7 @@ export class OverloadWatch {
     else if (trouble !== undefined && this.#state === 'refusing' && isPatient)
       this.#become('slowing', nowMs, trouble);
     else if (this.#state !== 'normal' && nowMs - this.#troubleMs >= patienceMs)
-      this.#become('normal', nowMs, 'memory is available again');
+      this.#become('normal', nowMs, 'the overload is over');
   }
 
   #become(state: LoadState, nowMs: number, reason: string): void {

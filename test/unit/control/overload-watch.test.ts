@@ -42,7 +42,7 @@ test('a worker that does not answer makes new clients wait, then slows those tha
   clock.advance(4_500);
   assert.equal(watch.state, 'slowing', 'it may come back at once');
   clock.advance(2_000);
-  assert.deepEqual(stage.states, ['normal: memory is available again']);
+  assert.deepEqual(stage.states, ['normal: the overload is over']);
   watch.stop();
   assert.equal(clock.timers <= 2, true, 'only answers are on their way');
 });
@@ -57,7 +57,7 @@ test('so does memory, whoever has taken it', () => {
   assert.deepEqual(stage.states.splice(0), ['refusing: 91 % of the memory is in use']);
   stage.usedBytes = 100;
   clock.advance(6_000);
-  assert.deepEqual(stage.states, ['normal: memory is available again']);
+  assert.deepEqual(stage.states, ['normal: the overload is over']);
 });
 
 test('a worker that does not run is not waited for, and nothing is asked where nothing is looked at', () => {
