@@ -75,7 +75,7 @@ export async function mqttTargetOf(flags: Flags, environment: Environment): Prom
     throw invalid('--ca is for a broker with TLS: give --url mqtts://HOST:PORT.');
   const host = hostname.replace(/^\[|\]$/g, '');
   const tls = {
-    ...(ca === undefined ? {} : { ca: readAccessFile(ca) }),
+    ...(ca === undefined ? {} : { ca: authoritiesIn(ca) }),
     ...(isIP(host) === 0 ? { servername: host } : {}),
   };
   return {
@@ -86,6 +86,15 @@ export async function mqttTargetOf(flags: Flags, environment: Environment): Prom
     username,
     password: username === undefined ? undefined : await passwordOf(username, environment),
   };
+}
+
+/** Without any, TLS would silently trust nobody. */
+function authoritiesIn(path: string): string {
+  const text = readAccessFile(path);
+  if (/-----BEGIN [A-Z\d ]*CERTIFICATE-----/.test(text)) return text;
+  throw invalid(
+    `--ca is '${path}', which contains no certificate in PEM: give the authority's, such as dev-ca.pem.`,
+  );
 }
 
 async function passwordOf(username: string, environment: Environment): Promise<Uint8Array> {
@@ -284,14 +293,17 @@ export class MqttConnection implements Link {
     const reason = systemReason(cause).replace(/\.$/, '');
     const isUntrusted = this.#socket instanceof TLSSocket && Boolean(this.#socket.authorizationError);
     const { code = '', reason: tlsReason } = cause as NodeJS.ErrnoException & { readonly reason?: string };
+    if (code === 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED') {
+      const sentence = `The broker at ${url} requires a client certificate, which this command cannot give.`;
+      return new BrokerError('BROKER_NOT_REACHED', sentence, { cause });
+    }
     if (code.startsWith('ERR_SSL_')) {
       const sentence = `TLS with ${url} failed (${tlsReason}): is that port one for TLS? mqtt:// is without.`;
       return new BrokerError('BROKER_NOT_REACHED', sentence, { cause });
     }
-    const isOfOtherHost = (cause as NodeJS.ErrnoException).code === 'ERR_TLS_CERT_ALTNAME_INVALID';
-    const advice = isOfOtherHost ? 'give a host name that it contains' : 'give its authority with --ca FILE';
+    const advice = certificateAdvice.get(code) ?? 'give its authority with --ca FILE.';
     const sentence = isUntrusted
-      ? `The certificate of ${url} is not accepted (${reason}): ${advice}.`
+      ? `The certificate of ${url} is not accepted (${reason}): ${advice}`
       : `No broker answers at ${url} (${reason}): start one, or give its address with --url.`;
     return new BrokerError('BROKER_NOT_REACHED', sentence, { cause });
   }
@@ -306,6 +318,13 @@ export class MqttConnection implements Link {
     return new BrokerError('BROKER_NOT_REACHED', sentence);
   }
 }
+
+/** By the code of the error. */
+const certificateAdvice: ReadonlyMap<string, string> = new Map([
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'give a host name that it contains.'],
+  ['CERT_HAS_EXPIRED', 'renew it.'],
+  ['CERT_NOT_YET_VALID', 'is the clock of this machine right?'],
+]);
 
 const needsUser: readonly number[] = [ReasonCode.badUserNameOrPassword, ReasonCode.notAuthorized];
 

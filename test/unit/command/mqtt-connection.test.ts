@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { MqttConnection, mqttTargetOf } from '../../../core/command/mqtt-connection.ts';
 import { atEnd } from '../../support/at-end.ts';
+import { Authority, type CertifiedFiles } from '../../support/secure.ts';
 import { until, within } from '../../support/wait.ts';
 import { bytes } from '../wire/frames.ts';
 
@@ -47,4 +49,47 @@ test('an upload that takes its time is not interrupted by a ping, which would wa
   await once(socket, 'end');
   socket.end();
   await within('the end', closed);
+});
+
+/** The error of a connection to a TLS server with this certificate. */
+async function refusalBy(
+  context: TestContext,
+  { certificate: cert, key }: CertifiedFiles,
+  ca: string,
+  more: TlsOptions = {},
+): Promise<Error> {
+  const server = createTlsServer({ cert, key, ...more }).listen(0, '127.0.0.1');
+  atEnd(context, () => server.close());
+  await once(server, 'listening');
+  const url = `mqtts://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const connection = new MqttConnection(await mqttTargetOf({ url, ca }, {}), () => {});
+  return await within('the refusal', connection.accepted).then(
+    () => assert.fail('it is accepted'),
+    (error: Error) => error,
+  );
+}
+
+test('the advice about a certificate fits what is wrong with it', async (context) => {
+  const authority = new Authority();
+  const ca = authority.own.certFile;
+  const expired = authority.issue({ fromSeconds: -100, untilSeconds: -1 });
+  const future = authority.issue({ fromSeconds: 3_600, untilSeconds: 7_200 });
+  const good = authority.issue();
+  assert.match((await refusalBy(context, expired, ca)).message, /\(certificate has expired\): renew it\.$/);
+  assert.match(
+    (await refusalBy(context, future, ca)).message,
+    /\(certificate is not yet valid\): is the clock of this machine right\?$/,
+  );
+  assert.match(
+    (await refusalBy(context, good, good.certFile)).message,
+    /: give its authority with --ca FILE\.$/,
+  );
+  assert.match(
+    (await refusalBy(context, good, ca, { requestCert: true, ca: authority.own.certificate })).message,
+    /^The broker at mqtts:\S+ requires a client certificate, which this command cannot give\.$/,
+  );
+  await assert.rejects(mqttTargetOf({ url: 'mqtts://localhost', ca: good.keyFile }, {}), {
+    code: 'FLAG_VALUE_INVALID',
+    message: `--ca is '${good.keyFile}', which contains no certificate in PEM: give the authority's, such as dev-ca.pem.`,
+  });
 });
