@@ -229,7 +229,11 @@ export class MqttConnection implements Link {
   }
 
   #awaitAnswer(): void {
-    this.#answerTimer ??= setTimeout(() => this.#end(this.#lost()), answerMs);
+    this.#answerTimer ??= setTimeout(() => {
+      const isSilent = this.#socket.bytesRead === 0;
+      const late = new Error(`no answer within ${answerMs / 1_000} s`);
+      this.#end(isSilent ? this.#notReached(late) : this.#lost());
+    }, answerMs);
   }
 
   #receive(chunk: Uint8Array): void {
@@ -310,7 +314,6 @@ export class MqttConnection implements Link {
 
   #lost(): BrokerError {
     const { url } = this.#target;
-    if (this.#socket.connecting) return this.#notReached(new Error('no answer'));
     const sentence =
       this.server === undefined
         ? `What answers at ${url} is not an MQTT broker: give the address of one with --url.`

@@ -93,3 +93,19 @@ test('the advice about a certificate fits what is wrong with it', async (context
     message: `--ca is '${good.keyFile}', which contains no certificate in PEM: give the authority's, such as dev-ca.pem.`,
   });
 });
+
+test('of a broker that does not answer it is not said that it is no broker', async (context) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  atEnd(context, () => server.close());
+  await once(server, 'listening');
+  const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const connection = new MqttConnection(await mqttTargetOf({ url }, {}), () => {});
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  await once(socket, 'data');
+  context.mock.timers.tick(10_000);
+  await assert.rejects(connection.accepted, {
+    code: 'BROKER_NOT_REACHED',
+    message: `No broker answers at ${url} (no answer within 10 s): start one, or give its address with --url.`,
+  });
+});
