@@ -7,6 +7,7 @@ import { createSecureContext } from 'node:tls';
 import type { TlsMaterial } from '../data-plane/addon.ts';
 import { messageOf } from '../system-reason.ts';
 import type { Staple } from './ocsp.ts';
+import { listsExpireAtMs } from './revocation-lists.ts';
 
 /** The path of a file, for messages, and its text. */
 export interface NamedText {
@@ -67,8 +68,8 @@ export function checkCertificate({ cert, key }: CertificateTexts, nowMs: number 
   };
 }
 
-/** Throws a CertificateFault if no client could be verified with these. */
-export function checkAuthorities(ca: NamedText, crl: NamedText | undefined): void {
+/** Throws a CertificateFault if no client could be verified with these at `nowMs`; undefined: at any time. */
+export function checkAuthorities(ca: NamedText, crl: NamedText | undefined, nowMs: number | undefined): void {
   if (certificatesOf(ca).length === 0) {
     const advice = 'give those of the authorities that sign client certificates';
     throw new CertificateFault(`${ca.path} contains no certificate in PEM: ${advice}`);
@@ -79,6 +80,10 @@ export function checkAuthorities(ca: NamedText, crl: NamedText | undefined): voi
     throw new CertificateFault(`${crl.path} contains no list of revoked certificates in PEM`);
   }
   checkWithOpenssl({ crl: crl.text }, crl.path);
+  const untilMs = listsExpireAtMs(crl.text);
+  if (nowMs === undefined || nowMs <= untilMs) return;
+  const until = new Date(untilMs).toISOString();
+  throw new CertificateFault(`the list of revoked certificates in ${crl.path} has expired (${until})`);
 }
 
 function certificatesOf({ path, text }: NamedText): X509Certificate[] {

@@ -1,4 +1,7 @@
-/** Logs that a certificate will expire: once each 30, 7 and 1 days before, and when it has expired. */
+/**
+ * Logs that a certificate will expire: once each 30, 7 and 1 days before, and when it has expired. Lists of revoked certificates
+ * hold for days only: when one has expired.
+ */
 import type { CertificateFacts } from './certificates.ts';
 
 export type ExpiryLog = (
@@ -15,6 +18,8 @@ export class ExpiryWatch {
   readonly #log: ExpiryLog;
   /** The last warning, by certificate. */
   #said = new Map<string, number>();
+  /** When the list expired that was reported last. */
+  #saidOfListsMs = 0;
 
   constructor(log: ExpiryLog) {
     this.#log = log;
@@ -30,6 +35,13 @@ export class ExpiryWatch {
       said.set(name, Math.min(before, mark ?? Number.POSITIVE_INFINITY));
     }
     this.#said = said;
+  }
+
+  lookAtLists(path: string, expireAtMs: number, nowMs: number): void {
+    if (nowMs <= expireAtMs || expireAtMs === this.#saidOfListsMs) return;
+    this.#saidOfListsMs = expireAtMs;
+    const sentence = 'a list of revoked certificates has expired: every client with a certificate is refused';
+    this.#log('error', { path, expired: new Date(expireAtMs).toISOString() }, sentence);
   }
 
   #say({ path, names, expiresAtMs }: CertificateFacts, nowMs: number): void {

@@ -21,6 +21,7 @@ import {
 import { ExpiryWatch } from './expiry-watch.ts';
 import { checkStaple, holds, noStaple, type Staple } from './ocsp.ts';
 import { areStrong, parsePreSharedKeys } from './pre-shared-keys.ts';
+import { listsExpireAtMs } from './revocation-lists.ts';
 
 export type TlsFiles = Pick<
   BrokerConfig,
@@ -55,6 +56,7 @@ export class TlsKeeper {
   readonly #read: (path: string) => Promise<Buffer>;
   readonly #expiry: ExpiryWatch;
   #facts: readonly CertificateFacts[] = [];
+  #listsExpireAtMs = Number.POSITIVE_INFINITY;
   #material: TlsMaterial | undefined;
   /** The last content of all files, to detect changes. */
   #texts = '';
@@ -90,9 +92,9 @@ export class TlsKeeper {
   /** After load(). */
   start(): void {
     this.#every(ticketKeyMs, () => this.#turnTicketKeys());
-    this.#every(expiryLookMs, () => this.#expiry.look(this.#facts, this.#options.now()));
+    this.#every(expiryLookMs, () => this.#lookAtExpiry());
     this.#every(this.#options.config.limits.certificateCheckMs, () => void this.#look(false));
-    this.#expiry.look(this.#facts, this.#options.now());
+    this.#lookAtExpiry();
   }
 
   stop(): void {
@@ -141,6 +143,13 @@ export class TlsKeeper {
     wait();
   }
 
+  #lookAtExpiry(): void {
+    const nowMs = this.#options.now();
+    this.#expiry.look(this.#facts, nowMs);
+    const { clientCrl } = this.#options.config;
+    if (clientCrl !== undefined) this.#expiry.lookAtLists(clientCrl, this.#listsExpireAtMs, nowMs);
+  }
+
   #turnTicketKeys(): void {
     this.#ticketKeys = [randomBytes(ticketKeyBytes), ...this.#ticketKeys.slice(0, ticketKeysKept - 1)];
     this.#options.onTicketKeys(this.ticketKeys);
@@ -171,7 +180,7 @@ export class TlsKeeper {
     }
     this.#counts.certificateReloads += 1;
     this.#options.log('info', { certificates: this.#facts.map(shownFacts) }, 'new certificates are in use');
-    this.#expiry.look(this.#facts, this.#options.now());
+    this.#lookAtExpiry();
     return 'reloaded';
   }
 
@@ -229,9 +238,11 @@ export class TlsKeeper {
     const checked = read.certificates.map((texts) =>
       checkCertificate(texts, this.#isInUse(texts.cert) ? undefined : nowMs),
     );
-    if (read.ca !== undefined) checkAuthorities(read.ca, read.crl);
+    const areListsInUse = this.#material?.clientCrls === read.crl?.text;
+    if (read.ca !== undefined) checkAuthorities(read.ca, read.crl, areListsInUse ? undefined : nowMs);
     const preSharedKeys = read.psk === undefined ? [] : parsePreSharedKeys(read.psk);
     this.#facts = checked.map(({ facts }) => facts);
+    this.#listsExpireAtMs = listsExpireAtMs(read.crl?.text ?? '');
     this.#texts = joined(read);
     this.#refusedTexts = '';
     this.#reported = '';

@@ -8,6 +8,7 @@ import { type Browser, chromium } from 'playwright-core';
 import type { BrokerOptions, ConnectingClient } from '../../../core/broker.ts';
 import { startBroker } from '../../support/broker.ts';
 import { certifiedOnline } from '../../support/ocsp.ts';
+import { revocations } from '../../support/revocations.ts';
 import { Authority, type CertifiedFiles, folder } from '../../support/secure.ts';
 import { until } from '../../support/wait.ts';
 import { secureClient } from './secure-client.ts';
@@ -91,29 +92,13 @@ test('a plain connection has no identity, whatever the client says', async (t) =
   await until('it has left', () => broker.statistics().connections === 0);
 });
 
-/** A list of what the devices' authority has revoked, by the command of OpenSSL. */
-function revocations(revoked: readonly CertifiedFiles[]): string {
-  const own = mkdtempSync(join(folder(), 'crl-'));
-  const [index, config, crl] = ['index.txt', 'openssl.cnf', 'crl.pem'].map((name) => join(own, name));
-  writeFileSync(`${index}`, '');
-  writeFileSync(
-    `${config}`,
-    `[ca]\ndefault_ca = own\n[own]\ndatabase = ${index}\ndefault_md = sha256\ndefault_crl_days = 30\n`,
-  );
-  const { certFile, keyFile } = devices.own;
-  const ca = ['ca', '-config', `${config}`, '-cert', certFile, '-keyfile', keyFile];
-  for (const each of revoked) execFileSync('openssl', [...ca, '-revoke', each.certFile], { stdio: 'ignore' });
-  execFileSync('openssl', [...ca, '-gencrl', '-out', `${crl}`], { stdio: 'ignore' });
-  return execFileSync('cat', [`${crl}`]).toString();
-}
-
 test('a certificate that is revoked while the broker runs comes in no more, also with a session from before', async (t) => {
   const clientCrl = join(mkdtempSync(join(folder(), 'list-')), 'crl.pem');
-  writeFileSync(clientCrl, revocations([]));
+  writeFileSync(clientCrl, revocations(devices, []));
   const { tlsPort, broker } = await startAsking(t, { clientCertificates: 'required', clientCrl });
   assert.equal(await comesIn(t, tlsPort, showing(seven)), true);
   assert.equal(await comesIn(t, tlsPort, showing(eight)), true);
-  writeFileSync(clientCrl, revocations([seven]));
+  writeFileSync(clientCrl, revocations(devices, [seven]));
   assert.equal(await broker.reloadCertificates(), 'reloaded');
   await until('the list is known', async () => !(await comesIn(t, tlsPort, showing(seven))));
   assert.equal(await comesIn(t, tlsPort, showing(eight)), true);
@@ -172,7 +157,7 @@ test('Chromium shows its certificate for the page and for wss until it is revoke
   skip: whyNoChromium() ?? false,
 }, async (t) => {
   const clientCrl = join(mkdtempSync(join(folder(), 'list-')), 'crl.pem');
-  writeFileSync(clientCrl, revocations([]));
+  writeFileSync(clientCrl, revocations(devices, []));
   const [good, revoked] = [
     await certifiedOnline(t, servers),
     await certifiedOnline(t, servers, { isRevoked: true }),
@@ -191,7 +176,7 @@ test('Chromium shows its certificate for the page and for wss until it is revoke
     heard.map(({ transport, tls }) => [transport, tls?.identity]),
     [['ws', 'device 7']],
   );
-  writeFileSync(clientCrl, revocations([seven]));
+  writeFileSync(clientCrl, revocations(devices, [seven]));
   assert.equal(await broker.reloadCertificates(), 'reloaded');
   await until('the list is known', async () => !(await comesIn(t, tlsPort, showing(seven))));
   await page.close();

@@ -72,9 +72,15 @@ test('one that has expired, or does not hold yet, is refused where the time coun
 
 test('authorities and lists of revoked certificates are looked at before they are used', () => {
   const ca = { path: 'ca.pem', text: authority.own.certificate };
-  checkAuthorities(ca, undefined);
-  refused(() => checkAuthorities({ path: 'ca.pem', text: '' }, undefined), /ca\.pem contains no certificate/);
-  refused(() => checkAuthorities(ca, { path: 'crl.pem', text: 'x' }), /crl\.pem contains no list/);
+  checkAuthorities(ca, undefined, undefined);
+  refused(
+    () => checkAuthorities({ path: 'ca.pem', text: '' }, undefined, undefined),
+    /ca\.pem contains no certificate/,
+  );
+  refused(() => checkAuthorities(ca, { path: 'crl.pem', text: 'x' }, undefined), /crl\.pem contains no list/);
   const broken = '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n';
-  refused(() => checkAuthorities(ca, { path: 'crl.pem', text: broken }), /crl\.pem cannot be used/);
+  refused(
+    () => checkAuthorities(ca, { path: 'crl.pem', text: broken }, undefined),
+    /crl\.pem cannot be used/,
+  );
 });

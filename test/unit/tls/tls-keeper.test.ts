@@ -5,6 +5,7 @@ import type { TlsMaterial } from '../../../core/data-plane/addon.ts';
 import type { Clock } from '../../../core/sessions/timers.ts';
 import { type TlsFiles, TlsKeeper } from '../../../core/tls/tls-keeper.ts';
 import { ocspResponse } from '../../support/ocsp.ts';
+import { revocations } from '../../support/revocations.ts';
 import { Authority, type CertifiedFiles } from '../../support/secure.ts';
 
 const authority = new Authority();
@@ -41,6 +42,7 @@ class HandClock implements Clock {
 async function stage(
   files: Partial<TlsFiles> = {},
   more: readonly (readonly [string, string | Buffer])[] = [],
+  aheadMs = 0,
 ) {
   const texts = new Map<string, string | Buffer>(more);
   const put = ({ certificate, key }: Pick<CertifiedFiles, 'certificate' | 'key'>): void => {
@@ -63,7 +65,7 @@ async function stage(
       ...files,
     },
     clock,
-    now: () => Date.now() + clock.nowMs(),
+    now: () => Date.now() + aheadMs + clock.nowMs(),
     log: (level, fields, sentence) => log.push(`${level} ${sentence} ${fields['reason'] ?? ''}`),
     onMaterial: (material) => materials.push(material),
     onTicketKeys: (ticketKeys) => keys.push(ticketKeys),
@@ -151,6 +153,44 @@ test('a certificate that has expired in use keeps no other file from being renew
   const other = authority.issue({ commonName: 'other', fromSeconds: -100, untilSeconds: -1 });
   texts.set('expired', other.certificate).set('expired key', other.key);
   assert.equal(await keeper.reload(), 'refused');
+});
+
+test('a list of revoked certificates that has expired is refused; one that expires in use is told once', async () => {
+  const long = revocations(authority, []);
+  const { keeper, texts, materials, log, clock, look } = await stage(
+    { clientCertificates: 'required', clientCa: 'ca', clientCrl: 'crl' },
+    [
+      ['ca', authority.own.certificate],
+      ['crl', long],
+    ],
+  );
+  clock.pass(2 * 3_600_000);
+  texts.set('crl', revocations(authority, [first], 3_600));
+  assert.equal(await keeper.reload(), 'refused');
+  assert.match(log.at(-1) ?? '', /the list of revoked certificates in crl has expired \(20.+Z\)$/);
+  assert.equal(materials.at(-1)?.clientCrls, long);
+  texts.set('crl', long);
+  log.length = 0;
+  for (let day = 0; day < 32; day++) clock.pass(86_400_000);
+  await look();
+  const told = log.filter((line) => line.includes('revoked'));
+  assert.deepEqual(told, [
+    'error a list of revoked certificates has expired: every client with a certificate is refused ',
+  ]);
+  texts.set('cert', second.certificate).set('key', second.key);
+  assert.equal(await keeper.reload(), 'reloaded', log.join('\n'));
+});
+
+test('a list of revoked certificates that has expired before the start is told', async () => {
+  const { log } = await stage(
+    { clientCertificates: 'required', clientCa: 'ca', clientCrl: 'crl' },
+    [
+      ['ca', authority.own.certificate],
+      ['crl', revocations(authority, [], 3_600)],
+    ],
+    2 * 3_600_000,
+  );
+  assert.match(log.join(), /^error a list of revoked certificates has expired/);
 });
 
 test('ticket keys turn each hour, and four are kept', async () => {
