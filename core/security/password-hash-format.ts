@@ -21,13 +21,11 @@ export function hashFault(hash: string): string | undefined {
 }
 
 function argon2Fault(hash: string): string | undefined {
-  const match = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}$/.exec(
-    hash,
-  );
-  if (match === null) return 'is not $argon2id$v=19$m=...,t=...,p=...$salt$hash';
-  const [memory = 0, time = 0, lanes = 0] = match.slice(1).map(Number);
-  const isBounded = memory <= memoryCostMax && time <= timeCostMax && lanes <= 64;
-  if (!isBounded || time < 1 || lanes < 1 || memory < 8 * lanes)
+  const argon2 = argon2Of(hash);
+  if (argon2 === undefined) return 'is not $argon2id$v=19$m=...,t=...,p=...$salt$hash';
+  const { memoryCost, timeCost, parallelism } = argon2;
+  const isBounded = memoryCost <= memoryCostMax && timeCost <= timeCostMax && parallelism <= 64;
+  if (!isBounded || timeCost < 1 || parallelism < 1 || memoryCost < 8 * parallelism)
     return `costs too much or too little to verify (m at most ${memoryCostMax}, t ${timeCostMax}, p 64)`;
   return undefined;
 }
@@ -35,6 +33,26 @@ function argon2Fault(hash: string): string | undefined {
 interface Digest {
   readonly salt: Buffer;
   readonly digest: Buffer;
+}
+
+interface Argon2 extends Digest {
+  readonly memoryCost: number;
+  readonly timeCost: number;
+  readonly parallelism: number;
+}
+
+export function argon2Of(hash: string): Argon2 | undefined {
+  const match =
+    /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]{11,})\$([A-Za-z0-9+/]{16,})$/.exec(hash);
+  if (match === null) return undefined;
+  const [, memory, time, lanes, salt = '', digest = ''] = match;
+  return {
+    memoryCost: Number(memory),
+    timeCost: Number(time),
+    parallelism: Number(lanes),
+    salt: Buffer.from(salt, 'base64'),
+    digest: Buffer.from(digest, 'base64'),
+  };
 }
 
 export function pbkdf2Of(hash: string): (Digest & { iterations: number }) | undefined {

@@ -3,8 +3,8 @@
  * import this file: Argon2 is a native library of 4 MB.
  */
 import { createHash, pbkdf2Sync, timingSafeEqual } from 'node:crypto';
-import { hashSync, verifySync } from '@node-rs/argon2';
-import { pbkdf2Of, sha512Of } from './password-hash-format.ts';
+import { hashRawSync, hashSync } from '@node-rs/argon2';
+import { argon2Of, pbkdf2Of, sha512Of } from './password-hash-format.ts';
 
 /** OWASP's first recommendation, and mosquitto_passwd's default: 46 MiB, one pass. */
 const argon2Cost = { memoryCost: 47_104, timeCost: 1, parallelism: 1 } as const;
@@ -13,9 +13,13 @@ export function hashPassword(password: Uint8Array): string {
   return hashSync(password, argon2Cost);
 }
 
-/** `hash` must be valid. */
+/** `hash` must be valid. Argon2 is computed again here, since verifySync() throws if a password is not UTF-8. */
 export function verifyPassword(hash: string, password: Uint8Array): boolean {
-  if (hash.startsWith('$argon2id$')) return verifySync(hash, password);
+  const argon2 = argon2Of(hash);
+  if (argon2 !== undefined) {
+    const { salt, digest, ...cost } = argon2;
+    return timingSafeEqual(hashRawSync(password, { ...cost, salt, outputLen: digest.length }), digest);
+  }
   const pbkdf2 = pbkdf2Of(hash);
   if (pbkdf2 !== undefined) {
     const { iterations, salt, digest } = pbkdf2;

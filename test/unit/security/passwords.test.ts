@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { hashSync } from '@node-rs/argon2';
 import fc from 'fast-check';
 import { BrokerError } from '../../../core/broker-error.ts';
 import { passwd } from '../../../core/command/passwd.ts';
@@ -32,7 +33,16 @@ test('each kind of hash takes its password and no other', () => {
     assert.ok(verifyPassword(hash, secret), hash);
     for (const wrong of ['', 'sécre', 'sécret ', 'secret', 'x'.repeat(70_000)])
       assert.ok(!verifyPassword(hash, Buffer.from(wrong)), hash);
+    assert.ok(
+      !verifyPassword(hash, Buffer.from('sécret', 'latin1')),
+      'a password is bytes, which need not be UTF-8',
+    );
   }
+  const binary = Buffer.from([0xff, 0, 0xc3]);
+  assert.ok(verifyPassword(hashPassword(binary), binary));
+  const other = hashSync(secret, { memoryCost: 64, timeCost: 3, parallelism: 4, outputLen: 20 });
+  assert.ok(verifyPassword(other, secret));
+  assert.ok(!verifyPassword(other, binary));
 });
 
 test('rallymq passwd finds a user as the broker does, also with spaces around its name', async (t) => {
