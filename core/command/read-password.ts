@@ -1,5 +1,4 @@
 /** Reads a password from the terminal without echo, or from a pipe. */
-import { createInterface } from 'node:readline';
 import type { ReadStream } from 'node:tty';
 import { BrokerError } from '../broker-error.ts';
 
@@ -14,16 +13,22 @@ export async function readPassword(how: 'batch' | 'once' | 'twice', username: st
       'FLAG_VALUE_INVALID',
       'There is no terminal to ask for the password: give --batch, and the password on standard input.',
     );
-  const password = how === 'batch' ? await firstLine() : await askAt(stdin, username, how === 'twice');
-  const bytes = Buffer.from(password);
+  const bytes =
+    how === 'batch' ? await firstLine() : Buffer.from(await askAt(stdin, username, how === 'twice'));
   if (bytes.length === 0 || bytes.length > bytesMax)
     throw new BrokerError('FLAG_VALUE_INVALID', `A password must have 1 to ${bytesMax} bytes.`);
   return bytes;
 }
 
-async function firstLine(): Promise<string> {
-  for await (const line of createInterface({ input: process.stdin })) return line;
-  return '';
+/** As bytes, which need not be UTF-8. It may have no end: then it is longer than a password. */
+async function firstLine(): Promise<Buffer> {
+  let read = Buffer.alloc(0);
+  for await (const chunk of process.stdin) {
+    read = Buffer.concat([read, chunk as Buffer]);
+    if (read.includes('\n') || read.length > bytesMax + 1) break;
+  }
+  const [line = ''] = read.toString('latin1').split('\n', 1);
+  return Buffer.from(line.replace(/\r$/, ''), 'latin1');
 }
 
 /** Disables the echo: the terminal is in raw mode from before the first question until the last answer. */

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
+import { verifyPassword } from '../../../core/security/password-hash.ts';
 import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { startBroker } from '../../support/broker.ts';
 import { startCommand } from '../../support/command.ts';
@@ -20,14 +21,15 @@ interface Outcome {
   readonly errors: string;
 }
 
-async function passwd(args: readonly string[], input = ''): Promise<Outcome> {
+async function passwd(args: readonly string[], input: string | Buffer = '', hasEnd = true): Promise<Outcome> {
   const child = spawn(process.execPath, [cli, 'passwd', ...args], { stdio: 'pipe' });
   let output = '';
   let errors = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
   child.stdin.on('error', () => {}); // it may not want any
-  child.stdin.end(input);
+  child.stdin.write(input);
+  if (hasEnd) child.stdin.end();
   const [code] = await within('the end of rallymq passwd', once(child, 'close'));
   return { code, output, errors };
 }
@@ -69,6 +71,20 @@ test('rallymq passwd adds, changes and takes out, and leaves the rest of the fil
   assert.equal(await reasonOf(t, running, 'old', 'o'), 0x86);
   assert.equal((await passwd([fresh, 'lee', '--batch'], 'x\n')).code, 0);
   assert.equal(statSync(fresh).mode & 0o777, 0o600);
+});
+
+test('a password from a pipe is the bytes of its first line, whatever they are', async (t) => {
+  const path = accessFolder(t).write('users', '');
+  for (const [line, password] of [
+    ['caf\xe9 \xff\x80\r\nmore\n', 'caf\xe9 \xff\x80'], // not UTF-8
+    ['a\rb\xe2\x80\xa8c', 'a\rb\xe2\x80\xa8c'], // not the ends of lines that readline knows
+  ] as const) {
+    assert.equal((await passwd([path, 'lee', '--batch'], Buffer.from(line, 'latin1'))).code, 0);
+    const hash = readFileSync(path, 'utf8').trim().slice('lee:'.length);
+    assert.equal(verifyPassword(hash, Buffer.from(password, 'latin1')), true);
+  }
+  const endless = await passwd([path, 'lee', '--batch'], Buffer.alloc(100_000, 'a'), false);
+  assert.match(endless.errors, /A password must have 1 to 65535 bytes/);
 });
 
 test('rallymq passwd refuses what it cannot do, and changes nothing then', async (t) => {
