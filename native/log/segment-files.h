@@ -42,8 +42,6 @@ class SegmentFiles {
   bool prepare(bool isBusy);
   // The disk may have space again.
   void retry() { isOutOfSpace_ = false; }
-  bool isOutOfSpace() const { return isOutOfSpace_; }
-  size_t spares() const { return spares_.size(); }
   uint64_t spareBytes() const { return spares_.size() * options_.segmentBytes; }
 
   // It contains no live records, and a record states that it was reclaimed.
