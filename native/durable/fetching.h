@@ -33,7 +33,9 @@ class StubReader {
   // Empty: the message cannot be read, or is not the one represented by the stub.
   MessageRef read(const Message& stub) {
     for (LogPlace place = stub.logPlace();;) {
-      if (MessageRef message = readAt(stub, place)) return message;
+      MessageRef message = readAt(stub, place);
+      reader_->trim();
+      if (message) return message;
       // A checkpoint may have copied it and given up the old place in the meantime.
       const LogPlace now = stub.logPlace();
       if (now == place) return {};

@@ -138,6 +138,8 @@ class Reader {
   virtual ~Reader() = default;
   // `found` is valid until the next read. `gone`: the record is dead, or never existed.
   virtual ReadStatus read(Position position, Found& found) = 0;
+  // What was found is not needed any more: frees the memory that only a large record takes.
+  virtual void trim() {}
 };
 
 class Log {

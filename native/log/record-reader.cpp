@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "../structures/free-memory.h"
 #include "copied-record.h"
 
 namespace rally::log {
@@ -32,6 +33,12 @@ ReadStatus RecordReader::read(Position name, Found& found) {
     if (located.at == before.at) return ReadStatus::damaged;
   }
   return ReadStatus::gone;
+}
+
+void RecordReader::trim() {
+  if (block_.capacity() <= blockBytesMax) return;
+  freeMemory(block_);
+  blockAt_ = {};
 }
 
 bool RecordReader::readAt(const Space::Located& located, RecordHead& head, Bytes& body) {

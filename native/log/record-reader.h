@@ -11,6 +11,9 @@ class RecordReader final : public Reader {
   RecordReader(const Space& space, const LogId& log) : space_(space), log_(log) {}
 
   ReadStatus read(Position name, Found& found) override;
+  void trim() override;
+  // Heap bytes.
+  size_t bytes() const { return block_.capacity(); }
 
  private:
   bool readAt(const Space::Located& located, RecordHead& head, Bytes& body);

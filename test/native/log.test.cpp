@@ -13,6 +13,7 @@
 #include "../../native/durable/log-copy.h"
 #include "../../native/log/crc32c.h"
 #include "../../native/log/real-disk.h"
+#include "../../native/log/record-reader.h"
 #include "../../native/log/records.h"
 #include "../../native/log/short-slice.h"
 #include "../../native/log/space.h"
@@ -182,6 +183,31 @@ TEST("log: what stands before a checkpoint is recycled, and not there at the nex
   CHECK(found.damaged == 0 && !found.records.empty() && found.records.size() < 8);
   CHECK(found.records.back().first == placement.at);
   CHECK(again.begin(5'000));
+}
+
+TEST("log: a reader that has read a large record gives its memory back, and goes on") {
+  log::Options options;
+  auto disk = std::make_unique<sim::SimDisk>();
+  log::DiskLog store(options, std::move(disk), nullptr, log::Warning::none);
+  begin(store);
+  log::Appender& appender = store.appender(0);
+  const size_t bodyBytes[] = {300, 8u << 20, 400, 500};
+  std::vector<log::Ticket> tickets;
+  for (const size_t bytes : bodyBytes)
+    tickets.push_back(appender.append(log::Kind(64), std::vector<uint8_t>(bytes, uint8_t(bytes / 100))));
+  appender.flush();
+  while (store.writer().step(2'000)) {}
+  const std::unique_ptr<log::Reader> reader = store.makeReader();
+  const auto bytes = [&] { return static_cast<const log::RecordReader&>(*reader).bytes(); };
+  for (size_t i = 0; i < tickets.size(); i++) {
+    log::Found found;
+    CHECK(reader->read(appender.positionOf(tickets[i]), found) == log::ReadStatus::found);
+    CHECK_EQ(found.body.size(), bodyBytes[i]);
+    CHECK_EQ(found.body.back(), uint8_t(bodyBytes[i] / 100));
+    CHECK(bytes() >= bodyBytes[i]);
+    reader->trim();
+    CHECK(bytes() <= 64 * 1'024);
+  }
 }
 
 TEST("log: a segment that is given up is recycled, even if its records were released twice before") {
