@@ -22,6 +22,7 @@ constexpr size_t placesMax = 16;
 // reuses the segment.
 constexpr size_t setAsideMax = 1'000;
 
+bool isLikeSegment(const std::string& name) { return name.size() == segmentName(0).size() && name.ends_with(".seg"); }
 bool isSetAside(const std::string& name) { return name.ends_with(".damaged"); }
 
 }  // namespace
@@ -35,6 +36,7 @@ int Recovery::look() {
     if (isSpareName(name)) spareNames_.push_back(name);
     if (isSetAside(name)) setAside_++;
     const std::optional<uint32_t> number = segmentOfName(name);
+    if (!number && isLikeSegment(name)) foreign_.push_back(name);
     if (!number) continue;
     const int failure = lookAt(name, *number);
     if (failure != 0) return failure;

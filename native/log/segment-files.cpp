@@ -37,9 +37,10 @@ void SegmentFiles::begin(const Start& start, std::vector<std::string> spareNames
 
 void SegmentFiles::adopt(const std::string& name) {
   uint32_t number = 0;
-  if (std::sscanf(name.c_str(), "spare-%u", &number) == 1) nextSpare_ = std::max(nextSpare_, number + 1);
+  const bool isNumbered = std::sscanf(name.c_str(), "spare-%u", &number) == 1 && number <= segmentNumberMax;
+  if (isNumbered) nextSpare_ = std::max(nextSpare_, number + 1);
   Spare spare{name, nullptr, false};
-  const bool isUsable = spares_.size() < sparesWanted && disk_.open(name, false, spare.file) == 0 &&
+  const bool isUsable = isNumbered && spares_.size() < sparesWanted && disk_.open(name, false, spare.file) == 0 &&
                         spare.file->size() == options_.segmentBytes;
   spare.isWritten = isUsable && spare.file->isFilled();
   if (isUsable) spares_.push_back(std::move(spare));
@@ -82,6 +83,7 @@ int SegmentFiles::nameNext(uint64_t groupBytes, const Segment* before, uint64_t 
   const uint64_t needed = pageBytes + pageAligned(groupBytes) + pageBytes;
   const uint64_t bytes = std::max<uint64_t>(options_.segmentBytes, needed);
   RALLY_ASSERT(bytes <= UINT32_MAX);
+  if (start_.segment > segmentNumberMax) return EOVERFLOW;
   Spare spare;
   int error = takeSpare(bytes, spare);
   if (error != 0) return error;

@@ -87,7 +87,8 @@ std::string segmentName(uint32_t segment) {
 std::optional<uint32_t> segmentOfName(const std::string& name) {
   unsigned segment = 0;
   if (name.size() != 14 || std::sscanf(name.c_str(), "%10u.seg", &segment) != 1) return {};
-  return segment > 0 && segmentName(segment) == name ? std::optional<uint32_t>(segment) : std::nullopt;
+  if (segment == 0 || segment > segmentNumberMax || segmentName(segment) != name) return {};
+  return segment;
 }
 
 std::string spareName(uint32_t number) { return "spare-" + std::to_string(number); }

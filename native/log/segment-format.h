@@ -69,6 +69,10 @@ struct Sealed {
   uint32_t nextSegment = 0;
 };
 
+// Segments get numbers up to this one, at 64 MiB each after 238 PiB. A file with a larger one is not the log's: after
+// it the numbers would begin again.
+inline constexpr uint32_t segmentNumberMax = 4'000'000'000;
+
 std::string segmentName(uint32_t segment);
 std::optional<uint32_t> segmentOfName(const std::string& name);
 std::string spareName(uint32_t number);

@@ -50,11 +50,15 @@ log::Options optionsFor(const Folder& folder, unsigned workers) {
 struct Collected final : log::Visitor {
   std::vector<std::pair<log::Position, std::vector<uint8_t>>> records;
   size_t damaged = 0;
+  std::vector<std::string>* foreign = nullptr;  // the files
 
   void record(const log::Found& found) override {
     records.push_back({found.position, {found.body.begin(), found.body.end()}});
   }
-  void damage(const log::Damage&) override { damaged++; }
+  void damage(const log::Damage& damage) override {
+    damaged++;
+    if (foreign && damage.what == log::Damage::What::foreign) foreign->push_back(damage.setAside);
+  }
 };
 
 std::unique_ptr<log::Log> openedLog(const log::Options& options, log::Visitor& visitor) {
@@ -717,6 +721,51 @@ TEST("log: a file is filled once it has been written everywhere, and spare segme
   std::ifstream segment(folder.path() + "/0000000001.seg", std::ios::binary);
   segment.seekg(bytes / 2);
   CHECK_EQ(segment.get(), 0x41);  // no zeros were written before
+}
+
+TEST("log: a file with a number that no segment gets is not one of the log, and is left alone") {
+  const Folder folder;
+  const log::Options options = optionsFor(folder, 1);
+  const std::vector<uint8_t> body(3'000, 7);
+  const std::string name = "4294967295.seg";
+  for (size_t before = 0; before < 3; before++) {
+    Collected found;
+    std::vector<std::string> foreign;
+    log::OpenFault fault;
+    const std::unique_ptr<log::Log> log = log::openLog(options, fault);
+    if (!CHECK(log != nullptr)) return;
+    found.foreign = &foreign;
+    log->recover(found);
+    CHECK_EQ(found.records.size(), before);
+    CHECK_EQ(foreign.size(), before == 0 ? 0u : 1u);
+    CHECK(foreign.empty() || foreign.front() == name);
+    log->start();
+    log->appender(0).append(log::Kind(64), body);
+    log->appender(0).flush();
+    log->close();
+    CHECK(log->state() == log::State::open);
+    if (before == 0) std::ofstream(folder.path() + "/" + name) << "notes";
+  }
+  Collected found;
+  const std::unique_ptr<log::Log> log = openedLog(options, found);
+  if (!log) return;
+  log->appender(0).append(log::Kind(64), body);
+  log->appender(0).flush();
+  log->close();
+  log->takeBack();
+  CHECK_EQ(std::filesystem::file_size(folder.path() + "/" + name), 5u);
+  CHECK(!std::filesystem::exists(folder.path() + "/0000000000.seg"));
+}
+
+TEST("log: when the numbers of segments are used up it fails, and none is used again") {
+  sim::SimDisk disk;
+  log::Space space;
+  const log::Options options;
+  log::SegmentFiles files(disk, space, options);
+  files.begin({.log = {1, 2}, .segment = log::segmentNumberMax}, {});
+  CHECK_EQ(files.openFirst(1'000), 0);
+  CHECK_EQ(files.openNext(0, 1'000), EOVERFLOW);
+  CHECK(space.count() == 1 && space.find(log::segmentNumberMax));
 }
 
 TEST("log: a directory that cannot be used is refused with the reason") {
