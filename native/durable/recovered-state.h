@@ -6,7 +6,7 @@
 //   rows        the queues: entries shared by many sessions are stored once
 //   asleep      the rest of a queue in a large store: messages for a single session that no later record mentions
 //   interests   recipients by topic filter; shares with durable members: unfinished messages, and which session has
-//   each retained    topic  -> message
+//   each retained    topic  -> message, and its stamp in a cluster
 //
 // A checkpoint is a separate state, which begins empty. Its sessions appear one by one, each complete, among the
 // records of what happens meanwhile (checkpoint.h). Records of a session that does not exist yet are ignored, since the
@@ -47,6 +47,11 @@ class RecoveredState {
     MessageRef message;
   };
 
+  struct Retained {
+    MessageRef message;
+    uint64_t stamp = 0;  // see records::RetainedStamp; 0: it was published outside a cluster
+  };
+
   // The workers of the broker that wrote the log, whatever their number here.
   static constexpr uint8_t workersMax = 64;
 
@@ -64,12 +69,7 @@ class RecoveredState {
 
   LoggedSessions& sessions() { return state_->sessions; }
   Rows& rows() { return state_->rows; }
-  std::unordered_map<std::string, MessageRef>& retained() { return state_->retained; }
-  // See records::RetainedStamp; 0: it was published outside a cluster.
-  uint64_t retainedStampOf(const std::string& topic) const {
-    const auto found = state_->retainedStamps.find(topic);
-    return found == state_->retainedStamps.end() ? 0 : found->second;
-  }
+  std::unordered_map<std::string, Retained>& retained() { return state_->retained; }
   // nullptr: its record was lost with a damaged part of the log.
   MessageRef messageOf(uint64_t number) {
     Held* const held = state_->messages.find(number);
@@ -134,7 +134,7 @@ class RecoveredState {
     state_->messages.each([&](Held& held) {
       if (held.hasContent()) held.message->expiresAtMs = clock_.toEngineExpiry(held.message->expiresAtMs);
     });
-    forgetExpired();
+    forgetExpired(engineClockMs());
   }
   // The clock of the log, once that is read.
   const LogClock& clock() const { return clock_; }
@@ -153,6 +153,8 @@ class RecoveredState {
   }
 
  private:
+  static constexpr size_t retainedSearchedMin = 1'024;
+
   struct Held {
     MessageRef message;  // absent: only the log has its content, or only references to it are known so far
     LogPlace at;
@@ -178,8 +180,9 @@ class RecoveredState {
     Numbered<Held> messages;
     Rows rows;
     LoggedSessions sessions;
-    std::unordered_map<std::string, MessageRef> retained;
-    std::unordered_map<std::string, uint64_t> retainedStamps;
+    std::unordered_map<std::string, Retained> retained;
+    size_t retainedSearchedAt = retainedSearchedMin;      // how many there are at the next search for expired ones
+    std::unordered_map<std::string, uint64_t> newStamps;  // of messages that are to come
     std::unordered_map<uint64_t, std::unordered_map<uint64_t, uint64_t>> guests;  // not durable -> message -> group
 
     // While a checkpoint is read: messages published since its beginning, by owner, which may be in transit to sessions
@@ -237,6 +240,7 @@ class RecoveredState {
   void take(const records::Clock& record) {
     lastMs = std::max(lastMs, record.atMs);
     if (record.calendarMs != 0) aheadMs_ = record.atMs - record.calendarMs;
+    if (state_->retained.size() >= state_->retainedSearchedAt) forgetExpired(lastMs);
   }
   void take(const records::CheckpointBegin& record) {
     run = std::max(run, record.run);
@@ -361,9 +365,9 @@ class RecoveredState {
     held.isCopy = held.isCopy || (record.flags & isCopy) != 0;
     if (isRetained) {
       held.uses++;
-      MessageRef& kept = state_->retained[textOf(record.topic)];
-      const uint64_t before = kept ? kept->logId : 0;
-      kept = held.message;
+      Retained& kept = state_->retained[textOf(record.topic)];
+      const uint64_t before = kept.message ? kept.message->logId : 0;
+      kept = {held.message, takeStamp(record.topic)};
       if (before != 0) drop(before);
     }
     if ((record.flags & isForSessions) != 0) {
@@ -377,9 +381,14 @@ class RecoveredState {
   }
   void take(const records::RetainedClear& record) {
     clearRetained(textOf(record.topic));
-    state_->retainedStamps.erase(textOf(record.topic));
+    takeStamp(record.topic);
   }
-  void take(const records::RetainedStamp& record) { state_->retainedStamps[textOf(record.topic)] = record.stamp; }
+  void take(const records::RetainedStamp& record) { state_->newStamps[textOf(record.topic)] = record.stamp; }
+  uint64_t takeStamp(Bytes topic) {
+    if (state_->newStamps.empty()) return 0;
+    const auto taken = state_->newStamps.extract(textOf(topic));
+    return taken ? taken.mapped() : 0;
+  }
   void take(const records::Brought& record) {
     lastMessage = std::max(lastMessage, record.id);
     Held& held = state_->messages[record.id];
@@ -444,17 +453,18 @@ class RecoveredState {
   void clearRetained(const std::string& topic) {
     const auto found = state_->retained.find(topic);
     if (found == state_->retained.end()) return;
-    const uint64_t number = found->second->logId;
+    const uint64_t number = found->second.message->logId;
     state_->retained.erase(found);
     drop(number);
   }
 
-  void forgetExpired() {
-    const uint64_t nowMs = engineClockMs();
+  // Of retained messages. Mostly the marks of cleared topics (topics/retained-store.h): there is no end to these.
+  void forgetExpired(uint64_t nowMs) {
     std::vector<std::string> expired;
-    for (const auto& [topic, message] : state_->retained)
-      if (hasPassed(message->expiresAtMs, nowMs)) expired.push_back(topic);
+    for (const auto& [topic, kept] : state_->retained)
+      if (hasPassed(kept.message->expiresAtMs, nowMs)) expired.push_back(topic);
     for (const std::string& topic : expired) clearRetained(topic);
+    state_->retainedSearchedAt = std::max(retainedSearchedMin, 2 * state_->retained.size());
   }
 
   // Removes one reference to the message.

@@ -38,9 +38,9 @@ class Recovery {
   void install() {
     const uint64_t nowMs = engineClockMs();
     eachEngine([&](Engine& engine) { engine.setClock(nowMs); });
-    for (auto& [topic, message] : state_.retained()) {
+    for (auto& [topic, kept] : state_.retained()) {
+      const auto& [message, stamp] = kept;
       if (broker_.isClustered()) {
-        const uint64_t stamp = state_.retainedStampOf(topic);
         broker_.engineAt(0).noteMove(stamp);
         broker_.engineAt(unsigned(topic.size() % broker_.workers())).offer(message, stamp);
         continue;

@@ -48,9 +48,9 @@ class StoredState : private log::Visitor {
       written.insert(message->logId);
       return true;
     };
-    for (const auto& [topic, message] : state_->retained()) {
-      writer.message(message, true, state_->retainedStampOf(topic));
-      written.insert(message->logId);
+    for (const auto& [topic, kept] : state_->retained()) {
+      writer.message(kept.message, true, kept.stamp);
+      written.insert(kept.message->logId);
     }
     eachSession([&](RecoveredState::Session& session) {
       if (writer.isOver()) return;

@@ -46,7 +46,8 @@ class StateTeller {
       setNumber(env_, object, "lastMessage", double(state.lastMessage));
       setNumber(env_, object, "lastMs", calendarMs(state.lastMs));
     });
-    for (const auto& [topic, message] : state.retained()) {
+    for (const auto& [topic, kept] : state.retained()) {
+      const MessageRef& message = kept.message;
       if (RetainedStore::isMark(message)) continue;
       const uint64_t id = message->logId;
       if (tellMessage(message))
