@@ -163,6 +163,7 @@ class CheckpointPart : private SessionCopier {
     RALLY_ASSERT(!hasWanted() && sleepers_.isEmpty());
     wants_ = settledWants_ = 0;
     freeMemory(wantedNow_);
+    freeMemory(unreadable_);
     lists_ = {};
     step_ = Step::none;
   }
@@ -190,7 +191,8 @@ class CheckpointPart : private SessionCopier {
   void want(const MessageRef& stub) {
     log::Position at;
     const bool isThere = journal_.locate(stub->logPlace(), at) == Journal::Whereabouts::known;
-    if (isThere || stub->logPlace().isUnreadable() || !wantedNow_.insert(stub.get()).second) return;
+    if (isThere || stub->logPlace().isUnreadable() || unreadable_.contains(stub->logPlace().value())) return;
+    if (!wantedNow_.insert(stub.get()).second) return;
     wanted_.push(MessageRef(stub));
     wants_++;
   }
@@ -230,7 +232,11 @@ class CheckpointPart : private SessionCopier {
     fetching().take(engine_.row(), Fetching::Box::checkpoint, fetch);
     readingBytes_ = 0;
     for (size_t i = 0; i < fetch.stubs.size(); i++) {
-      if (!fetch.messages[i]) continue;  // the sender will notice
+      if (!fetch.messages[i]) {  // the sender will notice
+        wantedNow_.erase(fetch.stubs[i].get());
+        unreadable_.insert(fetch.stubs[i]->logPlace().value());
+        continue;
+      }
       const auto [known, isNew] = copied_.try_emplace(fetch.stubs[i]->logId);
       if (isNew) known->second = journal_.copy(fetch.messages[i], records::Message::isCopy);
       settling_.push({std::move(fetch.stubs[i]), known->second});
@@ -329,7 +335,8 @@ class CheckpointPart : private SessionCopier {
   uint32_t place_ = 0;                                // in the session table: those before it are still to be visited
   std::vector<uint64_t> deferred_;                    // sessions whose connection is still ending
   std::unordered_map<uint64_t, log::Ticket> copied_;  // messages that several sessions wait for
-  std::unordered_set<const Message*> wantedNow_;      // stubs that are not settled yet, or cannot be read
+  std::unordered_set<const Message*> wantedNow_;      // stubs that are not settled yet
+  std::unordered_set<uint64_t> unreadable_;           // places in the log
   Fifo<MessageRef> wanted_;
   size_t readingBytes_ = 0;  // 0: nothing is being read
   Fifo<Settling> settling_;

@@ -1519,6 +1519,42 @@ TEST("durable: what waits for one session alone takes few bytes while that is aw
   }
 }
 
+TEST("durable: a checkpoint copies what can be read, whatever cannot") {
+  constexpr int sinkCount = 12;
+  constexpr int each = 40;
+  KeptDisk disk;
+  rally::Limits limits = nothingInMemory();
+  limits.checkpointBytesPerTurn = 1;
+  HandDrivenBroker broker(disk, 1, limits);
+  std::vector<Client*> sinks;
+  for (int i = 0; i < sinkCount; i++)
+    sinks.push_back(&awaySubscriber(broker, ("s" + std::to_string(i)).c_str(), ("a/" + std::to_string(i)).c_str()));
+  Client& source = broker.connected("source", 0, fleeting());
+  for (int number = 0; number < each; number++) {
+    for (int i = 0; i < sinkCount; i++) source.publish("a/" + std::to_string(i), longText(0), 1);
+    broker.settle();
+  }
+  source.drop();
+  broker.crash(1);
+  // The first one of each session.
+  int damaged = 0;
+  for (KeptDisk::Record& record : disk.records) {
+    if (record.kind != rally::records::Message::kind || damaged == sinkCount) continue;
+    record.body.clear();
+    damaged++;
+  }
+  CHECK(beginCheckpoint(broker));
+  broker.settle();
+  CHECK(!broker.store().checkpointer().isUnderWay());
+  CHECK(broker.engine(0).accounts().sessions.bytes() < size_t(40 * sinkCount * each));  // they are asleep
+  for (Client* sink : sinks) {
+    sink->connect(0);
+    broker.settle();
+    CHECK_EQ(sink->received.size(), each - 1);
+  }
+  CHECK_EQ(broker.total(Counter::droppedUnreadable), sinkCount);
+}
+
 TEST("durable: what waits with QoS 0 for a slow client is in the log behind a checkpoint too") {
   KeptDisk disk;
   HandDrivenBroker broker(disk, 1, nothingInMemory());
