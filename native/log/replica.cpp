@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "../structures/free-memory.h"
+
 namespace rally::log {
 
 void Replica::add(const std::vector<Bytes>& batches, std::vector<Commit> commits, Position end, uint64_t nowMs) {
@@ -58,6 +60,7 @@ bool Replica::take(std::vector<uint8_t>& chunk) {
   if (gone_ == bytes_.size() || gone_ > behindBytes) {
     bytes_.erase(bytes_.begin(), bytes_.begin() + std::ptrdiff_t(gone_));
     gone_ = 0;
+    if (bytes_.empty() && bytes_.capacity() > behindBytes) freeMemory(bytes_);
   }
   ChunkHead whole;
   std::memcpy(&whole, chunk.data(), sizeof whole);

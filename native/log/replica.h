@@ -106,6 +106,12 @@ class Replica {
   void wantCheckpoint() { isCheckpointWanted_.store(true, std::memory_order_relaxed); }
   bool takeCheckpointWanted() { return isCheckpointWanted_.exchange(false, std::memory_order_relaxed); }
 
+  // Heap bytes of the records that are not taken yet.
+  size_t bytes() const {
+    const std::lock_guard lock(mutex_);
+    return bytes_.capacity();
+  }
+
   bool isBehind() const { return isBehind_.load(std::memory_order_relaxed); }
 
   // The log is closed: no commit waits any longer. The remaining chunks can still be taken.

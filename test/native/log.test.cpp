@@ -479,6 +479,25 @@ TEST("log: a copy that has lost its beginning says so, unless a checkpoint repea
   CHECK(!isWholeFrom(4));  // without the checkpoint's beginning
 }
 
+TEST("log: a replica keeps no memory of a backlog that has been taken") {
+  log::Replica::Appenders nobody;
+  log::Replica replica({1, 2}, nobody);
+  std::vector<uint8_t> chunk;
+  const auto takeAll = [&] {
+    size_t bytes = 0;
+    while (replica.take(chunk)) bytes += chunk.size() - log::ChunkHead::bytes;
+    return bytes;
+  };
+  CHECK_EQ(takeAll(), 0u);
+  const std::vector<uint8_t> records(1u << 20, 7);
+  for (uint32_t i = 0; i < 40; i++) replica.add({Bytes(records)}, {}, log::Position::of(1, 4'096 * (i + 1)), 1'000);
+  CHECK(replica.bytes() >= 40 * records.size());
+  CHECK_EQ(takeAll(), 40 * records.size());
+  CHECK(replica.bytes() <= records.size());
+  replica.add({Bytes(records)}, {}, log::Position::of(2, 4'096), 1'000);
+  CHECK_EQ(takeAll(), records.size());
+}
+
 TEST("log: what would have to be stored is refused while the replica is far behind") {
   log::Options options = replicatedOptions();
   log::DiskLog store(options, std::make_unique<sim::SimDisk>(), nullptr, log::Warning::none);
