@@ -664,6 +664,9 @@ class RecoveredState {
     RecoveredInterests::Group* const group = state_->interests.find(share);
     if (group && group->holders.erase(record.message) > 0) drop(record.message);
   }
+  // Where entries that leave a queue are looked for, before those up to them move to its window.
+  static constexpr size_t nearEnds = 512;
+
   // Returns its share.
   uint64_t removeEntry(Session& session, uint64_t number, bool isOfShare) {
     wake(session);
@@ -677,11 +680,15 @@ class RecoveredState {
     // The oldest was acknowledged, or the newest dropped.
     const Entry* found = state_->rows.findNearEnds(
         session.entries, [&](const Entry& each) { return each.message == number && (each.share != 0) == isOfShare; },
-        at);
-    if (!found) return 0;
-    entry = *found;
+        at, nearEnds);
+    if (found) {
+      entry = *found;
+      state_->rows.takeAt(session.entries, at);
+    } else {  // a client acknowledges much in another order: what came before was sent as well
+      if (!open(session, number, isOfShare)) return 0;
+      session.window.own().remove(number, isOfShare, entry);
+    }
     drop(number);
-    state_->rows.takeAt(session.entries, at);
     return entry.share;
   }
 

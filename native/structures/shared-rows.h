@@ -14,6 +14,8 @@
 //
 // T has isSameAs(). A noted place may be out of date, and is checked before use.
 #pragma once
+#include <algorithm>
+
 #include "fifo.h"
 #include "row-place.h"
 #include "slab.h"
@@ -177,14 +179,14 @@ class SharedRows {
     }
     return nullptr;
   }
-  // The same from both ends in turns: the one that is nearer to its end.
+  // The same from both ends in turns, among `most` elements: the one that is nearer to its end.
   template <class IsMeant>
-  const T* findNearEnds(Row& row, IsMeant&& isMeant, size_t& at) {
+  const T* findNearEnds(Row& row, IsMeant&& isMeant, size_t& at, size_t most) {
     uint64_t firstRun = row.runs_.first();
     uint64_t lastRun = row.runs_.end();
     uint32_t before = 0;  // elements of those runs that have been looked at
     uint32_t behind = 0;
-    for (size_t step = 0; step < row.size_; step++) {
+    for (size_t step = 0; step < std::min(row.size_, most); step++) {
       const bool isFront = step % 2 == 0;
       const Run& run = row.runs_[isFront ? firstRun : lastRun - 1];
       const uint64_t number = isFront ? run.first + before : run.first + run.count - 1 - behind;

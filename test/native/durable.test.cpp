@@ -1168,6 +1168,27 @@ TEST("durable: a start takes as long as its log is, however many share a filter 
     }
     return time;
   };
+  // So many messages with QoS 1 are in flight at a time, and others wait behind them. The newest is acknowledged first.
+  const auto acknowledging = [&](uint64_t inFlight) {
+    double time = 0;
+    for (uint64_t before = 0; before < 30'000; before += inFlight) {
+      Reading log;
+      log.apply(rally::records::Session{.session = 1, .clientId = bytesOf(name), .leftAtMs = 1});
+      log.apply(rally::records::Subscribe{.session = 1, .qos = 1, .filter = bytesOf(filter)});
+      for (uint64_t id = 1; id <= 2 * inFlight; id++) log.message(id, 1, bytesOf(filter));
+      time += timed([&] {
+        for (uint64_t id = inFlight; id > 1; id--) log.done(1, id);
+      });
+      rally::LoggedSession& session = *log.state.sessions().find(1);
+      const rally::SendingOrder order = rally::sendingOrderOf(log.state.rows(), session);
+      std::vector<uint64_t> left;
+      for (const rally::LoggedEntry* entry : order.waiting) left.push_back(entry->message >> 6);
+      CHECK_EQ(left.size(), inFlight + 1);
+      CHECK(left[0] == 1 && left[1] == inFlight + 1 && std::is_sorted(left.begin(), left.end()));
+      CHECK(order.window.empty());
+    }
+    return time;
+  };
   // A hundred times as much may miss the cache, and costs no hundred times as much.
   constexpr double growthMax = 20;
   const auto growth = [](auto&& costOf, uint64_t few, uint64_t many) {
@@ -1178,6 +1199,7 @@ TEST("durable: a start takes as long as its log is, however many share a filter 
   CHECK(growth(subscribing, 200, 20'000) <= growthMax);
   CHECK(growth(queueing, 50, 5'000) <= growthMax);
   CHECK(growth(sending, 601, 60'001) <= growthMax);
+  CHECK(growth(acknowledging, 300, 30'000) <= growthMax);
 }
 
 TEST("durable: a message that a start left in the log is sent once with QoS 2") {

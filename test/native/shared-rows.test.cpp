@@ -49,7 +49,7 @@ struct Model {
         all[row], [&](const Element& each) { return each.isSameAs(meant); }, found));
     CHECK(expected[row][found].isSameAs(meant));
     const auto isMeant = [&](const Element& each) { return each.isSameAs(meant); };
-    CHECK(rows.findNearEnds(all[row], isMeant, found) && expected[row][found].isSameAs(meant));
+    CHECK(rows.findNearEnds(all[row], isMeant, found, SIZE_MAX) && expected[row][found].isSameAs(meant));
     for (size_t i = 0; i < std::min(found, expected[row].size() - 1 - found); i++)
       CHECK(!isMeant(expected[row][i]) && !isMeant(expected[row][expected[row].size() - 1 - i]));
     told -= rows.takeAt(all[row], found);
