@@ -82,8 +82,10 @@ class RealFile final : public File {
   const int fd_;
 };
 
+int openDirectory(const std::string& path) { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
+
 int syncDirectoryAt(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int fd = openDirectory(path);
   if (fd < 0) return errno;
   const int error = errorOf(uninterrupted([&] { return fsync(fd); }));
   close(fd);
@@ -91,6 +93,10 @@ int syncDirectoryAt(const std::string& path) {
 }
 
 }  // namespace
+
+RealDisk::~RealDisk() {
+  if (synced_ >= 0) close(synced_);
+}
 
 int RealDisk::makeDirectory() {
   if (mkdir(directory_.c_str(), 0700) == 0) return 0;
@@ -120,7 +126,10 @@ int RealDisk::rename(const std::string& from, const std::string& to) {
 
 int RealDisk::unlink(const std::string& name) { return errorOf(::unlink(pathOf(name).c_str())); }
 
-int RealDisk::syncDirectory() { return syncDirectoryAt(directory_); }
+int RealDisk::syncDirectory() {
+  if (synced_ < 0) synced_ = openDirectory(directory_);
+  return synced_ < 0 ? errno : errorOf(uninterrupted([&] { return fsync(synced_); }));
+}
 
 int RealDisk::list(std::vector<std::string>& names) {
   DIR* directory = opendir(directory_.c_str());

@@ -7,6 +7,9 @@ namespace rally::log {
 class RealDisk final : public Disk {
  public:
   explicit RealDisk(std::string directory) : directory_(std::move(directory)) {}
+  ~RealDisk() override;
+  RealDisk(const RealDisk&) = delete;
+  RealDisk& operator=(const RealDisk&) = delete;
 
   int makeDirectory() override;
   int syncParent() override;
@@ -21,6 +24,7 @@ class RealDisk final : public Disk {
   std::string pathOf(const std::string& name) const { return directory_ + "/" + name; }
 
   const std::string directory_;
+  int synced_ = -1;  // the directory, from the first sync on: later there may be no file descriptor left
 };
 
 }  // namespace rally::log

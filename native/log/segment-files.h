@@ -33,7 +33,8 @@ class SegmentFiles {
   Segment& active() { return *active_; }
   // Whether a group of this many bytes fits into the current segment, together with the group that seals it.
   bool hasRoomFor(uint64_t bytes) const;
-  // Starts the first segment. ENOSPC, EDQUOT: there is no space now; call it again. Any other error is final.
+  // Starts the first segment. ENOSPC, EDQUOT: there is no space now, and EMFILE, ENFILE: no file descriptor; call it
+  // again. Any other error is final.
   int openFirst(uint64_t nowMs);
   // Starts the next segment. The same, for the same group.
   int openNext(uint64_t groupBytes, uint64_t nowMs);

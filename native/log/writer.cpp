@@ -22,6 +22,10 @@ constexpr uint64_t measureEveryMs = 1'000;
 
 const std::array<uint8_t, pageBytes> zeroPage{};
 
+bool isOutOfSpace(int error) { return error == ENOSPC || error == EDQUOT; }
+// Only a new segment needs one, before anything is in it.
+bool isOutOfDescriptors(int error) { return error == EMFILE || error == ENFILE; }
+
 }  // namespace
 
 Writer::Writer(Disk& disk, Space& space, const Options& options, Appenders& appenders, Inbox& inbox, Health& health,
@@ -47,7 +51,8 @@ bool Writer::begin(const SegmentFiles::Start& start, std::vector<std::string> sp
 // False: there is no room for it, or the disk has failed.
 bool Writer::openFirst(uint64_t nowMs) {
   const int error = files_.openFirst(nowMs);
-  if (error == ENOSPC || error == EDQUOT) return outOfSpace("there is no room on the disk for a segment");
+  if (isOutOfSpace(error)) return outOfSpace("there is no room on the disk for a segment");
+  if (isOutOfDescriptors(error)) return outOfSpace("there is no file descriptor for a segment");
   if (error != 0) return failed("its first segment cannot be made", error), false;
   isStuck_ = false;
   return true;
@@ -103,7 +108,7 @@ bool Writer::commit(uint64_t nowMs) {
     const uint64_t startNs = monotonicNs();
     const int error = writeGroup();
     if (error == 0) commitTimes_.add(monotonicNs() - startNs);
-    if (error == ENOSPC || error == EDQUOT) return outOfSpace("the disk is full");
+    if (isOutOfSpace(error)) return outOfSpace("the disk is full");
     if (error != 0) return failed("it cannot be written", error), false;
     isStuck_ = false;
     acknowledge(nowMs);
@@ -115,7 +120,8 @@ bool Writer::commit(uint64_t nowMs) {
 bool Writer::makeRoom(uint64_t nowMs) {
   if (group_.isPlaced || files_.hasRoomFor(group_.bytes)) return true;
   const int error = files_.openNext(group_.bytes, nowMs);
-  if (error == ENOSPC || error == EDQUOT) return outOfSpace("there is no room on the disk for another segment");
+  if (isOutOfSpace(error)) return outOfSpace("there is no room on the disk for another segment");
+  if (isOutOfDescriptors(error)) return outOfSpace("there is no file descriptor for another segment");
   if (error != 0) failed("a segment cannot be made", error);
   hasChanged_ = true;
   return error == 0;
@@ -167,7 +173,7 @@ int Writer::writeGroup() {
   if (error != 0 || options_.durability != Durability::fsync) return error;
   counts_.syncs.fetch_add(1, std::memory_order_relaxed);
   const int failure = sync(*segment.file, SyncSite::group);
-  return failure == ENOSPC || failure == EDQUOT ? EIO : failure;  // it is unknown which bytes were written
+  return isOutOfSpace(failure) ? EIO : failure;  // it is unknown which bytes were written
 }
 
 // --- what follows from a commit ---

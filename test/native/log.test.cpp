@@ -1,5 +1,6 @@
 // The log: checksums, records, and a real directory with real threads. What crashes do to it is in log-crash.cpp.
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -575,6 +576,43 @@ TEST("log: a full disk is told, and it goes on by itself when there is room") {
   CHECK(!life.store().writer().isStuck() && life.store().state() == log::State::open);
   CHECK(!states.empty() && states.back() == log::State::open);
   CHECK(life.fault().empty());
+}
+
+TEST("log: while clients take all file descriptors it goes on as far as it can, and then waits") {
+  const Folder folder;
+  const log::Options options = optionsFor(folder, 1);
+  log::OpenFault fault;
+  Collected nothing;
+  auto disk = std::make_unique<log::RealDisk>(folder.path());
+  CHECK_EQ(disk->makeDirectory(), 0);
+  log::DiskLog store(options, std::move(disk), nullptr, log::Warning::none);
+  CHECK(store.look(fault));
+  store.recover(nothing);
+  CHECK(store.begin(1'000));
+  while (store.writer().step(1'000)) {}  // spare segments too
+  const std::vector<uint8_t> body(100'000, 7);
+  std::vector<log::Ticket> tickets;
+  const auto append = [&](int records) {
+    for (; records > 0; records--) {
+      tickets.push_back(store.appender(0).append(log::Kind(64), body));
+      store.appender(0).flush();
+      for (int step = 0; step < 20; step++) store.writer().step(2'000);
+    }
+  };
+  rlimit before{};
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  append(4);
+  const bool isWritten = store.appender(0).isCommitted(tickets.back());  // into the spare segments
+  append(12);
+  const log::State state = store.state();
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  CHECK(isWritten);
+  CHECK(state == log::State::full && !store.appender(0).isCommitted(tickets.back()));
+  while (store.writer().step(4'000)) {}
+  CHECK(store.state() == log::State::open);
+  CHECK(store.appender(0).isCommitted(tickets.back()));
 }
 
 TEST("log: a start on a full disk waits for room, and goes on by itself") {
