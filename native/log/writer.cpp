@@ -295,9 +295,9 @@ void Writer::measureSpace(uint64_t nowMs) {
   counts_.liveRecords.store(space_.liveRecords(), std::memory_order_relaxed);
   counts_.copiedBytes.store(reclaimer_.copiedBytes(), std::memory_order_relaxed);
   if (!isStuck_) {
+    const bool hadRoom = health_.state() == State::open || std::exchange(wasStuck_, false);
     if (space.freeBytes < hard) health_.set(State::full, "the disk is almost full");
-    else if (space.freeBytes < soft && health_.state() == State::open)
-      health_.set(State::scarce, "the disk has little room left");
+    else if (space.freeBytes < soft && hadRoom) health_.set(State::scarce, "the disk has little room left");
     else if (space.freeBytes >= soft) health_.set(State::open, "the disk has room again");
   }
   hasChanged_ = true;
@@ -330,7 +330,7 @@ void Writer::failed(const char* what, int error) {
 }
 
 bool Writer::outOfSpace(const char* what) {
-  isStuck_ = true;
+  isStuck_ = wasStuck_ = true;
   health_.set(State::full, what);
   return false;
 }

@@ -104,6 +104,7 @@ class Writer {
   uint64_t measuredAtMs_ = 0;
   bool hasChanged_ = false;  // there may be something to reclaim
   bool isStuck_ = false;     // the disk has no space for the group
+  bool wasStuck_ = false;    // since the space was measured last
 
   struct Counts {
     std::atomic<uint64_t> segments{0}, bytes{0}, usedBytes{0}, liveBytes{0}, liveRecords{0}, freeBytes{0};

@@ -578,6 +578,36 @@ TEST("log: a full disk is told, and it goes on by itself when there is room") {
   CHECK(life.fault().empty());
 }
 
+TEST("log: on a disk with little room left it goes on after a write that found none") {
+  log::Options options;
+  options.segmentBytes = 1u << 20;
+  auto own = std::make_unique<sim::SimDisk>();
+  sim::SimDisk& disk = *own;
+  log::DiskLog store(options, std::move(own), nullptr, log::Warning::none);
+  begin(store);
+  while (store.writer().step(1'000)) {}  // spare segments too
+  disk.faults.roomBytes = disk.usedBytes() * 100 / 97;
+  store.writer().step(5'000);
+  CHECK(store.state() == log::State::scarce);
+  disk.faults.failAt = disk.calls + 1;
+  disk.faults.failWith = ENOSPC;
+  disk.faults.isCopyOnWrite = true;
+  const log::Ticket ticket = store.appender(0).append(log::Kind(64), std::vector<uint8_t>(100, 7));
+  store.appender(0).flush();
+  store.writer().step(6'000);
+  CHECK(store.state() == log::State::full && !store.appender(0).isCommitted(ticket));
+  disk.faults.isCopyOnWrite = false;
+  while (store.writer().step(9'000)) {}
+  CHECK(store.appender(0).isCommitted(ticket));
+  CHECK(store.state() == log::State::scarce);
+  disk.faults.roomBytes = disk.usedBytes() * 100 / 99;
+  store.writer().step(12'000);
+  CHECK(store.state() == log::State::full);
+  disk.faults.roomBytes = disk.usedBytes() * 100 / 97;
+  store.writer().step(15'000);
+  CHECK(store.state() == log::State::full);  // until there is clearly more
+}
+
 TEST("log: while clients take all file descriptors it goes on as far as it can, and then waits") {
   const Folder folder;
   const log::Options options = optionsFor(folder, 1);
