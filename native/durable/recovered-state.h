@@ -666,6 +666,8 @@ class RecoveredState {
   }
   // Where entries that leave a queue are looked for, before those up to them move to its window.
   static constexpr size_t nearEnds = 512;
+  // The same at once if the queue is of more runs (structures/shared-rows.h).
+  static constexpr size_t runsFew = 64;
 
   // Returns its share.
   uint64_t removeEntry(Session& session, uint64_t number, bool isOfShare) {
@@ -681,7 +683,8 @@ class RecoveredState {
     const Entry* found = state_->rows.findNearEnds(
         session.entries, [&](const Entry& each) { return each.message == number && (each.share != 0) == isOfShare; },
         at, nearEnds);
-    if (found) {
+    const bool isWithin = at > 0 && at + 1 < session.entries.size() && at < nearEnds;
+    if (found && !(isWithin && session.entries.runs() > runsFew)) {
       entry = *found;
       state_->rows.takeAt(session.entries, at);
     } else {  // a client acknowledges much in another order: what came before was sent as well

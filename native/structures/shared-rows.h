@@ -62,6 +62,8 @@ class SharedRows {
 
     bool isEmpty() const { return size_ == 0; }
     size_t size() const { return size_; }
+    // What takeAt() goes through, unless it is at an end.
+    size_t runs() const { return runs_.size(); }
     // Heap bytes of the row itself.
     size_t bytes() const { return runs_.bytes(); }
     // Frees what it keeps while it is empty.

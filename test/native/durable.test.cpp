@@ -1189,6 +1189,25 @@ TEST("durable: a start takes as long as its log is, however many share a filter 
     }
     return time;
   };
+  // The same for few of so many that wait, of which another session waits for every other one.
+  const auto mixing = [&](uint64_t waiting) {
+    Reading log;
+    for (uint64_t key = 1; key <= 2; key++) {
+      log.apply(rally::records::Session{.session = key, .clientId = bytesOf(name), .leftAtMs = 1});
+      log.apply(rally::records::Subscribe{.session = key, .qos = 1, .filter = bytesOf(filter)});
+    }
+    log.apply(rally::records::Subscribe{.session = 1, .qos = 1, .filter = bytesOf(other)});
+    for (uint64_t id = 1; id <= waiting; id++) log.message(id, 1, bytesOf(id % 2 == 0 ? filter : other));
+    const double time = timed([&] {
+      for (uint64_t id = 1; id < rounds; id += 2) {
+        log.done(1, id + 1);
+        log.done(1, id);
+      }
+    });
+    const rally::LoggedSession& session = *log.state.sessions().find(1);
+    CHECK_EQ(session.window->size() + session.entries.size(), waiting - rounds);
+    return time;
+  };
   // A hundred times as much may miss the cache, and costs no hundred times as much.
   constexpr double growthMax = 20;
   const auto growth = [](auto&& costOf, uint64_t few, uint64_t many) {
@@ -1200,6 +1219,7 @@ TEST("durable: a start takes as long as its log is, however many share a filter 
   CHECK(growth(queueing, 50, 5'000) <= growthMax);
   CHECK(growth(sending, 601, 60'001) <= growthMax);
   CHECK(growth(acknowledging, 300, 30'000) <= growthMax);
+  CHECK(growth(mixing, 4'000, 400'000) <= growthMax);
 }
 
 TEST("durable: a message that a start left in the log is sent once with QoS 2") {
