@@ -328,6 +328,7 @@ export class ControlPlane {
         new Promise((resolve) => {
           this.#asks.ask(worker, 'sessionRow', { session }, (answer) => resolve(answer?.reply));
         }),
+      walksLeft: () => this.#walksLeft(),
       onEvicted: () => void this.#joinAgain(),
       onNews: (news) => this.#onNews(news),
       newsForNewcomer: () => {
@@ -342,6 +343,17 @@ export class ControlPlane {
         this.#events.onFatal(new BrokerError('WORKER_FAILED', message, { cause }));
       },
     });
+  }
+
+  async #walksLeft(): Promise<number> {
+    const counts = Array.from(
+      { length: this.#config.workers },
+      (_, worker) =>
+        new Promise<number>((resolve) => {
+          this.#asks.ask(worker, 'walksLeft', undefined, (answer) => resolve(answer?.reply ?? 0));
+        }),
+    );
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
   /** Why clients are refused when a limit is reached. */

@@ -333,6 +333,7 @@ class Engine : private ShardPort,
   }
 
   size_t offersLeft() const { return offersLeft_; }
+  size_t walksLeft() const { return shard_.walks().unfinished(); }
 
   // Whether a worker is lost and its removal is not complete.
   bool isLeaving(uint64_t workers) const { return (leaving_ & workers) != 0; }

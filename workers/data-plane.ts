@@ -36,6 +36,7 @@ const answers: Answers = {
   },
   lag: (_, reply) => reply(undefined),
   offersLeft: (_, reply) => reply(control.engine.offersLeft()),
+  walksLeft: (_, reply) => reply(control.engine.walksLeft()),
   sessionRow: ({ session }, reply) => reply(control.rowOf(session)),
   subscribe: (asked, reply) => reply(subscribeSession(control.engine, control.pending, start.config, asked)),
   unsubscribe: ({ session, topicFilter }, reply) => reply(control.engine.unsubscribe(session, topicFilter)),

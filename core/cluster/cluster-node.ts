@@ -29,6 +29,8 @@ export interface ClusterNodeEvents {
   sessions(): SessionHolder;
   /** Starting with the first view that includes this node. */
   onView(view: View, before: View | undefined): void;
+  /** As in MembershipOptions. */
+  finishWalks(done: () => void): void;
   onMove(number: number): void;
   onEvicted(): void;
   onReach(isReached: boolean): void;

@@ -57,6 +57,11 @@ export interface MembershipOptions {
   lastMove(): number;
   /** Another node knows a higher one: moves that begin here must have even higher ones from now on. */
   onMove(number: number): void;
+  /**
+   * Calls back when sessions on other nodes have the retained messages that this node still had to send them. It is
+   * asked once, when the node is leaving and owns no slots.
+   */
+  finishWalks?(done: () => void): void;
   /** A new view that includes this node; the first one when it has joined. */
   onView(view: View, before: View | undefined): void;
   /**
@@ -102,6 +107,8 @@ const listenMs = 3 * beatMs;
 const takeOverMs = 20 * beatMs;
 /** The same for a node that does not have that log itself: longer than all their attempts take. */
 const lostLogMs = 120 * beatMs;
+/** How long a node that leaves waits for walks: within leaveMs of cluster-node.ts, with room for the moves of its slots. */
+const walksMs = 2_500;
 
 /** What a node that wants to join does next. */
 type JoinStep =
@@ -126,6 +133,8 @@ export class Membership {
   #node: NodeEntry | undefined;
   #isOver = false;
   #isLeaving = false;
+  /** Over retained messages. */
+  #walks: 'notAsked' | 'unfinished' | 'finished' = 'notAsked';
   /** Own beats that have come back, and the last of them. */
   #beats = 0;
   #tickHeard = 0;
@@ -503,14 +512,30 @@ export class Membership {
     if (this.#isLeaving) {
       if (node.state === 'serving') return withNodeLeaving(view, node.incarnation);
       const isAlone = liveNodes(view).length === 1;
-      if (isAlone || (slotsOf(view, node) === 0 && this.#isSettled(view)))
-        return withoutNode(view, node.incarnation);
+      const hasGiven = slotsOf(view, node) === 0 && this.#isSettled(view);
+      if (isAlone || (hasGiven && this.#areWalksFinished())) return withoutNode(view, node.incarnation);
     }
     if (view.epoch === this.#finalEpoch || !this.#isFirst(view, node) || !this.#isSettled(view))
       return undefined;
     const next = nextStepOf(view);
     if (next === undefined) this.#finalEpoch = view.epoch;
     return next;
+  }
+
+  /** A slow client may take longer than others can wait. */
+  #areWalksFinished(): boolean {
+    const { finishWalks, clock } = this.#options;
+    if (finishWalks === undefined) return true;
+    if (this.#walks === 'notAsked') {
+      this.#walks = 'unfinished';
+      const done = (): void => {
+        this.#walks = 'finished';
+        this.#tend();
+      };
+      clock.after(walksMs, done);
+      finishWalks(done);
+    }
+    return this.#walks === 'finished';
   }
 
   #lostNodes(view: View, node: NodeEntry): NodeEntry[] {

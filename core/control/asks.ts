@@ -31,6 +31,8 @@ export interface Calls {
   readonly lag: { readonly ask: undefined; readonly reply: undefined };
   /** How many retained messages of its log have not been taken by the owners of their topics yet. */
   readonly offersLeft: { readonly ask: undefined; readonly reply: number };
+  /** How many sessions, of any node, have not got all its retained messages that they subscribed to. */
+  readonly walksLeft: { readonly ask: undefined; readonly reply: number };
   /** How a session is. */
   readonly sessionRow: { readonly ask: { readonly session: number }; readonly reply: SessionRow };
   /** What operators ask about its sessions and retained messages. */
@@ -91,6 +93,7 @@ export class Asks {
     reconfigure: new Map(),
     lag: new Map(),
     offersLeft: new Map(),
+    walksLeft: new Map(),
     sessionRow: new Map(),
     inspect: new Map(),
     subscribe: new Map(),

@@ -40,6 +40,8 @@ export interface ClusterControlOptions {
   broadcast(message: ToWorker): void;
   /** How a session of a worker here is. Undefined: the worker does not run. */
   askRow(worker: number, session: number): Promise<SessionRow | undefined>;
+  /** How many sessions have not got all retained messages of the workers here that they subscribed to. */
+  walksLeft(): Promise<number>;
   /** The others have removed this node: it has to join again, as a new one. */
   onEvicted(): void;
   /** Another node has announced something that every node has to do. */
@@ -180,6 +182,7 @@ export class ClusterControl implements Directory {
       onHeard: () => heard(),
       onView: (view, before) => this.#onView(view, before),
       onMove: (number) => this.#options.broadcast({ type: 'noteMove', number }),
+      finishWalks: (done) => void this.#finishWalks(done),
       onEvicted: () => this.#onEvicted(),
       onReach: (isReached) => this.#onReach(isReached),
       onNews: (news) => this.#options.onNews(news),
@@ -419,6 +422,17 @@ export class ClusterControl implements Directory {
     await Promise.all([...this.#standIns.values()].map((standIn) => standIn.stop()));
     await this.#node?.leave();
     this.#hasLeft = true;
+  }
+
+  async #finishWalks(done: () => void): Promise<void> {
+    const node = this.#node;
+    while (this.#node === node && !this.#isEvicted && !this.#hasLeft) {
+      if ((await this.#options.walksLeft()) === 0) {
+        done();
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, lookMs));
+    }
   }
 
   /** The data that a worker is started with. */

@@ -64,6 +64,7 @@ const engineMethods: Readonly<Record<MethodName<Engine>, true>> = {
   subscriptionCount: true,
   awaitFilters: true,
   offersLeft: true,
+  walksLeft: true,
   nextToken: true,
   subscribe: true,
   finishSubscribe: true,

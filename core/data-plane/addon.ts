@@ -358,6 +358,8 @@ export interface Engine {
   awaitFilters(workers: readonly number[]): void;
   /** Sends retained messages of its log that the owners of their topics do not have yet. */
   offersLeft(): number;
+  /** Sessions, of any worker, that have not got all retained messages of this one that they subscribed to. */
+  walksLeft(): number;
   /** Identifies a SUBSCRIBE. */
   nextToken(): number;
   /**

@@ -94,9 +94,15 @@ inline napi_value offersLeft(napi_env env, napi_callback_info info) {
   return toNumber(env, double(call.host->engine.offersLeft()));
 }
 
+inline napi_value walksLeft(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  return toNumber(env, double(call.host->engine.walksLeft()));
+}
+
 constexpr std::array clusterMethods = {
-    Method{"awaitFilters", awaitFilters}, Method{"offersLeft", offersLeft}, Method{"startCluster", startCluster},
-    Method{"setPresent", setPresent},     Method{"takeSlots", takeSlots},   Method{"workerGone", workerGone},
+    Method{"awaitFilters", awaitFilters}, Method{"offersLeft", offersLeft}, Method{"walksLeft", walksLeft},
+    Method{"startCluster", startCluster}, Method{"setPresent", setPresent}, Method{"takeSlots", takeSlots},
+    Method{"workerGone", workerGone},
 };
 
 }  // namespace rally::node

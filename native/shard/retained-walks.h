@@ -37,6 +37,8 @@ class RetainedWalks {
       : store_(store), seed_(seed), limits_(limits), outlet_(outlet) {}
 
   bool hasReady() const { return !ready_.empty(); }
+  // The sessions that have not got all of them yet.
+  size_t unfinished() const { return sessions_.size(); }
   // Of all that wait, the texts alone.
   size_t filterBytes() const {
     size_t bytes = 0;

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { PacketType } from '../../../core/wire/packet-type.ts';
 import { startBroker } from '../../support/broker.ts';
 import { BrokerCluster, type RoamingSession } from '../../support/cluster/broker-cluster.ts';
-import { connectFrame, publishFrame } from '../../support/frames.ts';
+import { connectFrame, pubackFrame, publishFrame, publishOf, subscribeFrame } from '../../support/frames.ts';
 import { assertAllInOrder } from '../../support/mqtt-session.ts';
 import { Random, replayOf, seeds } from '../../support/random.ts';
 import { openConnected, RawClient } from '../../support/raw-client.ts';
@@ -84,6 +85,44 @@ test('what is retained on one node is found on the others, and is there when a n
   await reader.subscribe('kept/#', 1);
   await until('what is retained still', () => reader.handed.length >= 300);
   assert.deepEqual(texts(reader), all);
+});
+
+test('a node leaves in order: a subscriber of another node, slow so far, gets all that was retained there', async (t) => {
+  const cluster = await BrokerCluster.start(t, 2);
+  const publisher = await cluster.connected(cluster.broker(0));
+  const count = 1_500; // more than a subscription gets at once
+  for (let number = 0; number < count; number++) {
+    publisher.publish(`kept/${number}`, `${number}`, 1, true);
+    if (number % 250 === 249) await until('all are answered', () => publisher.unanswered.size === 0);
+  }
+  const { client } = await openConnected(t, 'tcp', cluster.broker(0).ports, {
+    clientId: 'slow',
+    properties: { receiveMaximum: 10 },
+  });
+  const topics = new Set<string>();
+  const held: number[] = [];
+  let isSlow = true;
+  client.onPacket((packet) => {
+    if (packet.type !== PacketType.publish) return;
+    const { topic, packetId = 0 } = publishOf(packet);
+    topics.add(topic);
+    if (isSlow) held.push(packetId);
+    else client.send(pubackFrame(packetId));
+  });
+  client.send(subscribeFrame('kept/+', 1));
+  await until('the first ones', () => held.length === 10);
+  const leaving = cluster.broker(1);
+  cluster.remove(leaving);
+  leaving.command.kill('SIGTERM');
+  await until('it has no slots', async () => {
+    const { nodes } = await cluster.broker(0).nodes();
+    return nodes.every(({ name, slots }) => name !== leaving.name || slots === 0);
+  });
+  await delay(700); // it would be gone by now if it did not wait
+  isSlow = false;
+  for (const packetId of held) client.send(pubackFrame(packetId));
+  await until('all that is retained', () => topics.size === count);
+  assert.equal((await leaving.command.exited()).code, 0);
 });
 
 test('members of a share on three nodes get each message once', async (t) => {

@@ -100,6 +100,7 @@ test('a node that joins again waits until NATS accepts it, and has JetStream', {
     }),
     broadcast: () => {},
     askRow: () => Promise.resolve(undefined),
+    walksLeft: () => Promise.resolve(0),
     onEvicted: () => {},
     onNews: () => {},
     newsForNewcomer: () => [],

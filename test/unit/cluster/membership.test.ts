@@ -98,6 +98,32 @@ test('a node whose register cannot be written tries again now and then', () => {
   assert.ok(writes > 5 && writes < 30, `${writes} attempts`);
 });
 
+test('a node that leaves stays until its walks over retained messages are finished, or have taken too long', () => {
+  for (const isFinished of [true, false]) {
+    const stage = new Stage();
+    let finish: (() => void) | undefined;
+    const leaver = stage.start('leaver', {
+      finishWalks: (done) => {
+        finish = done;
+      },
+    });
+    const other = stage.start('other');
+    stage.time.run(8_000);
+    let hasLeft = false;
+    leaver.membership.leave(() => {
+      hasLeft = true;
+    });
+    for (let step = 0; step < 50 && finish === undefined; step++) stage.time.run(100);
+    stage.time.run(1_000);
+    assert.deepEqual([hasLeft, namesIn(other)], [false, ['leaver', 'other']]);
+    if (isFinished) finish?.();
+    stage.time.run(isFinished ? 1_000 : 3_000);
+    assert.equal(hasLeft, true);
+    stage.time.run(6_000); // until the other one reads the view
+    assert.deepEqual(namesIn(other), ['other']);
+  }
+});
+
 test('the view is deleted, or its bucket is purged: nodes write it again, and come and go', () => {
   for (const leavesMark of [true, false]) {
     const stage = new Stage();

@@ -27,6 +27,7 @@ class FakeWorkers {
     sessionRow: ({ session }, reply) =>
       reply({ session, state: 'absent', expirySeconds: 0, willDelaySeconds: undefined, awayMs: 0 }),
     offersLeft: (_, reply) => reply(0),
+    walksLeft: (_, reply) => reply(0),
     inspect: (_, reply) => reply(undefined),
     subscribe: ({ qos }, reply) => reply({ reasonCode: qos, wasSubscribed: false }),
     unsubscribe: (_, reply) => reply(true),
