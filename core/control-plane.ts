@@ -122,6 +122,8 @@ export class ControlPlane {
   #starting: Promise<unknown> = Promise.resolve();
   /** It is stopping: its sessions move to other nodes. */
   #isLeaving = false;
+  /** By an operator, since the configuration was read. */
+  #logLevelAsked: LogLevel | undefined;
   /** Requests of clients while other workers start; undefined once the broker has started. */
   #early: (readonly [worker: number, message: ToMain])[] | undefined = [];
 
@@ -333,7 +335,12 @@ export class ControlPlane {
       onNews: (news) => this.#onNews(news),
       newsForNewcomer: () => {
         const { bans } = this.#gatekeeper;
-        return [...newsOfLifted(bans.lifted, Date.now()), ...newsOfBans(bans.list())].map(writeNews);
+        const level = this.#logLevelAsked;
+        return [
+          ...newsOfLifted(bans.lifted, Date.now()),
+          ...newsOfBans(bans.list()),
+          ...(level === undefined ? [] : [{ kind: 'logLevel', level } as const]),
+        ].map(writeNews);
       },
       onQuestion: (question) => this.#http.answerNode(question),
       publishWill: (will) => this.#publishWillOfLost(will),
@@ -567,6 +574,7 @@ export class ControlPlane {
 
   async #onConfigChanged(names: ReadonlySet<string>): Promise<void> {
     if (names.size === 0) return;
+    if (names.has('logLevel')) this.#logLevelAsked = undefined;
     this.logger.level = this.#config.logLevel;
     const reconfigured = this.#reconfigure();
     if (names.has('limits.connectionsPerAddressMax') || names.has('limits.connectionsPerUserMax'))
@@ -854,6 +862,7 @@ export class ControlPlane {
   }
 
   #setLogLevel(logLevel: LogLevel): void {
+    this.#logLevelAsked = logLevel;
     takeOver(this.#config, { ...this.#config, logLevel });
     this.logger.level = logLevel;
     void this.#reconfigure();

@@ -260,6 +260,19 @@ test('a node that joins hears of the bans that are in force', async (t) => {
   });
 });
 
+test('a node that joins hears of the log level that an operator has set', async (t) => {
+  const cluster = await BrokerCluster.start(t, 1);
+  const asked = { level: 'debug' };
+  assert.equal(await cluster.broker(0).send('PUT', '/api/v1/log-level', asked), 200);
+  const b = await cluster.add('node-1');
+  await until('the level', async () => {
+    const { options } = JSON.parse((await b.get('/api/v1/config')).text) as {
+      options: { logLevel?: unknown };
+    };
+    return JSON.stringify(options.logLevel).includes('debug');
+  });
+});
+
 test('a ban that a node cannot add stays in its log, and it hears of the next ones', async (t) => {
   const cluster = await BrokerCluster.start(t, 1);
   const a = cluster.broker(0);
