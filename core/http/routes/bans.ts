@@ -4,6 +4,7 @@ import type { Ban, BanKind } from '../../security/bans.ts';
 import { assertKnown, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';
 import { objectOf } from '../message-body.ts';
 import { oneOf, page, record, text, time } from '../operation.ts';
+import { whereverItIs } from '../other-nodes.ts';
 import { apiAnswer, noContent, problem, quoted, RequestFault } from '../problem.ts';
 import type { Route } from '../route.ts';
 import { openedCursor, sealedCursor } from '../sealed-cursor.ts';
@@ -106,7 +107,8 @@ export const addBan: Route = {
   },
 };
 
-export const deleteBan: Route = {
+/** A ban that only another node has: by that broker itself, or from its file. */
+export const deleteBan: Route = whereverItIs({
   method: 'delete',
   path: '/api/v1/banned/{as}/{who}',
   right: 'clients',
@@ -126,7 +128,7 @@ export const deleteBan: Route = {
       isLifted() ? noContent() : problem(404, `There is no ban of ${quoted(as)} ${quoted(who)}.`),
     );
   },
-};
+});
 
 function changed(change: () => ReturnType<typeof apiAnswer>): ReturnType<typeof apiAnswer> {
   try {

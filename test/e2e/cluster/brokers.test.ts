@@ -273,6 +273,20 @@ test('a node that joins hears of the log level that an operator has set', async 
   });
 });
 
+test('a ban that only another node has is lifted through any node', async (t) => {
+  const cluster = await BrokerCluster.start(t, 1);
+  const a = cluster.broker(0);
+  const { broker } = await startBroker(t, {
+    cluster: [cluster.nats.url],
+    nodeName: 'other',
+    logLevel: 'silent',
+  });
+  broker.bans.add({ kind: 'clientId', value: 'its-own' });
+  assert.equal(await a.send('DELETE', '/api/v1/banned/clientid/its-own'), 204);
+  assert.deepEqual(broker.bans.list(), []);
+  assert.equal(await a.send('DELETE', '/api/v1/banned/clientid/its-own'), 404);
+});
+
 test('a ban that a node cannot add stays in its log, and it hears of the next ones', async (t) => {
   const cluster = await BrokerCluster.start(t, 1);
   const a = cluster.broker(0);
