@@ -6,6 +6,7 @@
  *
  *   view --> lost workers, new workers, slots that this worker is to take --slotsTaken--> applied
  */
+import { BrokerError } from '../broker-error.ts';
 import type { ClusterView } from '../control/messages.ts';
 import { type Engine, FrameOutcome } from '../data-plane/addon.ts';
 import { connectToNats, type NatsPost, type NatsSettings } from './nats-connection.ts';
@@ -14,6 +15,8 @@ import { Subjects, type WorkerAddress } from './ports.ts';
 const figuresMs = 1_000;
 /** The main thread is already connected, or there would be no worker. */
 const connectMs = 10_000;
+/** Between two attempts of a worker that is restarted. */
+const againMs = 500;
 
 /** At most this many are started at the same time. */
 const movesPerEpoch = 2 ** 32;
@@ -69,19 +72,30 @@ export class WorkerLinks {
 
   /**
    * Connects and applies the view: from then on, clients' packets reach their destinations. `applied`: what the
-   * data plane has already done, if its worker is being restarted. Errors: those of connectToNats().
+   * data plane has already done, if its worker is being restarted: then it waits for NATS, however long that takes.
+   * Otherwise: errors of connectToNats().
    */
   async open(settings: NatsSettings, view: ClusterView, applied: ClusterView | undefined): Promise<void> {
-    const { nodeName, worker } = this.#place;
-    const post = await connectToNats(settings, `rallymq ${nodeName} worker ${worker}`, connectMs, {
-      onUp: () => this.#reconnect(),
-      onWait: () => {},
-    });
+    const post = await this.#connect(settings, applied !== undefined);
     post.subscribe(this.#subjects.frames(this.#place), (bytes, subject) => this.#receive(bytes, subject));
     this.#post = post;
     this.#figuresTimer = setInterval(() => this.#onFigures(this.#engine.linkFigures()), figuresMs).unref();
     if (applied !== undefined) this.#goOn(applied);
     this.apply(view);
+  }
+
+  async #connect(settings: NatsSettings, isRestarted: boolean): Promise<NatsPost> {
+    const { nodeName, worker } = this.#place;
+    const listener = { onUp: () => this.#reconnect(), onWait: () => {} };
+    for (;;) {
+      try {
+        return await connectToNats(settings, `rallymq ${nodeName} worker ${worker}`, connectMs, listener);
+      } catch (error) {
+        // The other workers wait too. If this one failed, it would soon be one that keeps failing, and end the broker.
+        if (!isRestarted || !(error instanceof BrokerError)) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, againMs));
+    }
   }
 
   async close(): Promise<void> {

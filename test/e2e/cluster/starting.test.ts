@@ -1,5 +1,6 @@
 /** Nodes that are stopped while they start, and one that joins again while NATS does not accept it. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +11,11 @@ import { resolveConfig } from '../../../core/config/resolve.ts';
 import { ClusterControl } from '../../../core/control/cluster-control.ts';
 import { createLogger } from '../../../core/control/logger.ts';
 import { atEnd } from '../../support/at-end.ts';
+import { startBroker } from '../../support/broker.ts';
 import { NatsServer } from '../../support/cluster/nats-server.ts';
 import { unusedPort } from '../../support/command.ts';
+import { until, within } from '../../support/wait.ts';
+import { watchWorkers } from '../../support/workers.ts';
 
 async function folderOf(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'rallymq-starting-'));
@@ -126,4 +130,32 @@ test('a node that joins again waits until NATS accepts it, and has JetStream', {
   await nats.run(['-js', ...flags]);
   const again = await control.join(undefined);
   assert.ok(again.incarnation > incarnation);
+});
+
+test('a worker that ends while NATS does not accept the node is back when it does', {
+  timeout: 60_000,
+}, async (t) => {
+  const nats = await NatsServer.start(t, ['-js', '--user', 'rally', '--pass', 'one']);
+  const file = join(await folderOf(t), 'nats');
+  await writeFile(file, 'rally:one\n');
+  const workers = watchWorkers(t);
+  const { broker } = await startBroker(t, {
+    cluster: [nats.url],
+    clusterCredentials: file,
+    nodeName: 'alone',
+    workers: 1,
+    logLevel: 'silent',
+  });
+  const errors: Error[] = [];
+  broker.on('error', (error) => errors.push(error));
+  await writeFile(file, 'rally:other\n');
+  workers.all[0]?.postMessage(null); // it throws
+  await until('the next one', () => workers.all.length > 1);
+  await delay(3_000); // enough for all restarts that a worker has in a minute
+  assert.deepEqual(errors, []);
+  const last = workers.all.at(-1) ?? assert.fail();
+  const listens = once(last, 'message');
+  await writeFile(file, 'rally:one\n');
+  await within('the worker', listens);
+  await broker.publish('news', 'after');
 });
