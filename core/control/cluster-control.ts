@@ -74,6 +74,8 @@ const giveSessionsMs = 5_000;
 const givenAtOnce = 1_000;
 const giveAgainMs = 250;
 const lookMs = 20;
+/** Longer than a lost node usually stays in the view. */
+const greetingMs = 60_000;
 
 /** Between two searches for logs without a node. */
 const orphansMs = 5_000;
@@ -113,6 +115,8 @@ export class ClusterControl implements Directory {
   readonly #views = new Map<number, ClusterView>();
   /** By worker: the last epoch that it has applied. */
   #applied: (ClusterView | undefined)[] = [];
+  /** Which node was to tell a newcomer what it has not heard of. */
+  #greetings: { readonly newcomer: number; readonly by: number; readonly atMs: number }[] = [];
   #isEvicted = false;
   #hasLeft = false;
   /** Since this process has started. */
@@ -168,6 +172,7 @@ export class ClusterControl implements Directory {
     this.#view = undefined;
     this.#views.clear();
     this.#links.clear();
+    this.#greetings = [];
     this.#applied = new Array<undefined>(config.workers).fill(undefined);
     this.#whole = Promise.resolve();
     const { ClusterNode } = await import('../cluster/cluster-node.ts');
@@ -545,6 +550,7 @@ export class ClusterControl implements Directory {
     for (const { name, incarnation } of newcomers)
       logger.info({ node: name, incarnation }, 'a node has joined the cluster');
     this.#greet(newcomers, nodes);
+    this.#greetAgain(lost, nodes);
     this.#orphans.onView(view, before);
     for (const { name, incarnation } of lost)
       logger.warn({ node: name, incarnation }, 'a node is no longer in the cluster');
@@ -557,9 +563,26 @@ export class ClusterControl implements Directory {
   #greet(newcomers: readonly NodeEntry[], nodes: readonly NodeEntry[]): void {
     const clients = newcomers.filter(({ standsFor }) => standsFor === undefined);
     const oldest = nodes.find((node) => node.standsFor === undefined && !newcomers.includes(node));
-    if (clients.length === 0 || oldest?.incarnation !== this.#place?.incarnation) return;
+    if (clients.length === 0 || oldest === undefined) return;
+    const nowMs = performance.now();
+    this.#greetings = this.#greetings.filter(({ atMs }) => nowMs - atMs < greetingMs);
+    for (const { incarnation } of clients)
+      this.#greetings.push({ newcomer: incarnation, by: oldest.incarnation, atMs: nowMs });
+    if (oldest.incarnation !== this.#place?.incarnation) return;
     for (const news of this.#options.newsForNewcomer())
       for (const { incarnation } of clients) this.#node?.cluster.tellOne(incarnation, news);
+  }
+
+  /** Whoever was to tell nodes that have just joined is lost, and perhaps was already. */
+  #greetAgain(lost: readonly NodeEntry[], nodes: readonly NodeEntry[]): void {
+    const isLost = (incarnation: number): boolean => lost.some((node) => node.incarnation === incarnation);
+    const due = this.#greetings.filter(({ by, atMs }) => isLost(by) && performance.now() - atMs < greetingMs);
+    this.#greetings = this.#greetings.filter(({ by }) => !isLost(by));
+    const untold = new Set(due.map(({ newcomer }) => newcomer));
+    this.#greet(
+      nodes.filter(({ incarnation }) => untold.has(incarnation)),
+      nodes,
+    );
   }
 
   /** Whatever was in transit is lost: the node can only start again. */

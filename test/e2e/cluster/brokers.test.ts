@@ -260,6 +260,22 @@ test('a node that joins hears of the bans that are in force', async (t) => {
   });
 });
 
+test('a node that joins while the oldest one is lost hears of the bans from the next one', async (t) => {
+  const cluster = await BrokerCluster.start(t, 2);
+  const oldest = cluster.broker(0);
+  assert.equal(await oldest.send('POST', '/api/v1/banned', { as: 'clientid', who: 'unwanted' }), 200);
+  const bansOf = async (broker: typeof oldest): Promise<string> => {
+    const { data } = JSON.parse((await broker.get('/api/v1/banned')).text) as { data: { who: string }[] };
+    return data.map(({ who }) => who).join();
+  };
+  const next = cluster.broker(1);
+  await until('the ban', async () => (await bansOf(next)) === 'unwanted');
+  cluster.remove(oldest);
+  oldest.command.kill('SIGKILL');
+  const c = await cluster.add('node-2');
+  await until('the ban there', async () => (await bansOf(c)) === 'unwanted');
+});
+
 test('a node that joins hears of the log level that an operator has set', async (t) => {
   const cluster = await BrokerCluster.start(t, 1);
   const asked = { level: 'debug' };
