@@ -39,7 +39,7 @@ export class BackendProvider implements Provider {
   #accessOf(client: ConnectingClient, { result, ...grant }: Readonly<Record<string, unknown>>): Decision {
     if (!isGrant(grant)) throw new BackendUnavailable('its answer is not a valid grant');
     try {
-      return accessOf(client.username === undefined ? grant : { username: client.username, ...grant });
+      return accessOf(grant, client.username);
     } catch (error) {
       if (error instanceof TokenError) throw new BackendUnavailable(`its answer: ${error.message}`);
       throw error;

@@ -7,10 +7,12 @@ import type { Access } from './access.ts';
 import { compileFilter, filterFault, placeholderFault, type Rule } from './rules.ts';
 import { TokenError } from './token-error.ts';
 
-/** Throws a TokenError for an invalid filter. */
-export function accessOf({ allow, expiresAt, subscriptions, ...grant }: Grant): Access {
+/** `given`: the user name of the CONNECT, unless the grant has one. Throws a TokenError for an invalid filter. */
+export function accessOf({ allow, expiresAt, subscriptions, ...grant }: Grant, given?: string): Access {
+  const username = grant.username ?? given;
   return {
     ...grant,
+    ...(username === undefined ? {} : { username }),
     ...(allow === undefined
       ? {}
       : { rules: [...rulesOf('publish', allow.publish), ...rulesOf('subscribe', allow.subscribe)] }),
@@ -56,14 +58,14 @@ export function isGrant(answer: unknown): answer is Grant {
     isRecord(claims) &&
     Object.entries(claims).every((pair) => pair.every(isShortText)) &&
     isRecord(allow) &&
-    Object.entries(allow).every(([action, filters]) => action in actions && areTexts(filters)) &&
+    Object.entries(allow).every(([action, filters]) => Object.hasOwn(actions, action) && areTexts(filters)) &&
     Array.isArray(subscriptions) &&
     subscriptions.every((each) => isRecord(each) && isShortText(each['topicFilter']) && isQos(each['qos'])) &&
     (tokenId === undefined || isShortText(tokenId)) &&
     [issuedAt, expiresAt].every((time) => time === undefined || Number.isFinite(time)) &&
     isRecord(attributes) &&
     isRecord(quotas) &&
-    Object.entries(quotas).every(([name, quota]) => name in quotaNames && isQuota(quota)) &&
+    Object.entries(quotas).every(([name, quota]) => Object.hasOwn(quotaNames, name) && isQuota(quota)) &&
     (clientId === undefined || isShortText(clientId)) &&
     (topicPrefix === undefined || isTopicPrefix(topicPrefix))
   );

@@ -23,7 +23,7 @@ export class HookProvider implements Provider {
       throw new TypeError(
         `authenticate() has answered with ${shapeOf(answer)}: it must be true, false, 'unknown', a refusal or a valid grant`,
       );
-    return accessOf(client.username === undefined ? answer : { username: client.username, ...answer });
+    return accessOf(answer, client.username);
   }
 }
 

@@ -74,6 +74,8 @@ function algorithmsOf(path: string, { asymmetricKeyType, asymmetricKeyDetails }:
 const refreshMs = 300_000;
 /** An unknown key may be new, but anyone can invent one. */
 const missedMs = 30_000;
+/** While there are no valid keys: between two attempts to fetch them. */
+const retryMs = 1_000;
 /** How long keys remain valid while they cannot be fetched again. */
 const staleMs = 3_600_000;
 const fetchTimeoutMs = 5_000;
@@ -88,6 +90,8 @@ export class RemoteKeys implements TokenKeys {
   #find: ReturnType<typeof createLocalJWKSet> | undefined;
   #fetchedMs = Number.NEGATIVE_INFINITY;
   #triedMs = Number.NEGATIVE_INFINITY;
+  /** Of the last attempt. */
+  #failed: KeysUnavailable | undefined;
   #fetching: Promise<void> | undefined;
 
   constructor(url: string, clock: Clock) {
@@ -98,8 +102,11 @@ export class RemoteKeys implements TokenKeys {
   readonly find: JWTVerifyGetKey = async (header, token) => {
     const { errors } = await this.#jose;
     const nowMs = this.#clock.nowMs();
-    if (this.#find === undefined || nowMs - this.#fetchedMs > staleMs) await this.#refresh();
-    else if (nowMs - this.#fetchedMs > refreshMs && nowMs - this.#triedMs > missedMs)
+    if (this.#find === undefined || nowMs - this.#fetchedMs > staleMs) {
+      if (this.#failed !== undefined && this.#fetching === undefined && nowMs - this.#triedMs < retryMs)
+        throw this.#failed;
+      await this.#refresh();
+    } else if (nowMs - this.#fetchedMs > refreshMs && nowMs - this.#triedMs > missedMs)
       this.#refresh().catch(() => {});
     try {
       return await this.#keys(header, token);
@@ -137,12 +144,14 @@ export class RemoteKeys implements TokenKeys {
       const { createLocalJWKSet } = await this.#jose;
       this.#find = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
       this.#fetchedMs = this.#clock.nowMs();
+      this.#failed = undefined;
     } catch (cause) {
       const { cause: reason = cause } = cause as { readonly cause?: unknown }; // of fetch()
-      throw new KeysUnavailable(
+      this.#failed = new KeysUnavailable(
         `the keys of ${shownValue(this.#url)} cannot be fetched (${messageOf(reason)})`,
         { cause },
       );
+      throw this.#failed;
     }
   }
 }

@@ -14,7 +14,7 @@ import {
   Authenticator,
   type Verdict,
 } from '../../../core/security/authenticator.ts';
-import { accessOf } from '../../../core/security/grants.ts';
+import { accessOf, isGrant } from '../../../core/security/grants.ts';
 import { HookProvider } from '../../../core/security/hook-provider.ts';
 import { PasswordProvider } from '../../../core/security/password-provider.ts';
 import { RememberedPasswords } from '../../../core/security/remembered-passwords.ts';
@@ -206,6 +206,19 @@ test('an answer that is no grant is named without its values', async () => {
   const stage = new Stage({ authenticate: () => ({ user: 'secret', expiresAt: 1 }) as never });
   assert.deepEqual(await stage.decide(), unavailable);
   assert.match(String(stage.failures), /has answered with \{ user, expiresAt \}: it must be true, /);
+});
+
+test('a grant without a user name, or with undefined, leaves the client its own', () => {
+  for (const grant of [{}, { username: undefined as never }])
+    assert.equal(accessOf(grant, 'lee').username, 'lee');
+  assert.equal(accessOf({ username: 'ada' }, 'lee').username, 'ada');
+  assert.ok(!('username' in accessOf({})));
+});
+
+test('what every object has is no action and no quota', () => {
+  assert.ok(isGrant({ allow: { publish: [] }, quotas: { bytesPerSecond: 1 } }));
+  assert.ok(!isGrant({ allow: { constructor: [] } }));
+  assert.ok(!isGrant({ quotas: { toString: 1 } }));
 });
 
 test('the end of a grant is a number that other threads can be told, however late it is', () => {

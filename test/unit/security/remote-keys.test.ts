@@ -106,6 +106,20 @@ test('a server that is down changes nothing for an hour; then, and for an answer
   for (const answer of bad) {
     stage.answer = answer;
     assert.equal(await isGood(token), 'unavailable');
+    clock.advance(1_000);
+  }
+  stage.answer = showing(jwk);
+  assert.equal(await isGood(token), true);
+});
+
+test('while there are no keys, they are asked for once a second, however many tokens come', async (t) => {
+  const { clock, stage, isGood } = await start(t);
+  const { jwk, token } = await pair('1');
+  stage.answer = (response) => response.writeHead(503).end();
+  for (const asked of [1, 2, 3]) {
+    for (let each = 0; each < 5; each++) assert.equal(await isGood(token), 'unavailable');
+    assert.equal(stage.asked, asked);
+    clock.advance(1_000);
   }
   stage.answer = showing(jwk);
   assert.equal(await isGood(token), true);
