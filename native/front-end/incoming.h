@@ -40,9 +40,12 @@ class Incoming {
     if (!isError(reason)) reason = resolveTopic(connection, publish, topicHash);
     const ConnectionRights rights = rightsOf(connection.kind);
     if (!isError(reason) && rights.isHeldToAvailability) reason = checkAvailable(publish);
-    if (isError(reason)) return fail(connection, reason);
+    if (isError(reason)) {
+      return isOfMessage(connection, publish, reason) ? refusePublish(connection, publish, reason)
+                                                      : fail(connection, reason);
+    }
     // A repetition goes nowhere, whatever its topic.
-    const bool isAgain = publish.qos == 2 && connection.session->unfinished->received.all.contains(publish.packetId);
+    const bool isAgain = isRepetition(connection, publish);
     const bool isReserved = isReservedTopic(publish.topic);
     const Bytes topic = fullTopic(connection, publish.topic);  // that of the broker
     bool isDenied = !isAgain && !mayPublish(connection, topic, topicHash);
@@ -208,6 +211,19 @@ class Incoming {
       recent.setAnswer(connection.generation, epoch, isOpen && gate_.mayPublish(*connection.session, topic, topicHash));
     }
     return recent.isAllowed();
+  }
+
+  static bool isRepetition(const Connection& connection, const Publish& publish) {
+    return publish.qos == 2 && connection.session->unfinished->received.all.contains(publish.packetId);
+  }
+
+  // A topic name is not accepted that is formed correctly: with an acknowledgement that has a reason code the message
+  // alone is refused (5.0, 3.4.2.1), as a client would send it again on its next connection. An alias for the topic
+  // name cannot be refused with it.
+  bool isOfMessage(const Connection& connection, const Publish& publish, Reason reason) {
+    return reason == Reason::topicNameInvalid && publish.qos > 0 && connection.version >= mqtt5 &&
+           publish.topicAlias == 0 && !isRepetition(connection, publish) &&
+           fullTopic(connection, publish.topic).size() <= UINT16_MAX;
   }
 
   // With the prefix of its client. Valid until the next call.
