@@ -6,6 +6,7 @@
  *
  *   view --> lost workers, new workers, slots that this worker is to take --slotsTaken--> applied
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError } from '../broker-error.ts';
 import type { ClusterView } from '../control/messages.ts';
 import { type Engine, FrameOutcome } from '../data-plane/addon.ts';
@@ -94,7 +95,7 @@ export class WorkerLinks {
         // The other workers wait too. If this one failed, it would soon be one that keeps failing, and end the broker.
         if (!isRestarted || !(error instanceof BrokerError)) throw error;
       }
-      await new Promise((resolve) => setTimeout(resolve, againMs));
+      await delay(againMs);
     }
   }
 

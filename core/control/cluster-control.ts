@@ -4,6 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BrokerError, stoppedWhileStarting } from '../broker-error.ts';
 import type { SessionHolder } from '../cluster/client-directory.ts';
 import type { NodeFigures } from '../cluster/cluster.ts';
@@ -364,7 +365,7 @@ export class ClusterControl implements Directory {
         away = sessions.awayClientIds()[Symbol.iterator]();
         begunAtMs = performance.now();
       }
-      await new Promise((resolve) => setTimeout(resolve, lookMs));
+      await delay(lookMs);
     }
     return left();
   }
@@ -407,7 +408,7 @@ export class ClusterControl implements Directory {
         answer(row.state === 'absent' ? undefined : row);
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, lookMs));
+      await delay(lookMs);
     }
   }
 
@@ -436,7 +437,7 @@ export class ClusterControl implements Directory {
         done();
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, lookMs));
+      await delay(lookMs);
     }
   }
 

@@ -6,6 +6,7 @@
 #include "../../native/durable/stored-state.h"
 #include "check.h"
 #include "octets.h"
+#include "reading.h"
 
 using namespace rally;
 
@@ -56,23 +57,16 @@ StoredState stateIn(const Folder& folder, bool writes) {
 }  // namespace
 
 TEST("stored state: a retained message has the stamp that was logged with it, and no other one") {
-  RecoveredState state(1, {.topics = 1, .tables = 2});
-  uint64_t position = log::Position::of(1, 4'096).value;
+  Reading reading;
+  RecoveredState& state = reading.state;
   uint64_t id = 1;
-  const auto apply = [&]<class Record>(Record record) {
-    std::vector<uint8_t> body(log::encodedBytes(record));
-    log::detail::Write write{log::Encoder(body)};
-    record.visit(write);
-    state.apply({{position}, Record::kind, log::recordVersion, body});
-    position += log::framedBytes(body.size());
-  };
   const auto stampOf = [&](const char* topic) {
     const auto found = state.retained().find(topic);
     return found == state.retained().end() ? 0 : found->second.stamp;
   };
   const auto retain = [&](const char* topic, uint64_t stamp) {
-    if (stamp != 0) apply(records::RetainedStamp{stamp, bytesOf(topic)});
-    apply(records::Message{.id = id++, .flags = records::Message::retains, .topic = bytesOf(topic)});
+    if (stamp != 0) reading.apply(records::RetainedStamp{stamp, bytesOf(topic)});
+    reading.apply(records::Message{.id = id++, .flags = records::Message::retains, .topic = bytesOf(topic)});
   };
   retain("a", 7);
   CHECK_EQ(stampOf("a"), 7u);
@@ -81,10 +75,10 @@ TEST("stored state: a retained message has the stamp that was logged with it, an
   retain("a", 0);  // outside a cluster
   CHECK_EQ(stampOf("a"), 0u);
   retain("b", 7);
-  apply(records::RetainedClear{bytesOf("b")});
+  reading.apply(records::RetainedClear{bytesOf("b")});
   CHECK_EQ(stampOf("b"), 0u);
   retain("c", 7);
-  apply(records::Message{.id = id++, .flags = records::Message::clearsRetained, .topic = bytesOf("c")});
+  reading.apply(records::Message{.id = id++, .flags = records::Message::clearsRetained, .topic = bytesOf("c")});
   CHECK_EQ(stampOf("c"), 0u);
   retain("c", 0);
   CHECK_EQ(stampOf("c"), 0u);
@@ -94,26 +88,19 @@ TEST("stored state: a retained message has the stamp that was logged with it, an
 TEST("stored state: while a log is read, the marks of cleared topics are forgotten when their time is over") {
   constexpr uint64_t markMs = 1'000;
   constexpr uint64_t topics = 20'000;
-  RecoveredState state(1, {.topics = 1, .tables = 2});
-  uint64_t position = log::Position::of(1, 4'096).value;
-  const auto apply = [&]<class Record>(Record record) {
-    std::vector<uint8_t> body(log::encodedBytes(record));
-    log::detail::Write write{log::Encoder(body)};
-    record.visit(write);
-    state.apply({{position}, Record::kind, log::recordVersion, body});
-    position += log::framedBytes(body.size());
-  };
+  Reading reading;
+  RecoveredState& state = reading.state;
   size_t most = 0;
   for (uint64_t i = 1; i <= topics; i++) {
     const std::string topic = "device/" + std::to_string(i);
     const uint64_t nowMs = 10'000 + 10 * i;
-    if (i % 100 == 0) apply(records::Clock{nowMs, nowMs});
+    if (i % 100 == 0) reading.apply(records::Clock{nowMs, nowMs});
     const bool isKept = i % 1'000 == 0;
-    apply(records::RetainedStamp{i, bytesOf(topic.c_str())});
-    apply(records::Message{.id = i,
-                           .flags = records::Message::retains,
-                           .expiresAtMs = isKept ? 0 : nowMs + markMs,
-                           .topic = bytesOf(topic.c_str())});
+    reading.apply(records::RetainedStamp{i, bytesOf(topic.c_str())});
+    reading.apply(records::Message{.id = i,
+                                   .flags = records::Message::retains,
+                                   .expiresAtMs = isKept ? 0 : nowMs + markMs,
+                                   .topic = bytesOf(topic.c_str())});
     most = std::max(most, state.retained().size());
   }
   CHECK(most <= 2'048);
