@@ -66,9 +66,9 @@ export class StandIn {
     await rm(this.#directory, { recursive: true, force: true });
     this.#assertRuns();
     await this.#copy();
+    this.#assertRuns(); // stop() may be removing the directory
     const { known, stream, makeBroker } = this.#options;
     writeKnownCluster(this.#directory, { ...known, stream });
-    this.#assertRuns();
     const broker = makeBroker(this.#config());
     this.#broker = broker;
     await broker.start();

@@ -14,6 +14,7 @@ test('a write that fails: no PUBACK, exit status 1 and a sentence; what was ackn
   await session.connect('tcp');
   await session.subscribe('kept', 1);
   session.disconnect();
+  await session.client?.closed(); // or it may still get the message that is published now
   const { client } = await openConnected(t, 'tcp', broker.ports, { clientId: 'source' });
   client.send(publishFrame('kept', 'safe', { qos: 1 }));
   await client.nextPacket();
